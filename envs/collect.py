@@ -1,0 +1,144 @@
+"""Recording: every episode is a pure function of (configuration, index), whatever the number of workers."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium as gym
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+from envs.behaviors import BEHAVIORS
+from envs.env import RobotEnv
+from sslctrl.clips import Episode
+from sslctrl.errors import InputError, nearest
+from sslctrl.store import EpisodeStore
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """What to record, and where to."""
+
+    out: Path
+    """Folder of the episodes; those that are there already are kept and not recorded again."""
+    env_id: str = "sslctrl/Push-v0"
+    """Gymnasium id of the world."""
+    episodes: int = 100
+    """How many episodes the folder shall hold."""
+    behaviors: tuple[str, ...] = ("noisy", "random")
+    """Who drives, in turn: random, expert, noisy (the expert, disturbed)."""
+    variety: Literal["fixed", "train", "heldout"] = "train"
+    """Where colours and shapes come from."""
+    cameras: tuple[str, ...] = ("front", "left", "right", "top")
+    """Names of the rig's cameras."""
+    size_px: int = 64
+    """Side of the square frames."""
+    randomize: float = 0.0
+    """Strength of the randomisation of light, colours and cameras, 0 to 1."""
+    goal: tuple[float, ...] | None = None
+    """One goal for all episodes, metres; by default each draws its own."""
+    seed: int = 0
+    """Episode i depends on this and i alone."""
+    workers: int = 2
+    """Processes."""
+    backend: str = "loky"
+    """joblib's backend."""
+
+
+def collect(config: CollectConfig) -> EpisodeStore:
+    """Record until the folder holds ``config.episodes`` episodes; a run that was killed goes on where it was.
+
+    Raises InputError for unknown names and StorageError where the folder cannot be written.
+    """
+    _check(config)
+    store = EpisodeStore(config.out, create=True)
+    missing = [i for i in range(config.episodes) if _id(i) not in store.ids]
+    jobs = (joblib.delayed(_record)(config, i) for i in missing)
+    parallel = joblib.Parallel(n_jobs=config.workers, backend=config.backend, return_as="generator_unordered")
+    for _ in tqdm(parallel(jobs), total=len(missing), desc="video", unit="episode", disable=None):
+        pass
+    return EpisodeStore(config.out)
+
+
+def record_episode(config: CollectConfig, index: int) -> Episode:
+    """Record one episode: the same arrays for the same configuration and index, on the same machine and versions."""
+    env, limit = _environment(config)
+    seed = int(np.random.SeedSequence([config.seed, index]).generate_state(1)[0])
+    rng = np.random.default_rng([config.seed, index, 1])
+    behavior = config.behaviors[index % len(config.behaviors)]
+    drift = rng.standard_normal(env.action_space.shape[0])
+    env.reset(seed=seed, options={} if config.goal is None else {"goal": config.goal})
+    goal = env.goal
+    frames, states, actions, rewards = [env.frames(config.size_px)], [env.state], [], []
+    info: dict[str, Any] = {}
+    for _ in range(limit):
+        action = BEHAVIORS[behavior](env, rng, drift).astype(np.float32)
+        _, reward, _, _, info = env.step(action)
+        frames.append(env.frames(config.size_px))
+        states.append(env.state)
+        actions.append(action)
+        rewards.append(reward)
+    state = np.array(states, np.float32)
+    meta = _meta(config, env, seed) | {"behavior": behavior, "success": info["is_success"], "length": limit, "goal": goal.tolist()}
+    return Episode(
+        frames=np.stack(frames, axis=1),
+        state=state,
+        proprio=state[:, : env.task.proprio_size],
+        action=np.array(actions, np.float32),
+        reward=np.array(rewards, np.float32),
+        meta=meta,
+    )
+
+
+def _record(config: CollectConfig, index: int) -> None:
+    EpisodeStore(config.out).add(record_episode(config, index), _id(index))
+
+
+def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:
+    return {
+        "env_id": config.env_id,
+        "seed": seed,
+        "variety": config.variety,
+        "cameras": list(env.cameras),
+        "state_names": list(env.task.state_names),
+        "action_names": list(env.task.action_names),
+        "dt_s": env.sim.timing.control_dt_s,
+        "versions": {name: importlib.metadata.version(name) for name in ("pybullet", "gymnasium", "numpy")},
+    }
+
+
+def _id(index: int) -> str:
+    return f"{index:06d}"
+
+
+def _environment(config: CollectConfig) -> tuple[RobotEnv, int]:
+    return _cached_environment(config.env_id, config.variety, config.randomize, config.cameras)
+
+
+@lru_cache(maxsize=1)
+def _cached_environment(env_id: str, variety: str, randomize: float, cameras: tuple[str, ...]) -> tuple[RobotEnv, int]:
+    """A worker keeps its world between episodes: a reset is bit-equal to a new one."""
+    env = gym.make(env_id, variety=variety, randomize=randomize, cameras=cameras)
+    limit = env.spec.max_episode_steps if env.spec else None
+    if not isinstance(env.unwrapped, RobotEnv) or limit is None:
+        raise InputError(f"{env_id} is not one of this package's worlds; choose from {', '.join(_ids())}")
+    return env.unwrapped, limit
+
+
+def _check(config: CollectConfig) -> None:
+    for behavior in config.behaviors:
+        if behavior not in BEHAVIORS:
+            raise InputError(f"behaviour {behavior!r} given; choose from {', '.join(BEHAVIORS)}")
+    if config.env_id not in _ids():
+        raise InputError(f"world {config.env_id!r} given; the nearest are {nearest(config.env_id, _ids())}; choose one")
+    if config.episodes < 1 or not config.behaviors:
+        raise InputError(f"{config.episodes} episodes by {config.behaviors} asked for; record at least one by someone")
+
+
+def _ids() -> list[str]:
+    return [name for name in gym.registry if name.startswith("sslctrl/")]

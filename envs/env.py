@@ -1,0 +1,186 @@
+"""The Gymnasium environment: one arm, one task, any number of cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+
+from envs.cameras import Camera, rig
+from envs.looks import default_look, jitter, random_look
+from envs.panda import Panda
+from envs.render import RENDERERS, Renderer
+from envs.sim import PANDA_GYM_TIMING, Sim, Timing
+from envs.tasks import TASKS
+from envs.tasks.base import Variety
+from envs.tray import CENTER_M
+from sslctrl.errors import InputError
+
+TIMINGS = {"default": Timing(), "panda_gym": PANDA_GYM_TIMING}
+RENDER_PX = 240
+
+
+class RobotEnv(gym.Env):
+    """A goal environment in Gymnasium-Robotics' convention, with cameras.
+
+    Observations: ``observation`` float64 (S,), the true state; ``achieved_goal`` and ``desired_goal`` (G,), metres.
+    Rewards: ``sparse`` is 0 where the goal is reached and -1 elsewhere; ``dense`` is minus the distance in metres.
+    Episodes end by truncation only. Same seed, same machine, same versions: the same states and the same frames.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        variety: Variety = "fixed",
+        reward: Literal["sparse", "dense"] = "sparse",
+        randomize: float = 0.0,
+        timing: Literal["default", "panda_gym"] = "default",
+        renderer: Literal["raster", "tiny"] = "raster",
+        cameras: Sequence[str] = ("front", "left", "right", "top"),
+        render_mode: Literal["rgb_array"] | None = None,
+    ) -> None:
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / TIMINGS[timing].control_dt_s)}
+        self.render_mode = render_mode
+        self.task = TASKS.get(task)(variety)
+        self.sparse = reward == "sparse"
+        self.randomize = randomize
+        self.sim = Sim(TIMINGS[timing])
+        self.robot = Panda(self.sim, self.task.tool)
+        self.task.build(self.sim)
+        self._rig = _select(rig((*CENTER_M, 0.0)), cameras)
+        self._views: tuple[Camera, ...] = self._rig
+        self._look = default_look()
+        self._renderer_name = renderer
+        self._renderer: Renderer | None = None
+        self._state = np.zeros(len(self.task.state_names))
+        self._goal = np.zeros(self.task.goal_size)
+        goal = gym.spaces.Box(-np.inf, np.inf, (self.task.goal_size,), np.float64)
+        state = gym.spaces.Box(-np.inf, np.inf, self._state.shape, np.float64)
+        self.observation_space = gym.spaces.Dict(observation=state, achieved_goal=goal, desired_goal=goal)
+        self.action_space = gym.spaces.Box(-1.0, 1.0, (len(self.task.action_names),), np.float32)
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras, in the order of the views."""
+        return tuple(camera.name for camera in self._rig)
+
+    @property
+    def state(self) -> np.ndarray:
+        """The true state now, float64 (S,)."""
+        return self._state.copy()
+
+    @property
+    def goal(self) -> np.ndarray:
+        """The desired goal now, float64 (G,), metres."""
+        return self._goal.copy()
+
+    @property
+    def proprio(self) -> np.ndarray:
+        """What the arm knows of itself, float64 (P,): the first ``task.proprio_size`` numbers of the state."""
+        return self._state[: self.task.proprio_size].copy()
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
+        """Start an episode. ``options={"goal": (G,)}`` fixes the goal; everything else is drawn from the seed."""
+        super().reset(seed=seed)
+        self.sim.park()
+        colors = self.task.reset(self.sim, self.robot, self.np_random)
+        self._state = self.task.state(self.sim, self.robot)
+        self._goal = self.task.sample_goal(self.np_random, self._state)
+        if options and "goal" in options:
+            self._goal = self._checked_goal(options["goal"])
+        self._dress(colors)
+        return self._observation(), self._info()
+
+    def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
+        """Act for one control step. An action of the wrong shape or not finite raises InputError and changes nothing."""
+        self.task.act(self.robot, np.clip(self._checked_action(action), -1.0, 1.0))
+        self.sim.step()
+        self._state = self.task.state(self.sim, self.robot)
+        observation, info = self._observation(), self._info()
+        reward = float(self.compute_reward(observation["achieved_goal"], self._goal, info))
+        return observation, reward, False, False, info
+
+    def compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, info: Any) -> np.ndarray:
+        """Rewards of goals (G,) or (N, G): vectorised, for hindsight relabelling; ``info`` is not used."""
+        if self.sparse:
+            return self.task.success(achieved_goal, desired_goal).astype(np.float64) - 1.0
+        return -self.task.distance(achieved_goal, desired_goal)
+
+    def expert_action(self) -> np.ndarray:
+        """The scripted expert's action (A,) float32 for the present state and goal."""
+        return self.task.expert(self._state, self._goal).astype(np.float32)
+
+    def set_goal(self, goal: np.ndarray) -> None:
+        """Change the desired goal (G,) in the middle of an episode."""
+        self._goal = self._checked_goal(goal)
+
+    def render_views(self, size_px: int = 64) -> dict[str, np.ndarray]:
+        """What every camera sees now: uint8 (size_px, size_px, 3) by camera name. Goals are never drawn."""
+        return dict(zip(self.cameras, self.frames(size_px), strict=True))
+
+    def frames(self, size_px: int = 64) -> np.ndarray:
+        """All views as one array, uint8 (V, size_px, size_px, 3)."""
+        return self.renderer.render(self.sim.part_poses(), self._views, size_px, self._look)
+
+    @property
+    def renderer(self) -> Renderer:
+        """The renderer, built when the first picture is asked for."""
+        if self._renderer is None:
+            self._renderer = RENDERERS[self._renderer_name](self.sim.parts)
+        return self._renderer
+
+    def render(self) -> np.ndarray | None:
+        """All views side by side in one picture, uint8 (H, V * H, 3)."""
+        if self.render_mode is None:
+            return None
+        return np.concatenate(list(self.frames(RENDER_PX)), axis=1)
+
+    def close(self) -> None:
+        """Free the simulator."""
+        self.sim.close()
+
+    def _dress(self, colors: dict[str, tuple[float, float, float]]) -> None:
+        """Choose this episode's look; colours that the task gives its objects are never overridden."""
+        self._look, self._views = default_look(), self._rig
+        if self.randomize > 0:
+            self._look = random_look(self.np_random, self.sim.parts, self.randomize)
+            self._views = tuple(jitter(camera, self.np_random, self.randomize) for camera in self._rig)
+        self._look = self._look.with_colors(colors)
+
+    def _observation(self) -> dict[str, np.ndarray]:
+        achieved = self.task.achieved_goal(self._state)
+        return {
+            "observation": self._state.copy(),
+            "achieved_goal": achieved.copy(),
+            "desired_goal": self._goal.copy(),
+        }
+
+    def _info(self) -> dict[str, Any]:
+        achieved = self.task.achieved_goal(self._state)
+        distance = float(self.task.distance(achieved, self._goal))
+        return {"is_success": bool(self.task.success(achieved, self._goal)), "distance_m": distance}
+
+    def _checked_action(self, action: np.ndarray) -> np.ndarray:
+        action = np.asarray(action, dtype=np.float64)
+        names = self.task.action_names
+        if action.shape != (len(names),):
+            raise InputError(f"action has shape {action.shape}; this task takes ({len(names)},): {', '.join(names)}")
+        if not np.isfinite(action).all():
+            bad = ", ".join(f"{name}={value}" for name, value in zip(names, action, strict=True) if not np.isfinite(value))
+            raise InputError(f"action is not finite: {bad}; give finite numbers in [-1, 1]; the world was left as it was")
+        return action
+
+    def _checked_goal(self, goal: np.ndarray) -> np.ndarray:
+        goal = np.asarray(goal, dtype=np.float64)
+        if goal.shape != self._goal.shape or not np.isfinite(goal).all():
+            raise InputError(f"goal {goal.tolist()} given; this task takes {self.task.goal_size} finite numbers in metres")
+        return goal
+
+
+def _select(cameras: dict[str, Camera], names: Sequence[str]) -> tuple[Camera, ...]:
+    unknown = [name for name in names if name not in cameras]
+    if unknown or not names:
+        raise InputError(f"camera {', '.join(unknown) or 'none'} given; choose one or more of {', '.join(cameras)}")
+    return tuple(cameras[name] for name in names)

@@ -1,0 +1,74 @@
+"""Push an object of another shape and colour in every episode, with shapes and colours that training never sees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from envs.palette import sample_color
+from envs.panda import PUSHER_RADIUS_M, Panda
+from envs.planar import STEP_M, move_in_plane, planar_state, sample_goal, sample_start
+from envs.pushing import push_towards
+from envs.shapes import shape
+from envs.sim import Physical, Shape, Sim
+from envs.tasks.base import Task, Variety
+from envs.tray import TIP_HEIGHT_M, add_tray
+
+SIZE_M = 0.085
+RADIUS_M = 0.045  # of the circle round the largest of them
+SHAPES = {"fixed": ("disc",), "train": ("disc", "slab", "hexagon", "cylinder"), "heldout": ("triangle", "half_cylinder")}
+OBJECT = Physical(mass_kg=0.1, friction=2.0, spinning_friction=0.002)
+PARKED_M = 3.0  # where the shapes wait that are not in this episode
+
+
+class PushVaried(Task):
+    """As Push, but the object changes: ``variety`` is the set its shape and colour are drawn from."""
+
+    action_names = ("x", "y")
+    state_names = ("hand_x", "hand_y", "hand_vx", "hand_vy", "object_x", "object_y", "object_vx", "object_vy")
+    proprio_size = 4
+    goal_size = 2
+
+    def __init__(self, variety: Variety = "train") -> None:
+        super().__init__(variety)
+        self._present = SHAPES[variety][0]
+
+    def build(self, sim: Sim) -> None:
+        """Add the tray and one object of every shape."""
+        add_tray(sim)
+        self._heights = {}
+        for name in SHAPES[self.variety]:
+            mesh = shape(name, SIZE_M)
+            self._heights[name] = float(np.ptp(mesh.vertices[:, 2]))
+            sim.add(name, [Shape("hull", points=np.unique(mesh.vertices, axis=0))], OBJECT, mesh)
+
+    def reset(self, sim: Sim, robot: Panda, rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
+        """One object anywhere in the tray at any angle, the others out of sight."""
+        for i, (name, height) in enumerate(self._heights.items()):
+            sim.place(name, (-PARKED_M, i, height / 2))
+        self._present = str(rng.choice(SHAPES[self.variety]))
+        position, hand = sample_start(rng, RADIUS_M + PUSHER_RADIUS_M)
+        yaw = rng.uniform(-np.pi, np.pi)
+        robot.reset((*hand, TIP_HEIGHT_M))
+        turn = (0.0, 0.0, float(np.sin(yaw / 2)), float(np.cos(yaw / 2)))
+        sim.place(self._present, (*position, self._heights[self._present] / 2), turn)
+        return {self._present: sample_color(rng, self.variety)}
+
+    def sample_goal(self, rng: np.random.Generator, state: np.ndarray) -> np.ndarray:
+        """A position of the object anywhere within reach, at least 8 cm away."""
+        return sample_goal(rng, state[4:6])
+
+    def act(self, robot: Panda, action: np.ndarray) -> None:
+        """Move the tip by ``action`` (2,) times 4 cm at constant height."""
+        move_in_plane(robot, action)
+
+    def state(self, sim: Sim, robot: Panda) -> np.ndarray:
+        """Hand and object: positions and velocities in the plane."""
+        return planar_state(sim, robot, self._present)
+
+    def achieved_goal(self, state: np.ndarray) -> np.ndarray:
+        """The object's position."""
+        return state[..., 4:6]
+
+    def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
+        """Walk round the object to the side away from the goal, then push through its centre."""
+        return push_towards(state[0:2], state[4:6], desired_goal, RADIUS_M + PUSHER_RADIUS_M, STEP_M)

@@ -1,0 +1,53 @@
+"""Move the pusher's tip to a point in space."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from envs.panda import Panda
+from envs.sim import Sim
+from envs.tasks.base import Task
+from envs.tray import CENTER_M, add_tray
+
+STEP_M = 0.035
+LOW_M = np.array([CENTER_M[0] - 0.12, CENTER_M[1] - 0.12, 0.01])
+HIGH_M = np.array([CENTER_M[0] + 0.12, CENTER_M[1] + 0.12, 0.20])
+
+
+class Reach(Task):
+    """Three actions move the tip; the goal is its position above the tray, reached within 2 cm."""
+
+    action_names = ("x", "y", "z")
+    state_names = ("hand_x", "hand_y", "hand_z", "hand_vx", "hand_vy", "hand_vz")
+    proprio_size = 6
+    goal_size = 3
+    success_m = 0.02
+
+    def build(self, sim: Sim) -> None:
+        """Add the tray."""
+        add_tray(sim)
+
+    def reset(self, sim: Sim, robot: Panda, rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
+        """The tip anywhere in the box."""
+        robot.reset(rng.uniform(LOW_M, HIGH_M))
+        return {}
+
+    def sample_goal(self, rng: np.random.Generator, state: np.ndarray) -> np.ndarray:
+        """A point anywhere in the box."""
+        return rng.uniform(LOW_M, HIGH_M)
+
+    def act(self, robot: Panda, action: np.ndarray) -> None:
+        """Move the tip by ``action`` (3,) times 3.5 cm."""
+        robot.move(np.clip(robot.tip()[0] + STEP_M * action, LOW_M, HIGH_M))
+
+    def state(self, sim: Sim, robot: Panda) -> np.ndarray:
+        """The tip's position and velocity."""
+        return np.concatenate(robot.tip())
+
+    def achieved_goal(self, state: np.ndarray) -> np.ndarray:
+        """The tip's position."""
+        return state[..., :3]
+
+    def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
+        """Straight towards the goal."""
+        return np.clip((desired_goal - state[:3]) / STEP_M, -1, 1)

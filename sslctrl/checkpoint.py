@@ -1,0 +1,111 @@
+"""A checkpoint: a folder of safetensors and one JSON file that says what they are. Opening one runs no code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from sslctrl import durable
+from sslctrl.errors import CheckpointError
+
+FORMAT = "sslctrl-checkpoint-1"
+ABOUT = "checkpoint.json"
+WEIGHTS = "weights.safetensors"
+TRAINING = "training.safetensors"
+_ADVICE = "use another checkpoint of the run, or train again"
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds."""
+
+    spec: dict[str, Any]
+    """What the object was built from: JSON."""
+    tensors: dict[str, Tensor]
+    """Its weights and buffers, on the CPU."""
+    extra: dict[str, Any]
+    """Anything else that was saved with it: JSON."""
+    training: dict[str, Tensor]
+    """What only going on with the training needs; empty unless asked for."""
+
+
+def save(
+    path: Path,
+    kind: str,
+    spec: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    extra: Mapping[str, Any],
+    training: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Publish a checkpoint folder: whole and on the disk when this returns; one that is there already is replaced.
+
+    Raises StorageError where it cannot be written; then no half of it is left.
+    """
+    files = {WEIGHTS: _pack(tensors)}
+    if training is not None:
+        files[TRAINING] = _pack(training)
+    about = {
+        "format": FORMAT,
+        "kind": kind,
+        "spec": dict(spec),
+        "extra": dict(extra),
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    }
+    files[ABOUT] = json.dumps(about, indent=1).encode()
+    durable.make_folder(path.parent)
+    durable.publish(path, files, replace=True)
+
+
+def read(path: Path, kind: str, training: bool = False) -> Saved:
+    """Load a checkpoint and verify every byte; `training` loads the optimiser's tensors too.
+
+    Raises CheckpointError where it is missing, damaged or of another kind.
+    """
+    about = about_of(path)
+    if about["kind"] != kind:
+        raise CheckpointError(
+            f"{path} is a checkpoint of kind {about['kind']!r}; allowed is {kind!r}; give one of that kind"
+        )
+    tensors = _unpack(path / WEIGHTS, about)
+    return Saved(about["spec"], tensors, about["extra"], _unpack(path / TRAINING, about) if training else {})
+
+
+def about_of(path: Path) -> dict[str, Any]:
+    """Read only what a checkpoint says of itself: kind, spec, extra, sha256. Raises CheckpointError as `read` does."""
+    file = path / ABOUT
+    try:
+        about = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{file} cannot be read ({reason}); a checkpoint folder has one; {_ADVICE}") from error
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise CheckpointError(f"{file} is not of format {FORMAT!r}; give a checkpoint folder that sslctrl wrote")
+    wanted = {"kind": str, "spec": dict, "extra": dict, "sha256": dict}
+    if wrong := [key for key, cls in wanted.items() if not isinstance(about.get(key), cls)]:
+        raise CheckpointError(f"{file} lacks {wrong[0]!r}; it was edited or damaged; {_ADVICE}")
+    return about
+
+
+def _pack(tensors: Mapping[str, Tensor]) -> bytes:
+    # Cloned: safetensors refuses tensors that share memory (tied weights) or are not laid out contiguously.
+    plain = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    return safetensors.torch.save(plain)
+
+
+def _unpack(path: Path, about: Mapping[str, Any]) -> dict[str, Tensor]:
+    try:
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != about["sha256"].get(path.name):
+            raise CheckpointError(f"{path} does not match its sha256: it is cut or damaged; {_ADVICE}")
+        return safetensors.torch.load(data)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); {_ADVICE}") from error

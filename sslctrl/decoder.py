@@ -1,0 +1,42 @@
+"""From an embedding back to pixels: the decoder that the VAE and the plain autoencoder share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sslctrl.errors import InputError
+
+_SMALLEST = 8
+
+
+class Decoder(nn.Module):
+    """FC to an 8 x 8 map, then transposed convolutions that double it: (N, D) -> (N, 3, size_px, size_px), means of
+    pixels.
+
+    Raises InputError unless size_px is 8 times a power of two.
+    """
+
+    def __init__(self, dim: int, size_px: int, width: int) -> None:
+        super().__init__()
+        doublings = (size_px // _SMALLEST).bit_length() - 1
+        if doublings < 1 or size_px != _SMALLEST << doublings:
+            raise InputError(f"size_px is {size_px}; allowed are 16, 32, 64, 128, ...; record frames of such a size")
+        widths = [width << step for step in reversed(range(doublings))]
+        layers: list[nn.Module] = [
+            nn.Linear(dim, widths[0] * _SMALLEST**2),
+            nn.Unflatten(1, (widths[0], _SMALLEST, _SMALLEST)),
+        ]
+        for before, after in zip(widths, [*widths[1:], 3], strict=True):
+            layers += [nn.ReLU(), nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return images (N, 3, size_px, size_px), about in [0, 1] but not clamped, of embeddings (N, D)."""
+        return self.layers(z)
+
+    @torch.no_grad()
+    def to_frames(self, z: Tensor) -> Tensor:
+        """Return uint8 frames (N, 3, size_px, size_px) of embeddings (N, D); no gradient."""
+        device = next(self.parameters()).device
+        return self.layers(z.to(device)).clamp_(0, 1).mul_(255).round_().to(torch.uint8)

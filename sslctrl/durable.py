@@ -1,0 +1,98 @@
+"""Folders that are either there whole or not at all: written aside, flushed to the disk, and renamed."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from sslctrl.errors import StorageError
+
+ASIDE = ".tmp-"
+_STALE_AFTER_S = 60.0
+
+
+def publish(folder: Path, files: Mapping[str, bytes], replace: bool = False) -> None:
+    """Write the files into `folder`; they are on the disk when this returns.
+
+    Raises FileExistsError where the folder exists already, unless it is to be replaced, and StorageError, leaving
+    nothing, where it cannot be written.
+    """
+    aside = folder.with_name(f"{ASIDE}{folder.name}-{secrets.token_hex(4)}")
+    try:
+        aside.mkdir()
+        lock = os.open(aside, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # tells `sweep` that the writer lives
+            for name, data in files.items():
+                (aside / name).write_bytes(data)
+            for name in files:  # after all are written, so that the disk's journal is flushed once
+                flush(aside / name)
+            os.fsync(lock)
+            if replace and folder.exists():
+                os.rename(folder, old := aside.with_name(f"{aside.name}-old"))
+                os.rename(aside, folder)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                os.rename(aside, folder)
+        finally:
+            os.close(lock)
+        flush(folder.parent)
+    except OSError as error:
+        if folder.exists() and error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise FileExistsError(errno.EEXIST, "exists already", str(folder)) from error
+        raise storage_error(error, folder) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)  # gone already where the rename happened
+
+
+def flush(path: Path) -> None:
+    """Put a file's bytes, or a folder's list of names, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(parent: Path) -> None:
+    """Remove what killed writers left; a live writer's folder is locked, and a young one is spared."""
+    for aside in parent.glob(f"{ASIDE}*"):
+        try:
+            if time.time() - aside.stat().st_mtime < _STALE_AFTER_S:
+                continue
+            handle = os.open(aside, os.O_RDONLY)
+        except FileNotFoundError:  # finished meanwhile
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(aside, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder, its parents too, and prove that it can be written. Raises StorageError where it cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise storage_error(error, folder) from error
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """Say in one line what the disk refused, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageError(
+            f"no room to write {path} ({error.strerror}); nothing half-written is left; free space and rerun"
+        )
+    return StorageError(f"cannot write {path} ({error.strerror or error}); choose a folder that you may write to")

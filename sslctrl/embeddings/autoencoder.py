@@ -1,0 +1,56 @@
+"""The plain autoencoder: the beta-VAE's nets without its noise and prior, a baseline."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.decoder import Decoder
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import InputError
+from sslctrl.heads import FlatHead, map_shape
+from sslctrl.objective import Loss, to_float
+from sslctrl.sampling import random_frames
+
+
+class Autoencoder(Embedding):
+    """Encoder to z, decoder to pixels. Loss as `Vae` with beta 0 and sigma 0: 1/2 the squared error summed over
+    pixels.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        dim: int = 16,
+        width: int = 16,
+        batch: int = 64,
+        camera: str = "",
+        size_px: int = 64,
+    ) -> None:
+        super().__init__(backbone, dim, size_px)
+        if batch < 1:
+            raise InputError(f"batch is {batch}; allowed is 1 or more; change it")
+        self.head = FlatHead(map_shape(backbone, size_px), dim)
+        self.decoder = Decoder(dim, size_px, width)
+        self.batch, self.camera = batch, camera
+
+    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
+        """Pick independent frames of all episodes, from `camera` or, where it is empty, from any."""
+        return random_frames(layout, rng, self.batch, (self.camera,) if self.camera else ())
+
+    def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
+        """Return the reconstruction error of all frames of the clips; `rng` is not used."""
+        images = to_float(clips.frames, self.metric.device).flatten(0, 2)
+        decoded = self.decoder(self.encode(images))
+        value = 0.5 * (decoded.float() - images).square().sum((1, 2, 3)).mean()
+        return Loss(value, {"reconstruction": value.detach()})
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return z (N, D)."""
+        return self.head(self.backbone(images)).float()
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what embeddings (N, D) look like: uint8 (N, 3, size_px, size_px)."""
+        return self.decoder.to_frames(z)

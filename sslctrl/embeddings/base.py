@@ -1,0 +1,75 @@
+"""What an embedding is: an objective that turns frames into vectors."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslctrl.errors import InputError
+from sslctrl.objective import Objective, to_float
+
+
+class Embedding(Objective):
+    """An objective with `embed`. Frames are square, `size_px` wide; embeddings have `dim` numbers."""
+
+    metric: Tensor
+    """float32 (D, D): |metric (z - z')| is the distance that `finish` chose; the identity until then."""
+
+    def __init__(self, backbone: nn.Module, dim: int, size_px: int) -> None:
+        super().__init__()
+        if dim < 1 or size_px < 8:
+            raise InputError(f"dim is {dim} and size_px {size_px}; allowed are dim >= 1 and size_px >= 8; change them")
+        self.backbone = backbone
+        self.dim = dim
+        self.size_px = size_px
+        self.register_buffer("metric", torch.eye(dim))
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the embeddings (N, D) of float images (N, 3, H, W) in [0, 1], with gradient and deterministic."""
+
+    @torch.no_grad()
+    def embed(self, frames: Tensor, batch: int = 256) -> Tensor:
+        """Return the embeddings, float32 (N, D) on the model's device, of uint8 frames (N, 3, H, W).
+
+        In eval mode (the mode it had is restored), without gradient, `batch` frames at a time. Raises InputError on
+        another dtype, shape or size, or a batch below 1.
+        """
+        if frames.ndim != 4 or frames.shape[-2:] != (self.size_px, self.size_px) or batch < 1:
+            raise InputError(
+                f"frames are {tuple(frames.shape)}, batch is {batch}; allowed are uint8 (N, 3, {self.size_px}, "
+                f"{self.size_px}) and a batch of 1 or more; resize the frames, or train with their size_px"
+            )
+        training = self.training
+        self.eval()
+        try:
+            return self._embed_in_batches(frames, batch)
+        finally:
+            self.train(training)
+
+    def embed_hwc(self, frames: np.ndarray, batch: int = 256) -> np.ndarray:
+        """As `embed` for frames as cameras and stores have them: uint8 (N, H, W, 3) -> float32 (N, D)."""
+        frames = np.asarray(frames)
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
+            raise InputError(
+                f"frames are {frames.dtype} {frames.shape}; allowed are uint8 (N, H, W, 3); "
+                "pass them as they were rendered"
+            )
+        if not frames.flags.writeable:  # a mapped store's; from_numpy warns of such memory
+            frames = frames.copy()
+        return self.embed(torch.from_numpy(frames).movedim(-1, 1), batch).cpu().numpy()
+
+    def project(self, z: Tensor) -> Tensor:
+        """Return metric z, (N, D): plain distances between these are distances under the metric."""
+        return z @ self.metric.mT
+
+    def _embed_in_batches(self, frames: Tensor, batch: int) -> Tensor:
+        device = self.metric.device
+        if not len(frames):
+            to_float(frames, device)  # an empty batch has a dtype, too
+            return torch.empty(0, self.dim, device=device)
+        parts = [self.encode(to_float(part, device)).float() for part in frames.split(batch)]
+        return torch.cat(parts)

@@ -1,0 +1,81 @@
+"""beta-VAE, as RIG uses it (Nair, Pong et al. 2018, arXiv 1807.04742, section 4; Higgins et al. 2017)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.decoder import Decoder
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import InputError
+from sslctrl.heads import FlatHead, map_shape
+from sslctrl.objective import Loss, to_float
+from sslctrl.sampling import random_frames
+
+
+class Vae(Embedding):
+    """Encoder to (mu, log sigma^2), decoder to pixels; the embedding is mu.
+
+    The one convention of beta in this project. Loss = mean over the batch of -log p(s|z) + beta KL(q(z|s) || N(0, I)),
+    with p(s|z) = N(s; decoder(z), I), pixels in [0, 1], constants dropped: -log p(s|z) = 1/2 the squared error SUMMED
+    over the pixels and colours; KL summed over the D latents. RIG's published code divides its beta of 10 to 20 by its
+    batch of 128, so that it is 0.08 to 0.16 here. Taken literally, 10 collapses the posterior.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        dim: int = 16,
+        beta: float = 0.08,
+        width: int = 16,
+        batch: int = 64,
+        camera: str = "",
+        size_px: int = 64,
+    ) -> None:
+        super().__init__(backbone, dim, size_px)
+        if not beta >= 0 or batch < 1:
+            raise InputError(f"beta is {beta} and batch {batch}; allowed are beta >= 0 and batch >= 1; change them")
+        self.head = FlatHead(map_shape(backbone, size_px), 2 * dim)
+        self.decoder = Decoder(dim, size_px, width)
+        self.beta, self.batch, self.camera = beta, batch, camera
+
+    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
+        """Pick independent frames of all episodes, from `camera` or, where it is empty, from any."""
+        return random_frames(layout, rng, self.batch, (self.camera,) if self.camera else ())
+
+    def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
+        """Return the negative evidence lower bound of all frames of the clips."""
+        images = to_float(clips.frames, self.metric.device).flatten(0, 2)
+        mu, log_variance = self.posterior(images)
+        noise = torch.randn(mu.shape, generator=rng, device=mu.device)
+        decoded = self.decoder(mu + noise * torch.exp(0.5 * log_variance))
+        reconstruction = 0.5 * (decoded.float() - images).square().sum((1, 2, 3)).mean()
+        kl = gaussian_kl(mu, log_variance).mean()
+        metrics = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
+        return Loss(reconstruction + self.beta * kl, metrics)
+
+    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mu and log sigma^2, (N, D) each, of float images (N, 3, H, W)."""
+        mu, log_variance = self.head(self.backbone(images)).float().chunk(2, dim=1)
+        return mu, log_variance
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return mu (N, D)."""
+        return self.posterior(images)[0]
+
+    def sample_prior(self, count: int, rng: torch.Generator) -> Tensor:
+        """Return `count` embeddings (count, D) drawn from N(0, I): imagined goals."""
+        return torch.randn(count, self.dim, generator=rng, device=rng.device)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return what embeddings (N, D) look like: uint8 (N, 3, size_px, size_px)."""
+        return self.decoder.to_frames(z)
+
+
+def gaussian_kl(mu: Tensor, log_variance: Tensor) -> Tensor:
+    """Return KL(N(mu, sigma^2) || N(0, I)) of each row, summed over D: (N, D), (N, D) -> (N,). mu = 1, sigma = 1: D /
+    2.
+    """
+    return 0.5 * (mu.square() + log_variance.exp() - 1 - log_variance).sum(1)

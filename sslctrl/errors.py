@@ -1,0 +1,48 @@
+"""Errors a user can act on. Each message is one line: what was given; what is allowed; what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SslctrlError(Exception):
+    """Any error that is the user's to mend; scripts print its one line and exit with `exit_code`."""
+
+    exit_code = 1
+
+
+class InputError(SslctrlError):
+    """A name, shape, option or action that is not allowed."""
+
+    exit_code = 2
+
+
+class DataError(SslctrlError):
+    """A video store that is missing, damaged or of another kind."""
+
+    exit_code = 3
+
+
+class CheckpointError(SslctrlError):
+    """A checkpoint that is missing, damaged or of another kind."""
+
+    exit_code = 4
+
+
+class StorageError(SslctrlError):
+    """A disk that is full or a folder that cannot be written."""
+
+    exit_code = 5
+
+
+class Interrupted(SslctrlError):
+    """A run that was stopped from outside; the message says what was saved and how to resume."""
+
+    exit_code = 6
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return the three allowed words that are most like `word`, nearest first, as text."""
+    ranked = sorted(allowed, key=lambda other: -difflib.SequenceMatcher(None, word, other).ratio())
+    return ", ".join(ranked[:3]) or "none"

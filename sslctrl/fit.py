@@ -1,0 +1,141 @@
+"""One loop that trains any objective on a store of video, and can be stopped and resumed without a trace."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from tqdm import tqdm
+
+from sslctrl import durable, training_state
+from sslctrl.errors import InputError, Interrupted
+from sslctrl.fit_config import FitConfig
+from sslctrl.objective import Loss, Objective
+from sslctrl.rng import numpy_rng, torch_rng, torch_seed
+from sslctrl.run_log import RunLog
+from sslctrl.stopping import stop_requests
+from sslctrl.store import EpisodeStore
+
+__all__ = ["FitConfig", "fit", "learning_rate"]
+
+_BATCH, _FINISH, _LAYERS = 0, 1, 2  # streams of a step's randomness
+
+
+class _Job(NamedTuple):
+    """What one run is made of."""
+
+    objective: Objective
+    store: EpisodeStore
+    folder: Path
+    config: FitConfig
+    fabric: Fabric
+    optimizer: torch.optim.Optimizer
+    identity: dict[str, Any]
+
+
+def fit(objective: Objective, store: EpisodeStore, run: Path, config: FitConfig) -> Path:
+    """Train, and return the folder of the last checkpoint, `<run>/checkpoints/step-...`.
+
+    A run that has a checkpoint goes on from the newest that verifies; on a CPU the result is the same bit for bit.
+    Raises InputError where the run's folder belongs to another spec, store or config or where the loss is not finite,
+    StorageError where it cannot be written, Interrupted, with everything saved, after Ctrl-C or SIGTERM.
+    """
+    run = Path(run)
+    identity = training_state.identity_of(objective, store, config)
+    durable.make_folder(run / "checkpoints")
+    durable.sweep(run / "checkpoints")
+    torch.set_num_threads(config.threads)
+    fabric = _fabric(config)
+    objective.to(fabric.device)
+    job = _Job(objective, store, run, config, fabric, _optimizer(objective, config), identity)
+    done, path = training_state.restore(run, objective, job.optimizer, identity)
+    if path is None or done < config.steps:
+        with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
+            path = _train(job, done)
+    objective.eval()
+    return path
+
+
+def _train(job: _Job, done: int) -> Path:
+    """Go from `done` steps to the last; save, log and heed a wish to stop between steps."""
+    config, model, optimizer = job.config, *job.fabric.setup(job.objective, job.optimizer)
+    model.mark_forward_method("loss")
+    job.objective.train()
+    bar = tqdm(total=config.steps, initial=done, unit="step", disable=None if config.progress else True)
+    with stop_requests() as stop, RunLog(job.folder, done) as log, bar:
+        frames, since = 0, time.perf_counter()
+        while done < config.steps:
+            rate = learning_rate(config, done)
+            loss, seen = _step(job, model, optimizer, done, rate)
+            done += 1
+            frames += seen
+            bar.update()
+            if done % config.log_every == 0 or done == config.steps:
+                values, now = _numbers(loss, done, config), time.perf_counter()
+                log.write(done, {**values, "lr": rate, "frames_per_s": frames / (now - since)})
+                bar.set_postfix(loss=f"{values['loss']:.4g}")
+                frames, since = 0, now
+            if done < config.steps and (stop.is_set() or done % config.checkpoint_every == 0):
+                _numbers(loss, done, config)  # a loss that is not finite must not be saved
+                path = training_state.save(job.folder, job.objective, job.optimizer, done, job.identity)
+                if stop.is_set():
+                    raise Interrupted(f"stopped at step {done} of {config.steps}; saved {path}; run the same to go on")
+        job.objective.eval()
+        job.objective.finish(job.store, numpy_rng(config.seed, done, _FINISH))
+        return training_state.save(job.folder, job.objective, job.optimizer, done, job.identity)
+
+
+def _step(job: _Job, model: Any, optimizer: Any, step: int, rate: float) -> tuple[Loss, int]:
+    """Learn from one batch, a pure function of seed and step; return its loss and how many frames it had."""
+    seed, device = job.config.seed, job.fabric.device
+    for group in job.optimizer.param_groups:
+        group["lr"] = rate
+    torch.manual_seed(torch_seed(seed, step, _LAYERS))  # for layers that know no generator but the global: dropout
+    clips = job.store.clips(job.objective.pick(job.store.layout, numpy_rng(seed, step, _BATCH)))
+    loss = model.loss(job.fabric.to_device(clips), torch_rng(seed, step, _BATCH, device))
+    job.fabric.backward(loss.value)
+    if job.config.clip:
+        job.fabric.clip_gradients(model, optimizer, max_norm=job.config.clip, error_if_nonfinite=False)
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss, clips.frames.shape[:3].numel()
+
+
+def learning_rate(config: FitConfig, step: int) -> float:
+    """Return the learning rate of a step: a linear rise over `warmup` steps, then half a cosine to 0 at `steps`."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - config.warmup) / (config.steps - config.warmup)))
+
+
+def _fabric(config: FitConfig) -> Fabric:
+    gpu = torch.cuda.is_available()
+    if config.device == "cuda" and not gpu:
+        raise InputError("device is 'cuda', and torch finds no GPU here; allowed is cpu or auto; change it")
+    if gpu and config.device != "cpu":
+        return Fabric(accelerator="cuda", devices=1, precision="bf16-mixed")
+    return Fabric(accelerator="cpu", devices=1, precision="32-true")  # bf16 is slower on CPUs
+
+
+def _optimizer(objective: Objective, config: FitConfig) -> torch.optim.Optimizer:
+    learned = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in learned if parameter.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [parameter for parameter in learned if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.lr, fused=True)
+
+
+def _numbers(loss: Loss, step: int, config: FitConfig) -> dict[str, float]:
+    """Fetch a step's loss and metrics from the device. Raises InputError where the loss is not finite."""
+    values = {"loss": loss.value.item()} | {name: float(value) for name, value in loss.metrics.items()}
+    if not math.isfinite(values["loss"]):
+        raise InputError(
+            f"the loss is {values['loss']} at step {step} with lr {config.lr}; allowed is a finite loss; "
+            "lower lr or set clip, and give another run folder"
+        )
+    return values

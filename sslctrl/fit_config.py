@@ -1,0 +1,50 @@
+"""How long, how fast and where `fit` trains. Kept apart from the loop so that a `--help` need not import torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sslctrl.errors import InputError
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Settings of one training run. Raises InputError for a value that cannot be."""
+
+    steps: int = 2000
+    """Batches to train on; the learning rate reaches 0 at the last."""
+    lr: float = 1e-3
+    """Highest learning rate, AdamW's."""
+    weight_decay: float = 1e-4
+    """AdamW's decay, on weight matrices and kernels; biases and norms have none."""
+    warmup: int = 100
+    """Steps over which the learning rate rises linearly before its cosine to 0."""
+    clip: float = 0.0
+    """Largest norm of the whole gradient; 0 leaves it as it is."""
+    seed: int = 0
+    """With the step, decides every batch and every random draw."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes the GPU where there is one; a GPU computes in bf16, a CPU in float32."""
+    threads: int = 1
+    """CPU threads of torch; more than one is slow where the cores are shared."""
+    checkpoint_every: int = 500
+    """Steps from one checkpoint to the next; the newest two are kept."""
+    log_every: int = 20
+    """Steps from one logged loss to the next."""
+    progress: bool = True
+    """Show a progress bar on a terminal."""
+
+    def __post_init__(self) -> None:
+        lowest = {"steps": 1, "threads": 1, "checkpoint_every": 1, "log_every": 1, "warmup": 0, "seed": 0}
+        for name, least in {**lowest, "weight_decay": 0.0, "clip": 0.0}.items():
+            if not getattr(self, name) >= least:  # so put, it refuses nan too
+                raise InputError(f"{name} is {getattr(self, name)}; allowed is {least} or more; change it")
+        if not 0 < self.lr < float("inf"):
+            raise InputError(f"lr is {self.lr}; allowed is above 0, often 1e-4 to 3e-3; change it")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise InputError(f"device is {self.device!r}; allowed are auto, cpu, cuda; change it")
+
+
+SHAPES_THE_RESULT = ("steps", "lr", "weight_decay", "warmup", "clip", "seed")
+"""The fields that a resumed run must share with the run it goes on with."""

@@ -1,0 +1,98 @@
+"""What stands on a backbone's feature map: where its features are, or all of it flattened."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from sslctrl.errors import InputError
+
+
+class SpatialSoftArgmax(nn.Module):
+    """Expected position of each channel under its own softmax over the map (Levine et al. 2016, section 5.1; TCN,
+    section 3.1).
+
+    (N, C, h, w) -> (N, 2C): all x, then all y, in [-1, 1] from the left or top pixel's centre to the right or bottom
+    one's. A single 1 in a map of zeros, at a low temperature, gives that pixel's position.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_temperature = nn.Parameter(torch.zeros(()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the positions (N, 2C) of features (N, C, h, w)."""
+        height, width = features.shape[-2:]
+        logits = features.flatten(2).float() * torch.exp(-self.log_temperature)
+        weights = logits.softmax(dim=2).unflatten(2, (height, width))
+        x = weights.sum(dim=2) @ torch.linspace(-1, 1, width, device=features.device)
+        y = weights.sum(dim=3) @ torch.linspace(-1, 1, height, device=features.device)
+        return torch.cat([x, y], dim=1)
+
+
+class PositionHead(nn.Module):
+    """1x1 convolution to key points -> spatial soft-argmax -> FC -> ReLU -> FC: (N, C, h, w) -> (N, dim).
+
+    `hidden` 0 is the paper's single FC.
+    """
+
+    def __init__(self, channels: int, points: int, hidden: int, dim: int) -> None:
+        super().__init__()
+        self.points = nn.Conv2d(channels, points, 1, bias=False)  # a bias is the same for all places: softmax drops it
+        self.positions = SpatialSoftArgmax()
+        if hidden:
+            self.linear = nn.Sequential(nn.Linear(2 * points, hidden), nn.ReLU(), nn.Linear(hidden, dim))
+        else:
+            self.linear = nn.Sequential(nn.Linear(2 * points, dim))
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the embedding (N, dim) of a feature map (N, C, h, w)."""
+        return self.linear(self.positions(self.points(features)))
+
+
+class FlatHead(nn.Module):
+    """The whole map, pooled to at most 8 x 8, flattened -> FC: (N, C, h, w) -> (N, outputs)."""
+
+    def __init__(self, shape: tuple[int, int, int], outputs: int) -> None:
+        super().__init__()
+        channels, height, width = shape
+        size = (min(height, 8), min(width, 8))
+        self.layers = nn.Sequential(
+            nn.AdaptiveAvgPool2d(size), nn.Flatten(), nn.Linear(channels * math.prod(size), outputs)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (N, outputs) of a feature map (N, C, h, w)."""
+        return self.layers(features)
+
+
+def channels_of(backbone: nn.Module) -> int:
+    """Return a backbone's `channels`. Raises InputError where it says none."""
+    channels = getattr(backbone, "channels", None)
+    if not isinstance(channels, int) or channels < 1:
+        raise InputError(
+            f"{type(backbone).__name__}.channels is {channels!r}; "
+            "allowed is the number of channels of its feature map; set it in __init__"
+        )
+    return channels
+
+
+def map_shape(backbone: nn.Module, size_px: int) -> tuple[int, int, int]:
+    """Return C, h, w of a backbone's map of size_px x size_px images. Raises InputError where these are too small for
+    it.
+    """
+    training = backbone.training
+    backbone.eval()  # one black image must not enter batch norm's statistics
+    try:
+        with torch.no_grad():
+            channels, height, width = backbone(torch.zeros(1, 3, size_px, size_px)).shape[1:]
+    except RuntimeError as error:
+        raise InputError(
+            f"size_px is {size_px}: the backbone cannot read that ({str(error).splitlines()[0]}); give a larger size_px"
+        ) from error
+    finally:
+        backbone.train(training)
+    return channels, height, width

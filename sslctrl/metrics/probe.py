@@ -1,0 +1,62 @@
+"""What can be read from an embedding: regression of the true state, on episodes that the probe did not see."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from sslctrl.errors import InputError
+
+
+def probe_r2(
+    z: np.ndarray,
+    target: np.ndarray,
+    episode: np.ndarray,
+    kind: Literal["linear", "mlp"] = "linear",
+    test_fraction: float = 0.3,
+    seed: int = 0,
+) -> np.ndarray:
+    """Return R^2 of each target's coordinate, (S,), from embeddings z (N, D), on held-out episodes.
+
+    target: (N, S); episode: (N,), which episode each row is of: whole episodes are held out, since neighbouring frames
+    are nearly the same. `linear`: ridge, its strength by leave-one-out; `mlp`: two hidden layers of 64, stopped early.
+    1 is perfect, 0 as good as the mean. Raises InputError on shapes, or fewer than 2 episodes.
+    """
+    z, target, episode = np.asarray(z), np.asarray(target), np.asarray(episode)
+    if z.ndim != 2 or target.ndim != 2 or episode.shape != z.shape[:1] or len(target) != len(z):
+        raise InputError(
+            f"z, target, episode are {z.shape}, {target.shape}, {episode.shape}; "
+            "allowed are (N, D), (N, S), (N,); reshape them"
+        )
+    if len(np.unique(episode)) < 2:
+        raise InputError("all rows are of one episode; allowed are 2 episodes or more, to hold some out; record more")
+    from sklearn.metrics import r2_score
+    from sklearn.model_selection import GroupShuffleSplit
+
+    split = GroupShuffleSplit(n_splits=1, test_size=test_fraction, random_state=seed)
+    train, test = next(split.split(z, groups=episode))
+    fitted = target[train, 0] if target.shape[1] == 1 else target[train]  # sklearn warns of a single column
+    model = _model(kind, seed).fit(z[train], fitted)
+    predicted = np.asarray(model.predict(z[test])).reshape(len(test), -1)
+    return np.asarray(r2_score(target[test], predicted, multioutput="raw_values"))
+
+
+def _model(kind: Literal["linear", "mlp"], seed: int):
+    """Return an untrained regressor that standardises z and target by the training rows."""
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.linear_model import RidgeCV
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if kind == "linear":
+        regressor = RidgeCV(alphas=np.logspace(-4, 4, 9))
+    elif kind == "mlp":
+        # max_iter is beyond what early stopping ever needs, so that no fit ends unconverged
+        regressor = MLPRegressor(
+            hidden_layer_sizes=(64, 64), early_stopping=True, n_iter_no_change=15, max_iter=2000, random_state=seed
+        )
+    else:
+        raise InputError(f"kind is {kind!r}; allowed are linear, mlp; change it")
+    return TransformedTargetRegressor(make_pipeline(StandardScaler(), regressor), transformer=StandardScaler())

@@ -1,0 +1,60 @@
+"""What learns from unlabelled video: the one interface of every pretext task and embedding."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sslctrl.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sslctrl.clips import Clips, Layout, Pick
+    from sslctrl.registry import Spec
+    from sslctrl.store import EpisodeStore
+
+
+class Loss(NamedTuple):
+    """What a batch costs."""
+
+    value: Tensor
+    """The scalar that is minimised."""
+    metrics: dict[str, Tensor]
+    """Detached scalars to log."""
+
+
+class Objective(nn.Module, ABC):
+    """Anything that learns from unlabelled video. All randomness comes from the generators that it is given."""
+
+    spec: Spec
+    """Name and options it was built from; the registry sets it."""
+    backbone: nn.Module
+    """Pixels in, feature map out: float (N, 3, H, W) in [0, 1] -> (N, C, h, w); has `channels` = C."""
+
+    @abstractmethod
+    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
+        """Choose the episodes, views and steps of one batch. Raises InputError where no episode is long enough."""
+
+    @abstractmethod
+    def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
+        """Return the loss of one batch; `clips` and `rng` are on its device. Raises InputError on bad shapes."""
+
+    def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
+        """Run once after the last step, to fill buffers that need the trained weights. Does nothing by default."""
+
+
+def to_float(frames: Tensor, device: torch.device | str) -> Tensor:
+    """Move uint8 frames (..., 3, H, W) to the device and convert them there, once, to float32 in [0, 1].
+
+    The memory layout (channels last, as `Clips` has it) is kept. Raises InputError on another dtype or shape.
+    """
+    if frames.dtype != torch.uint8 or frames.ndim < 4 or frames.shape[-3] != 3:
+        raise InputError(
+            f"frames are {str(frames.dtype).removeprefix('torch.')} {tuple(frames.shape)}; "
+            "allowed are uint8 (..., 3, H, W) in RGB order; pass the frames as they were recorded"
+        )
+    return frames.to(device, non_blocking=True).float().div_(255)

@@ -1,0 +1,56 @@
+"""What a run measures as it goes: one JSON line a record, and the same in TensorBoard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from sslctrl.durable import storage_error
+
+
+class RunLog:
+    """Appends to `<run>/metrics.jsonl` and `<run>/tb`; use it in a `with` statement."""
+
+    def __init__(self, run: Path, step: int) -> None:
+        """Open a run's log at a step; records of later steps, which a resumed run makes anew, are dropped.
+
+        Raises StorageError where the run's folder cannot be written.
+        """
+        self._path = run / "metrics.jsonl"
+        try:
+            if self._path.exists():
+                kept = [line for line in self._path.read_text().splitlines(keepends=True) if _step(line) <= step]
+                aside = run / ".tmp-metrics.jsonl"
+                aside.write_text("".join(kept))
+                aside.replace(self._path)
+            self._file = open(self._path, "a")  # noqa: SIM115 - closed by __exit__
+            self._board = SummaryWriter(str(run / "tb"), purge_step=step + 1)
+        except OSError as error:
+            raise storage_error(error, self._path) from error
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._board.close()
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Record some numbers of one step. Raises StorageError on a full disk."""
+        try:
+            self._file.write(json.dumps({"step": step, **values}) + "\n")
+            self._file.flush()
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+        except OSError as error:
+            raise storage_error(error, self._path) from error
+
+
+def _step(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):  # a line cut by a crash
+        return float("inf")

@@ -1,0 +1,158 @@
+"""An append-only folder of episodes: what is added is on the disk, whole and checksummed, when `add` returns.
+
+Layout: `<root>/<id>/{frames,state,proprio,action,reward}.npy` and `meta.json`. Reading runs no code
+from the files and maps the frames, so that a batch touches only the bytes it needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from sslctrl import durable, episode_files
+from sslctrl.clips import Clips, Episode, Layout, Pick
+from sslctrl.errors import DataError, InputError, nearest
+from sslctrl.gather import Share, check_pick, gather, share_out
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_MAPPED_AT_MOST = 16384  # the kernel allows a process 65530 maps
+
+
+class EpisodeStore:
+    """A folder of episodes. Several processes may add at once; `ids` are those at opening and those added here."""
+
+    def __init__(self, root: str | Path, create: bool = False, resident: bool = False) -> None:
+        """Open a store; `create` makes it where it is missing; `resident` keeps frames in memory once they were read.
+
+        Raises DataError where there is no store, StorageError where it cannot be created.
+        """
+        self.root = Path(root)
+        self.resident = resident
+        if create:
+            durable.make_folder(self.root)
+            durable.sweep(self.root)
+        if not self.root.is_dir():
+            raise DataError(
+                f"{self.root} is not a folder of episodes; give a store's folder, or record one with collect"
+            )
+        self._ids = _list_ids(self.root)
+        self._open: dict[str, Episode] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The episodes' names, sorted: `Pick.episode` counts in this order."""
+        return self._ids
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The views' names."""
+        return self.layout.cameras
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Frames (T+1) of each episode: int64 (E,)."""
+        return self.layout.lengths
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What a sampler may know. Raises DataError for an empty store or one whose episodes have different cameras."""
+        if not self._ids:
+            raise DataError(f"{self.root} holds no episode; allowed is one or more; record some with collect")
+        metas = [episode_files.load_meta(self.root / id) for id in self._ids]
+        cameras = metas[0]["cameras"]
+        for id, meta in zip(self._ids, metas, strict=True):
+            if meta["cameras"] != cameras:
+                raise DataError(
+                    f"episode {id} of {self.root} has cameras {meta['cameras']}, the first has {cameras}; "
+                    "allowed is one rig a store; use subset() to keep one kind"
+                )
+        return Layout(np.array([meta["length"] + 1 for meta in metas]), len(cameras), tuple(cameras))
+
+    def add(self, episode: Episode, id: str | None = None) -> str:
+        """Write an episode and return its id, by default the next number; it is on the disk when this returns.
+
+        Raises InputError for an episode that is not as `Episode` says or an id that exists, StorageError where the disk
+        refuses; then nothing of it is left.
+        """
+        if id is not None and not _ID.fullmatch(id):
+            raise InputError(
+                f"episode id {id!r} is not allowed; allowed are letters, digits, . _ -; choose such a name"
+            )
+        files = episode_files.encode(episode)
+        while True:
+            chosen = id or _next_id(self.root)
+            try:
+                durable.publish(self.root / chosen, files)
+                break
+            except FileExistsError as error:
+                if id is not None:  # else another process took the number: take the next
+                    raise InputError(f"{self.root} has an episode {id!r} already; choose another id") from error
+        self._ids = tuple(sorted({*self._ids, chosen}))
+        self.__dict__.pop("layout", None)
+        return chosen
+
+    def read(self, id: str) -> Episode:
+        """Return an episode, frames memory-mapped and read-only. Raises InputError, or DataError naming the file."""
+        if id not in self._ids:
+            raise self._unknown(id)
+        return self._load(id)
+
+    def verify(self) -> list[str]:
+        """Hash every byte and return one line for each damaged or missing file; raises nothing."""
+        return [problem for id in self._ids for problem in episode_files.damaged(self.root / id)]
+
+    def subset(self, ids: Iterable[str]) -> EpisodeStore:
+        """Return a view of some of the episodes; what is mapped is shared. Raises InputError for an unknown id."""
+        chosen = sorted(set(ids))
+        if strangers := sorted(set(chosen) - set(self._ids)):
+            raise self._unknown(strangers[0])
+        part = EpisodeStore.__new__(EpisodeStore)
+        part.root, part.resident, part._ids, part._open = self.root, self.resident, tuple(chosen), self._open
+        return part
+
+    def digest(self) -> str:
+        """Return the sha256 of all contents: equal for two stores whose episodes are the same under the same ids."""
+        lines = [f"{id} {episode_files.load_meta(self.root / id)['digest']}\n" for id in self._ids]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def clips(self, pick: Pick) -> Clips:
+        """Gather a batch as torch tensors, frames as uint8. Raises InputError for a pick outside the store."""
+        check_pick(pick, self.layout)
+        shares = [Share(self._load(self._ids[index]), rows) for index, rows in share_out(pick)]
+        return gather(shares, pick)
+
+    def _load(self, id: str) -> Episode:
+        if id not in self._open:
+            folder = self.root / id
+            meta = episode_files.load_meta(folder)
+            arrays = {name: episode_files.load_array(folder, name, meta) for name in episode_files.ARRAYS}
+            if self.resident:
+                arrays["frames"] = np.array(arrays["frames"])
+                arrays["frames"].flags.writeable = False
+            elif len(self._open) >= _MAPPED_AT_MOST:
+                self._open.pop(next(iter(self._open)))
+            self._open[id] = Episode(**arrays, meta=episode_files.recorder_meta(meta))
+        return self._open[id]
+
+    def _unknown(self, id: str) -> InputError:
+        close = nearest(id, self._ids)
+        return InputError(f"{self.root} has no episode {id!r}; the nearest are {close}; choose one of `ids`")
+
+
+def _list_ids(root: Path) -> tuple[str, ...]:
+    with os.scandir(root) as entries:
+        return tuple(sorted(entry.name for entry in entries if _ID.fullmatch(entry.name) and entry.is_dir()))
+
+
+def _next_id(root: Path) -> str:
+    numbers = [int(id) for id in _list_ids(root) if id.isdecimal()]
+    return f"{max(numbers, default=-1) + 1:06d}"

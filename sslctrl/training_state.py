@@ -1,0 +1,120 @@
+"""What a run needs to go on exactly: which run it is, weights, optimiser and step, saved and found again."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sslctrl import checkpoint
+from sslctrl.errors import CheckpointError, InputError
+from sslctrl.fit_config import SHAPES_THE_RESULT, FitConfig
+from sslctrl.objective import Objective
+from sslctrl.store import EpisodeStore
+
+KIND = "objective"
+_KEEP = 2
+_log = logging.getLogger(__name__)
+
+
+def spec_of(objective: Objective) -> dict[str, Any]:
+    """Return name, options, backbone and backbone_options: what builds the objective again.
+
+    Raises InputError for an objective that no registry built.
+    """
+    spec = getattr(objective, "spec", None)
+    if spec is None:
+        raise InputError(
+            f"{type(objective).__name__} has no spec, so that no checkpoint of it could be opened; "
+            "allowed is an object that a registry built; use Registry.build, or set its .spec to Spec(name, options)"
+        )
+    backbone = getattr(getattr(objective, "backbone", None), "spec", None)
+    built = asdict(spec)
+    if backbone is not None:
+        built |= {"backbone": backbone.name, "backbone_options": dict(backbone.options)}
+    return built
+
+
+def identity_of(objective: Objective, store: EpisodeStore, config: FitConfig) -> dict[str, Any]:
+    """Return what makes a run the run it is: a resumed run must agree in all of it."""
+    settings = {name: getattr(config, name) for name in SHAPES_THE_RESULT}
+    return {"spec": spec_of(objective), "dataset": store.digest(), **settings}
+
+
+def save(
+    run: Path, objective: Objective, optimizer: torch.optim.Optimizer, step: int, identity: Mapping[str, Any]
+) -> Path:
+    """Publish the checkpoint of a step, drop all but the newest two, and return its folder."""
+    path = run / "checkpoints" / f"step-{step:08d}"
+    training = {
+        f"{name}.{key}": value
+        for name, parameter in objective.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+    extra = {"step": step, "identity": dict(identity)}
+    checkpoint.save(path, KIND, identity["spec"], objective.state_dict(), extra, training)
+    for old in _folders(run)[_KEEP:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def restore(
+    run: Path, objective: Objective, optimizer: torch.optim.Optimizer, identity: Mapping[str, Any]
+) -> tuple[int, Path | None]:
+    """Load the newest checkpoint that verifies and return its step and folder: 0 and None in a run without one.
+
+    Raises InputError naming what differs where the run was another one, CheckpointError where all are damaged.
+    """
+    folders = _folders(run)
+    for folder in folders:
+        try:
+            saved = checkpoint.read(folder, KIND, training=True)
+        except CheckpointError as error:
+            _log.warning("passing over a checkpoint: %s", error)
+            continue
+        _agree(run, saved.extra.get("identity", {}), identity)
+        try:
+            objective.load_state_dict(saved.tensors)
+            _load_optimizer(objective, optimizer, saved.training)
+        except (RuntimeError, KeyError) as error:
+            raise CheckpointError(
+                f"{folder} does not fit {type(objective).__name__}, whose code must have changed since; "
+                "go on with the code it was started with, or give another run folder"
+            ) from error
+        return saved.extra["step"], folder
+    if folders:
+        raise CheckpointError(f"every checkpoint in {run / 'checkpoints'} is damaged; delete that folder to start over")
+    return 0, None
+
+
+def _folders(run: Path) -> list[Path]:
+    return sorted((run / "checkpoints").glob("step-*"), reverse=True)
+
+
+def _agree(run: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    for name, value in now.items():
+        if was.get(name) != value:
+            raise InputError(
+                f"{run} was started with {name} = {was.get(name)}, and is asked to go on with {value}; "
+                "allowed is the same; give another run folder, or the old value"
+            )
+
+
+def _load_optimizer(objective: Objective, optimizer: torch.optim.Optimizer, training: Mapping[str, Tensor]) -> None:
+    parameters = dict(objective.named_parameters())
+    for key, value in training.items():
+        name, _, part = key.rpartition(".")
+        parameter = parameters[name]
+        # Laid out as the parameter is (channels last, say): the fused optimiser needs the strides to agree.
+        like = (
+            torch.empty_like(parameter)
+            if value.shape == parameter.shape
+            else torch.empty_like(value, device=parameter.device)
+        )
+        optimizer.state[parameter][part] = like.detach().copy_(value)

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.losses import NPairsLoss, TripletMarginLoss
+
+from sslctrl.clips import Clips, Layout
+from sslctrl.embeddings.tcn import Tcn
+from sslctrl.errors import InputError
+from sslctrl.heads import PositionHead, SpatialSoftArgmax
+from sslctrl.losses.npairs import npairs
+from sslctrl.losses.triplet import semihard_triplet
+from sslctrl.two_views import noise_metric
+from vision.backbones.conv import Conv
+
+CAMERAS = ("front", "left", "right")
+
+
+def small(**options) -> Tcn:
+    torch.manual_seed(0)
+    given = {"dim": 4, "points": 4, "hidden": 8, "size_px": 32} | options
+    return Tcn(Conv((4, 8), (2, 2)), **given)
+
+
+def vectors(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def clips(batch: int = 1, frames: int = 6, seed: int = 0) -> Clips:
+    pixels = torch.randint(0, 256, (batch, 2, frames, 32, 32, 3), generator=torch.Generator().manual_seed(seed))
+    return Clips(pixels.to(torch.uint8).movedim(-1, -3))
+
+
+# --- losses
+
+
+def test_npairs_is_the_naive_loop() -> None:
+    a, p = vectors(7, 5), vectors(7, 5, seed=1)
+    total = 0.0
+    for i in range(7):
+        scores = [math.exp(float(a[i] @ p[j])) for j in range(7)]
+        total += -math.log(scores[i] / sum(scores)) + 0.01 * (float(a[i] @ a[i]) + float(p[i] @ p[i]))
+    assert npairs(a, p, 0.01).item() == pytest.approx(total / 7, rel=1e-5)
+
+
+def test_npairs_agrees_with_pytorch_metric_learning() -> None:
+    a, p = vectors(6, 5), vectors(6, 5, seed=1)
+    wanted = NPairsLoss()(torch.cat([a, p]), torch.arange(6).repeat(2))
+    torch.testing.assert_close(npairs(a, p, 0.0), wanted)
+
+
+def test_npairs_by_hand() -> None:
+    assert npairs(torch.zeros(2, 3), torch.zeros(2, 3), 1.0).item() == pytest.approx(math.log(2))
+
+
+def naive_triplet(a: torch.Tensor, p: torch.Tensor, margin: float) -> float:
+    a, p = torch.nn.functional.normalize(a, dim=1), torch.nn.functional.normalize(p, dim=1)
+    total = 0.0
+    for i in range(len(a)):
+        d = [float(((a[i] - p[j]) ** 2).sum()) for j in range(len(p))]
+        others = [d[j] for j in range(len(p)) if j != i]
+        further = [x for x in others if x > d[i]]
+        total += max(0.0, d[i] - (min(further) if further else max(others)) + margin)
+    return total / len(a)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("noise", [0.05, 0.7, 3.0])
+def test_triplet_is_the_naive_loop(seed: int, noise: float) -> None:
+    a = vectors(8, 3, seed=seed)
+    p = a + noise * vectors(8, 3, seed=seed + 50)
+    assert semihard_triplet(a, p, 0.2).item() == pytest.approx(naive_triplet(a, p, 0.2), abs=1e-5)
+
+
+def test_triplet_agrees_with_pytorch_metric_learning_on_the_chosen_triplets() -> None:
+    a, p = vectors(8, 3), vectors(8, 3, seed=1)
+    joined = torch.cat([a, p])
+    unit = torch.nn.functional.normalize(joined, dim=1)
+    d = torch.cdist(unit[:8], unit[8:]) ** 2
+    chosen = []
+    for i in range(8):
+        further = [j for j in range(8) if j != i and d[i, j] > d[i, i]]
+        chosen.append(
+            min(further, key=lambda j: d[i, j]) if further else max(set(range(8)) - {i}, key=lambda j: d[i, j])
+        )
+    triplets = (torch.arange(8), torch.arange(8) + 8, torch.tensor(chosen) + 8)
+    from pytorch_metric_learning.reducers import MeanReducer
+
+    loss = TripletMarginLoss(margin=0.2, distance=LpDistance(power=2), reducer=MeanReducer())
+    wanted = loss(joined, torch.arange(8).repeat(2), triplets)
+    torch.testing.assert_close(semihard_triplet(a, p, 0.2), wanted)
+
+
+def test_triplet_ignores_norms_and_a_collapse_costs_the_margin() -> None:
+    a, p = vectors(5, 3), vectors(5, 3, seed=1)
+    torch.testing.assert_close(semihard_triplet(a * 7, p * 0.1, 0.2), semihard_triplet(a, p, 0.2))
+    assert semihard_triplet(torch.ones(5, 3), torch.ones(5, 3), 0.2).item() == pytest.approx(0.2, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["npairs", "triplet"])
+def test_clips_share_no_negatives(kind) -> None:
+    a, p = vectors(3, 5, 4), vectors(3, 5, 4, seed=1)
+
+    def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return npairs(x, y, 0.01) if kind == "npairs" else semihard_triplet(x, y, 0.2)
+
+    torch.testing.assert_close(loss(a, p), torch.stack([loss(x, y) for x, y in zip(a, p, strict=True)]).mean())
+
+
+# --- sampler
+
+
+def test_pick_takes_one_episode_two_cameras_and_the_same_different_steps() -> None:
+    layout = Layout(np.array([1, 7, 60]), 3, CAMERAS)
+    model, rng = small(steps_per_batch=50), np.random.default_rng(0)
+    seen = set()
+    for _ in range(300):
+        pick = model.pick(layout, rng)
+        (episode,), (view,) = pick.episode, pick.view
+        steps = pick.step[0]
+        assert episode in (1, 2) and view[0] != view[1]
+        assert pick.step.shape == (1, 2, min(50, layout.lengths[episode]))
+        assert (steps[0] == steps[1]).all() and len(set(steps[0])) == steps.shape[1]
+        assert 0 <= steps.min() and steps.max() < layout.lengths[episode]
+        seen.add((int(episode), *map(int, view)))
+    assert len(seen) == 2 * 6  # both usable episodes, every ordered pair of cameras
+
+
+def test_a_held_out_camera_is_never_picked() -> None:
+    layout, rng = Layout(np.array([9]), 3, CAMERAS), np.random.default_rng(0)
+    model = small(cameras=("right", "front"))
+    views = {int(v) for _ in range(100) for v in model.pick(layout, rng).view.ravel()}
+    assert views == {0, 2}
+
+
+@pytest.mark.parametrize(
+    ("cameras", "message"),
+    [(("front", "lfet"), "nearest are left"), (("front",), "2 or more different"), (("left", "left"), "2 or more")],
+)
+def test_pick_refuses_cameras(cameras: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        small(cameras=cameras).pick(Layout(np.array([9]), 3, CAMERAS), np.random.default_rng(0))
+
+
+def test_pick_refuses_episodes_of_one_frame() -> None:
+    with pytest.raises(InputError, match="2 frames or more"):
+        small().pick(Layout(np.array([1, 1]), 3, CAMERAS), np.random.default_rng(0))
+
+
+# --- head
+
+
+def test_soft_argmax_finds_the_pixel() -> None:
+    head = SpatialSoftArgmax()
+    head.log_temperature.data.fill_(-5)
+    features = torch.zeros(1, 3, 5, 9)
+    features[0, 0, 0, 0] = features[0, 1, 4, 8] = features[0, 2, 2, 4] = 1
+    torch.testing.assert_close(head(features), torch.tensor([[-1.0, 1, 0, -1, 1, 0]]))
+
+
+def test_soft_argmax_is_the_naive_expectation() -> None:
+    features = vectors(2, 3, 4, 5)
+    head = SpatialSoftArgmax()
+    got = head(features)
+    temperature = head.log_temperature.exp().item()
+    for n in range(2):
+        for c in range(3):
+            weights = torch.exp(features[n, c] / temperature)
+            weights = weights / weights.sum()
+            x = sum(float(weights[i, j]) * (-1 + 2 * j / 4) for i in range(4) for j in range(5))
+            y = sum(float(weights[i, j]) * (-1 + 2 * i / 3) for i in range(4) for j in range(5))
+            assert got[n, c].item() == pytest.approx(x, abs=1e-5)
+            assert got[n, 3 + c].item() == pytest.approx(y, abs=1e-5)
+
+
+def test_hidden_zero_is_a_single_layer() -> None:
+    head = PositionHead(8, 4, 0, 5)
+    assert [type(layer) for layer in head.linear] == [torch.nn.Linear]
+    assert head(vectors(2, 8, 4, 4)).shape == (2, 5)
+
+
+# --- objective
+
+
+@pytest.mark.parametrize(("kind", "naive"), [("npairs", None), ("triplet", naive_triplet)])
+def test_loss_is_both_directions_of_the_embeddings(kind, naive) -> None:
+    model = small(loss=kind, augment=False).eval()
+    batch = clips()
+    z = model.head(model.backbone(batch.frames.flatten(0, 2).float() / 255)).detach()
+    first, second = z[:6], z[6:]
+    if naive:
+        wanted = 0.5 * (naive(first, second, 0.2) + naive(second, first, 0.2))
+    else:
+        wanted = 0.5 * (npairs(first, second, model.l2) + npairs(second, first, model.l2)).item()
+    assert model.loss(batch, torch.Generator()).value.item() == pytest.approx(wanted, rel=1e-4)
+
+
+def test_triplet_embeddings_are_unit_vectors() -> None:
+    model = small(loss="triplet")
+    z = model.embed(clips().frames.flatten(0, 2))
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(12))
+
+
+def test_the_two_views_are_augmented_differently() -> None:
+    model = small()
+    seen = []
+    model.backbone.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    same = clips().frames[:, :1].expand(1, 2, 6, 3, 32, 32)
+    model.loss(Clips(same), torch.Generator().manual_seed(0))
+    first, second = seen[0].view(2, 6, 3, 32, 32)
+    assert (first - second).abs().mean() > 0.01
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 6), (1, 3, 6), (1, 2, 1)])
+def test_loss_refuses(shape: tuple[int, int, int]) -> None:
+    with pytest.raises(InputError, match="2 views of 2 or more"):
+        small().loss(Clips(torch.zeros(*shape, 3, 32, 32, dtype=torch.uint8)), torch.Generator())
+
+
+# --- metric
+
+
+class _Noisy:
+    """Embeds a frame as a known vector plus noise of known covariance, different in every view."""
+
+    dim = 3
+    scales = np.array([0.1, 1.0, 5.0])
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
+    def embed_hwc(self, frames: np.ndarray) -> np.ndarray:
+        return (self.rng.normal(size=(len(frames), 3)) * self.scales).astype(np.float32)
+
+
+def test_metric_whitens_what_views_disagree_on(tiny_store) -> None:
+    metric = noise_metric(_Noisy(), tiny_store, (), np.random.default_rng(0))  # type: ignore[arg-type]
+    torch.testing.assert_close(metric, metric.T)
+    wanted = torch.diag(torch.tensor(1 / (np.sqrt(2) * _Noisy.scales), dtype=torch.float32))
+    assert (metric[2, 2] / wanted[2, 2] - 1).abs() < 0.2
+    assert metric[0, 0] > 5 * metric[2, 2] and metric[1, 1] > 2 * metric[2, 2]
+
+
+def test_finish_sets_the_metric_and_whiten_uses_it(tiny_store) -> None:
+    plain, white = small(), small(whiten=True)
+    frames = clips().frames.flatten(0, 2)
+    before = white.embed(frames)
+    for model in (plain, white):
+        model.eval()
+        model.finish(tiny_store, np.random.default_rng(0))
+    assert torch.equal(plain.metric, white.metric) and not torch.equal(plain.metric, torch.eye(4))
+    torch.testing.assert_close(plain.embed(frames), before)
+    torch.testing.assert_close(white.embed(frames), plain.project(plain.embed(frames)))
+    white.finish(tiny_store, np.random.default_rng(0))
+    assert torch.equal(plain.metric, white.metric)  # finishing twice whitens once

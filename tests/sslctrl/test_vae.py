@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sslctrl.clips import Clips, Layout
+from sslctrl.decoder import Decoder
+from sslctrl.embeddings.autoencoder import Autoencoder
+from sslctrl.embeddings.vae import Vae, gaussian_kl
+from sslctrl.errors import InputError
+from vision.backbones.conv import Conv
+
+
+def small(**options) -> Vae:
+    torch.manual_seed(0)
+    return Vae(Conv((4, 8), (2, 2)), dim=3, width=2, size_px=16, **options)
+
+
+def clips(count: int = 4) -> Clips:
+    frames = torch.randint(0, 256, (count, 1, 1, 16, 16, 3), generator=torch.Generator().manual_seed(1))
+    return Clips(frames.to(torch.uint8).movedim(-1, -3))
+
+
+def test_kl_by_hand_and_against_torch() -> None:
+    assert gaussian_kl(torch.ones(1, 4), torch.zeros(1, 4)).item() == pytest.approx(2)
+    mu, log_variance = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0)).unbind()
+    q = torch.distributions.Normal(mu, (0.5 * log_variance).exp())
+    wanted = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
+    torch.testing.assert_close(gaussian_kl(mu, log_variance), wanted)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.08, 3.0])
+def test_loss_is_the_naive_loop(beta: float) -> None:
+    vae, batch = small(beta=beta), clips()
+    got = vae.loss(batch, torch.Generator().manual_seed(5)).value.item()
+    images = batch.frames.flatten(0, 2).float() / 255
+    mu, log_variance = vae.posterior(images)
+    noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(5))
+    decoded = vae.decoder(mu + noise * torch.exp(log_variance / 2)).detach()
+    total = 0.0
+    for n in range(len(images)):
+        squared = sum(float((decoded[n, c] - images[n, c]).square().sum()) for c in range(3))
+        kl = sum(
+            0.5 * (float(m) ** 2 + float(v.exp()) - 1 - float(v))
+            for m, v in zip(mu[n].detach(), log_variance[n].detach(), strict=True)
+        )
+        total += 0.5 * squared + beta * kl
+    assert got == pytest.approx(total / len(images), rel=1e-4)
+
+
+def test_reconstruction_is_gaussian_log_likelihood_up_to_a_constant() -> None:
+    """Differences of the reconstruction term are differences of -log N(s; decoder(z), I) summed over pixels."""
+    target, first, second = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    nll = [-torch.distributions.Normal(x, 1.0).log_prob(target).sum() for x in (first, second)]
+    ours = [0.5 * (x - target).square().sum() for x in (first, second)]
+    torch.testing.assert_close(nll[0] - nll[1], ours[0] - ours[1], atol=1e-2, rtol=1e-4)
+
+
+def test_literal_beta_collapses_and_the_convention_does_not() -> None:
+    def kl_after(beta: float) -> float:
+        vae = small(beta=beta)
+        optimizer = torch.optim.Adam(vae.parameters(), 3e-3)
+        batch = Clips((torch.arange(16).view(16, 1, 1, 1, 1, 1).expand(16, 1, 1, 3, 16, 16) * 16).to(torch.uint8))
+        for step in range(80):
+            optimizer.zero_grad()
+            loss = vae.loss(batch, torch.Generator().manual_seed(step))
+            loss.value.backward()
+            optimizer.step()
+        return loss.metrics["kl"].item()
+
+    assert kl_after(100.0) < 0.05
+    assert kl_after(0.08) > 1.0
+
+
+def test_embedding_is_mu_and_never_a_sample() -> None:
+    vae = small()
+    frames = clips().frames.flatten(0, 2)
+    vae.eval()
+    mu = vae.posterior(frames.float() / 255)[0]
+    torch.testing.assert_close(vae.embed(frames), mu.detach())
+    assert torch.equal(vae.embed(frames), vae.embed(frames))
+
+
+def test_sample_and_decode() -> None:
+    vae = small()
+    z = vae.sample_prior(2000, torch.Generator().manual_seed(0))
+    assert z.shape == (2000, 3) and z.mean().abs() < 0.05 and abs(z.std() - 1) < 0.05
+    assert torch.equal(z, vae.sample_prior(2000, torch.Generator().manual_seed(0)))
+    frames = vae.decode(z[:5])
+    assert frames.dtype == torch.uint8 and frames.shape == (5, 3, 16, 16)
+    wanted = (vae.decoder(z[:5]).clamp(0, 1) * 255).round().to(torch.uint8)
+    assert torch.equal(frames, wanted)
+
+
+def test_pick_is_uniform_over_frames_and_keeps_to_the_camera() -> None:
+    layout = Layout(np.array([2, 8]), 3, ("front", "left", "right"))
+    rng = np.random.default_rng(0)
+    pick = small(batch=5000).pick(layout, rng)
+    assert pick.view.shape == (5000, 1) and pick.step.shape == (5000, 1, 1)
+    assert np.mean(pick.episode == 0) == pytest.approx(0.2, abs=0.03)  # 2 of 10 frames
+    counts = np.bincount(pick.step[pick.episode == 1].ravel(), minlength=8)
+    assert len(counts) == 8 and counts.min() > 0.8 * counts.mean()
+    assert set(pick.step[pick.episode == 0].ravel()) == {0, 1}
+    assert set(pick.view.ravel()) == {0, 1, 2}
+    assert set(small(camera="left").pick(layout, rng).view.ravel()) == {1}
+    with pytest.raises(InputError, match="nearest are front"):
+        small(camera="fornt").pick(layout, rng)
+
+
+def test_autoencoder_is_deterministic_and_its_loss_is_the_vaes_without_noise() -> None:
+    torch.manual_seed(0)
+    model = Autoencoder(Conv((4, 8), (2, 2)), dim=3, width=2, size_px=16)
+    batch = clips()
+    losses = {model.loss(batch, torch.Generator().manual_seed(seed)).value.item() for seed in range(3)}
+    images = batch.frames.flatten(0, 2).float() / 255
+    naive = 0.5 * (model.decoder(model.encode(images)) - images).square().sum() / len(images)
+    assert len(losses) == 1 and losses.pop() == pytest.approx(naive.item(), rel=1e-5)
+    assert model.decode(model.embed(batch.frames.flatten(0, 2))).shape == (4, 3, 16, 16)
+
+
+def test_an_autoencoder_learns_to_reconstruct() -> None:
+    torch.manual_seed(0)
+    model = Autoencoder(Conv((8, 8), (2, 2)), dim=4, width=4, size_px=16)
+    batch = Clips((torch.arange(8).view(8, 1, 1, 1, 1, 1).expand(8, 1, 1, 3, 16, 16) * 32).to(torch.uint8))
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    losses = []
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss = model.loss(batch, torch.Generator()).value
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.05 * losses[0]
+
+
+@pytest.mark.parametrize("size_px", [8, 24, 48, 60])
+def test_decoder_refuses_sizes_it_cannot_make(size_px: int) -> None:
+    with pytest.raises(InputError, match="16, 32, 64"):
+        Decoder(4, size_px, 2)
+
+
+@pytest.mark.parametrize("size_px", [16, 32, 128])
+def test_decoder_sizes(size_px: int) -> None:
+    assert Decoder(4, size_px, 2)(torch.zeros(1, 4)).shape == (1, 3, size_px, size_px)

@@ -1,0 +1,122 @@
+"""The only place that joins names of backbones to names of objectives: building them, and opening their checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sslctrl import checkpoint
+from sslctrl.embeddings import EMBEDDINGS
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import CheckpointError, InputError, nearest
+from sslctrl.heads import channels_of
+from sslctrl.objective import Objective
+from sslctrl.registry import Registry
+from sslctrl.training_state import KIND
+from vision.backbones import BACKBONES
+from vision.pretext import PRETEXT
+
+_PREFIX = "backbone."
+
+
+@dataclass(frozen=True)
+class ObjectiveSpec:
+    """What an objective is built from."""
+
+    name: str = "tcn"
+    """An embedding's or pretext task's name, or your own package.module:Class."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Its options."""
+    backbone: str = "conv"
+    """A backbone's name, or your own package.module:Class."""
+    backbone_options: dict[str, Any] = field(default_factory=dict)
+    """The backbone's options."""
+    init: str = ""
+    """Any objective's checkpoint, whose backbone's weights this backbone starts from; empty: random weights."""
+    seed: int = 0
+    """Decides the random weights."""
+
+
+def build_objective(spec: ObjectiveSpec) -> Objective:
+    """Build an objective on its backbone. Raises InputError for unknown names and options, CheckpointError for a bad
+    `init`.
+    """
+    objective = _build(spec, allow=None)
+    if spec.init:
+        tensors = checkpoint.read(Path(spec.init), KIND).tensors
+        weights = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
+        _load(
+            objective.backbone,
+            weights,
+            f"the backbone of {spec.init}",
+            f"backbone {spec.backbone!r} as its options are",
+        )
+    return objective
+
+
+def load_objective(path: str | Path, allow: Collection[str] = ()) -> Objective:
+    """Open a checkpoint of `fit`, in eval mode. No code runs but the registries' own and the `package.module:Class` in
+    `allow`.
+
+    Raises CheckpointError where it is missing, damaged or does not fit its own spec, InputError for a class not
+    allowed.
+    """
+    saved = checkpoint.read(Path(path), KIND)
+    if missing := {"name", "options", "backbone", "backbone_options"} - set(saved.spec):
+        raise CheckpointError(
+            f"{path} does not say its {sorted(missing)[0]}; its objective was not built by vision.build"
+        )
+    objective = _build(ObjectiveSpec(**saved.spec), allow=allow)
+    _load(objective, saved.tensors, str(path), "the objective that its spec names")
+    return objective.eval()
+
+
+def load_embedding(path: str | Path, allow: Collection[str] = ()) -> Embedding:
+    """Open a checkpoint of an embedding. Raises as `load_objective`, and CheckpointError for a pretext task's."""
+    objective = load_objective(path, allow)
+    if not isinstance(objective, Embedding):
+        raise CheckpointError(
+            f"{path} is a {objective.spec.name!r}, which has no embed(); allowed are {', '.join(EMBEDDINGS.names())}; "
+            "train one of them with init= this checkpoint"
+        )
+    return objective
+
+
+def objective_names() -> tuple[str, ...]:
+    """Return the names of all embeddings and pretext tasks, without importing any."""
+    return (*EMBEDDINGS.names(), *PRETEXT.names())
+
+
+def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
+    registry = _registry_of(spec.name)
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator
+        torch.manual_seed(spec.seed)
+        backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
+        channels_of(backbone)
+        return registry.build(spec.name, spec.options, allow, backbone=backbone)
+
+
+def _registry_of(name: str) -> Registry:
+    if name in EMBEDDINGS.names():
+        return EMBEDDINGS
+    if name in PRETEXT.names() or ":" in name:  # a user's own class may be either: PRETEXT takes any objective
+        return PRETEXT
+    raise InputError(
+        f"{name!r} is no embedding or pretext task; the nearest are {nearest(name, objective_names())}; "
+        "choose one, or name your own class as package.module:Class"
+    )
+
+
+def _load(module: nn.Module, tensors: Mapping[str, Tensor], source: str, target: str) -> None:
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise CheckpointError(
+            f"the weights of {source} do not fit {target}: {reason}; give the same name and options"
+        ) from error
