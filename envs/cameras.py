@@ -40,7 +40,7 @@ _RIG = (
 def rig(center_m: Sequence[float]) -> dict[str, Camera]:
     """The cameras around a 30 x 30 cm workspace centred at ``center_m`` (3,), the arm's base behind it at smaller x.
 
-    At 64 px an object of 8 cm covers at least 8 pixels anywhere in the workspace, and the whole of it is in view.
+    At 64 px a puck of 8 cm is at least 8 pixels wide (7 high, foreshortened) anywhere in it, and all of it is in view.
     """
     center = np.asarray(center_m, np.float64)
     if center.shape != (3,) or not np.isfinite(center).all():

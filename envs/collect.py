@@ -30,8 +30,10 @@ class CollectConfig:
     """Gymnasium id of the world."""
     episodes: int = 100
     """How many episodes the folder shall hold."""
-    behaviors: tuple[str, ...] = ("noisy", "random")
-    """Who drives, in turn: random, expert, noisy (the expert, disturbed)."""
+    steps: int | None = None
+    """Control steps of an episode; by default the world's own limit."""
+    behaviors: tuple[str, ...] = ("play",)
+    """Who drives, in turn: random, expert, noisy (the expert, disturbed), play (push, go home, push again)."""
     variety: Literal["fixed", "train", "heldout"] = "train"
     """Where colours and shapes come from."""
     cameras: tuple[str, ...] = ("front", "left", "right", "top")
@@ -71,20 +73,20 @@ def record_episode(config: CollectConfig, index: int) -> Episode:
     seed = int(np.random.SeedSequence([config.seed, index]).generate_state(1)[0])
     rng = np.random.default_rng([config.seed, index, 1])
     behavior = config.behaviors[index % len(config.behaviors)]
-    drift = rng.standard_normal(env.action_space.shape[0])
     env.reset(seed=seed, options={} if config.goal is None else {"goal": config.goal})
     goal = env.goal
+    behave = BEHAVIORS[behavior](env, rng)
     frames, states, actions, rewards = [env.frames(config.size_px)], [env.state], [], []
     info: dict[str, Any] = {}
-    for _ in range(limit):
-        action = BEHAVIORS[behavior](env, rng, drift).astype(np.float32)
+    for _ in range(config.steps or limit):
+        action = behave().astype(np.float32)
         _, reward, _, _, info = env.step(action)
         frames.append(env.frames(config.size_px))
         states.append(env.state)
         actions.append(action)
         rewards.append(reward)
     state = np.array(states, np.float32)
-    meta = _meta(config, env, seed) | {"behavior": behavior, "success": info["is_success"], "length": limit, "goal": goal.tolist()}
+    meta = _meta(config, env, seed) | {"behavior": behavior, "success": info["is_success"], "length": len(actions), "goal": goal.tolist()}
     return Episode(
         frames=np.stack(frames, axis=1),
         state=state,

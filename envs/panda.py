@@ -20,6 +20,7 @@ ARM = tuple(f"panda_joint{i}" for i in range(1, 8))
 FINGERS = ("panda_finger_joint1", "panda_finger_joint2")
 HOME_RAD = (0.0, 0.3, 0.0, -2.2, 0.0, 2.5, 0.785)
 ARM_FORCES = (87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)  # N m, the data sheet's limits
+ARM_STRENGTH = {"pusher": 1.0, "gripper": 3.0}  # the real arm's controller compensates weight and inertia; up and down needs that
 FINGER_FORCE_N = 40.0
 FINGER_MAX_M = 0.04
 ARM_GAIN = 0.2
@@ -40,6 +41,7 @@ class Panda:
     def __init__(self, sim: Sim, tool: str) -> None:
         self.sim = sim
         self.tool = tool
+        self._forces = tuple(ARM_STRENGTH[tool] * force for force in ARM_FORCES)
         meshes = dict(panda_links())
         if tool == "pusher":
             meshes["pusher"] = cylinder(PUSHER_RADIUS_M, PUSHER_LENGTH_M, color=PUSHER_COLOR)
@@ -49,6 +51,7 @@ class Panda:
         if tool == "pusher":
             sim.set_friction(NAME, "pusher", Physical(friction=0.15))
         else:
+            sim.gear(NAME, *FINGER_SIDES, force=FINGER_FORCE_N)
             for finger in FINGER_SIDES:
                 sim.set_friction(NAME, finger, Physical(friction=1.5, spinning_friction=0.02))
 
@@ -95,7 +98,7 @@ class Panda:
         self.sim.drive_joints(
             NAME,
             (*joints, finger, finger),
-            (*ARM_FORCES, FINGER_FORCE_N, FINGER_FORCE_N),
+            (*self._forces, FINGER_FORCE_N, FINGER_FORCE_N),
             (ARM_GAIN,) * 7 + (FINGER_GAIN,) * 2,
         )
 

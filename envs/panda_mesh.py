@@ -150,7 +150,7 @@ def _welded(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.nda
 def _read(path: Path) -> dict[str, Mesh] | None:
     """The cached links, or None where there are none or the file is damaged (it is then made again)."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as source, np.load(source, allow_pickle=False) as file:
             names = [name.removesuffix(".faces") for name in file.files if name.endswith(".faces")]
             return {name: Mesh(*(file[f"{name}.{field}"] for field in Mesh._fields)) for name in names}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

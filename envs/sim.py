@@ -122,6 +122,15 @@ class Sim:
         """Set the friction of one link of a loaded robot."""
         self._set_dynamics(self.bodies[name].index, self.bodies[name].links[link], physical)
 
+    def gear(self, name: str, first: str, second: str, force: float) -> None:
+        """Make two links' joints move alike, as the fingers of a parallel gripper do, by at most ``force`` (N)."""
+        body = self.bodies[name]
+        constraint = pybullet.createConstraint(
+            body.index, body.links[first], body.index, body.links[second], pybullet.JOINT_GEAR,
+            (1, 0, 0), (0, 0, 0), (0, 0, 0), physicsClientId=self._client,
+        )  # fmt: skip
+        pybullet.changeConstraint(constraint, gearRatio=-1, erp=0.1, maxForce=force, physicsClientId=self._client)
+
     def _collision(self, shapes: Sequence[Shape]) -> int:
         kinds = {
             "plane": lambda s: {"shapeType": pybullet.GEOM_PLANE},

@@ -20,7 +20,8 @@ class SpatialSoftArgmax(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.log_temperature = nn.Parameter(torch.zeros(()))
+        # At temperature 1 the maps of an untrained net are all but flat, and training idles for hundreds of steps
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(0.2)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the positions (N, 2C) of features (N, C, h, w)."""

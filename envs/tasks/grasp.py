@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from envs.lifting import Hand, grip_and_lift
@@ -102,13 +104,15 @@ class Grasp(Task):
         return np.clip(step, -1, 1)
 
 
-def _spread(rng: np.random.Generator) -> np.ndarray:
-    """Positions (5, 2) in the bin that keep their distance."""
-    while True:
-        xy = np.array([sample_xy(rng, OBJECT_HALF_M) for _ in range(IN_BIN)])
-        gaps = np.linalg.norm(xy[:, None] - xy[None], axis=-1)[np.triu_indices(IN_BIN, 1)]
-        if gaps.min() > SPACING_M:
-            return xy
+def _spread(rng: np.random.Generator) -> list[np.ndarray]:
+    """Five positions (2,) in the bin that keep their distance: of random ones each that the earlier ones leave room for."""
+    while True:  # rarely, the first few leave no room for a fifth
+        chosen: list[np.ndarray] = []
+        for xy in CENTER_M + rng.uniform(-OBJECT_HALF_M, OBJECT_HALF_M, (40, 2)):
+            if all(math.dist(xy, other) > SPACING_M for other in chosen):
+                chosen.append(xy)
+            if len(chosen) == IN_BIN:
+                return chosen
 
 
 def _place(sim: Sim, thing: Thing) -> np.ndarray:

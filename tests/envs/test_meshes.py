@@ -27,7 +27,8 @@ def is_closed(mesh: Mesh) -> bool:
     """Every directed edge occurs once, and so does its reverse."""
     f = mesh.faces
     edges = [tuple(e) for e in np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]).tolist()]
-    return len(set(edges)) == len(edges) and all((b, a) in set(edges) for a, b in edges)
+    directed = set(edges)
+    return len(directed) == len(edges) and all((b, a) in directed for a, b in edges)
 
 
 @pytest.mark.parametrize("name", SOLIDS)

@@ -167,7 +167,7 @@ def test_another_process_gives_the_same_bytes():
 
 
 def push_scene(rng):
-    """The tray, a puck, an object, and the Panda's links strewn above them: their shapes matter here, not their joints."""
+    """The tray, a puck, an object, and the Panda's links strewn above them: no joints, but all their shapes."""
     parts = [
         Part("table", -1, plane(1.6, 1.6)),
         Part("tray", -1, tray(0.3, 0.3, 0.02, 0.01)),

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.distances import DotProductSimilarity, LpDistance
 from pytorch_metric_learning.losses import NPairsLoss, TripletMarginLoss
+from pytorch_metric_learning.reducers import MeanReducer
 
 from sslctrl.clips import Clips, Layout
 from sslctrl.embeddings.tcn import Tcn
@@ -49,7 +50,9 @@ def test_npairs_is_the_naive_loop() -> None:
 
 def test_npairs_agrees_with_pytorch_metric_learning() -> None:
     a, p = vectors(6, 5), vectors(6, 5, seed=1)
-    wanted = NPairsLoss()(torch.cat([a, p]), torch.arange(6).repeat(2))
+    wanted = NPairsLoss(distance=DotProductSimilarity(normalize_embeddings=False))(
+        torch.cat([a, p]), torch.arange(6).repeat(2)
+    )
     torch.testing.assert_close(npairs(a, p, 0.0), wanted)
 
 
@@ -88,8 +91,6 @@ def test_triplet_agrees_with_pytorch_metric_learning_on_the_chosen_triplets() ->
             min(further, key=lambda j: d[i, j]) if further else max(set(range(8)) - {i}, key=lambda j: d[i, j])
         )
     triplets = (torch.arange(8), torch.arange(8) + 8, torch.tensor(chosen) + 8)
-    from pytorch_metric_learning.reducers import MeanReducer
-
     loss = TripletMarginLoss(margin=0.2, distance=LpDistance(power=2), reducer=MeanReducer())
     wanted = loss(joined, torch.arange(8).repeat(2), triplets)
     torch.testing.assert_close(semihard_triplet(a, p, 0.2), wanted)

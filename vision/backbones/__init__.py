@@ -3,8 +3,6 @@
 At 64 px every one of them keeps a map of 8 x 8 or more, since heads read positions from it.
 """
 
-from torch import nn
-
 from sslctrl.registry import Registry
 
-BACKBONES = Registry("vision.backbones", nn.Module)
+BACKBONES = Registry("vision.backbones", "torch.nn:Module")

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from sslctrl import checkpoint
+from sslctrl.errors import CheckpointError, InputError
+from sslctrl.objective import Objective
+from sslctrl.training_state import KIND, spec_of
+from vision.build import ObjectiveSpec, build_objective, load_embedding, load_objective, objective_names
+
+TCN = {"dim": 4, "points": 4, "hidden": 8, "size_px": 32}
+TINY = {"widths": [4, 8], "strides": [2, 2]}
+
+
+def spec(name: str = "tcn", **changes) -> ObjectiveSpec:
+    return ObjectiveSpec(name, **{"options": TCN if name == "tcn" else {}, "backbone_options": TINY} | changes)
+
+
+def saved(objective: Objective, path: Path) -> Path:
+    checkpoint.save(path, KIND, spec_of(objective), objective.state_dict(), {})
+    return path
+
+
+def test_builds_by_name_and_records_its_options() -> None:
+    objective = build_objective(spec())
+    assert spec_of(objective)["name"] == "tcn" and spec_of(objective)["options"]["steps_per_batch"] == 50
+    assert spec_of(objective)["backbone_options"]["widths"] == [4, 8]
+
+
+def test_weights_are_a_function_of_the_seed_and_the_global_generator_is_left_alone() -> None:
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    first, again, other = (build_objective(spec(seed=seed)).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["head.points.weight"], other["head.points.weight"])
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    objective = build_objective(spec(seed=3))
+    path = saved(objective, tmp_path / "c")
+    opened = load_embedding(path)
+    frames = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
+    assert torch.equal(opened.embed(frames), objective.embed(frames))  # type: ignore[operator]
+    assert not opened.training and spec_of(opened) == spec_of(objective)
+
+
+def test_a_pretext_task_initialises_an_embedding(tmp_path: Path) -> None:
+    pretext = build_objective(spec("rotation", seed=5))
+    path = saved(pretext, tmp_path / "c")
+    plain, started = build_objective(spec()), build_objective(spec(init=str(path)))
+    for name, value in pretext.backbone.state_dict().items():
+        assert torch.equal(started.backbone.state_dict()[name], value)
+    assert not torch.equal(plain.backbone.layers[0][0].weight, started.backbone.layers[0][0].weight)  # type: ignore[index]
+
+
+def test_init_refuses_another_backbone_and_another_kind(tmp_path: Path) -> None:
+    path = saved(build_objective(spec("rotation")), tmp_path / "c")
+    with pytest.raises(CheckpointError, match="do not fit backbone 'resnet'"):
+        build_objective(spec(backbone="resnet", backbone_options={"width": 4, "blocks": [1]}, init=str(path)))
+    with pytest.raises(CheckpointError, match="do not fit backbone 'conv'"):
+        build_objective(spec(backbone_options={"widths": [4, 4], "strides": [2, 2]}, init=str(path)))
+    checkpoint.save(tmp_path / "agent", "agent", {}, {}, {})
+    with pytest.raises(CheckpointError, match="kind 'agent'"):
+        build_objective(spec(init=str(tmp_path / "agent")))
+    with pytest.raises(CheckpointError):
+        build_objective(spec(init=str(tmp_path / "nowhere")))
+
+
+def test_a_pretext_task_is_no_embedding(tmp_path: Path) -> None:
+    path = saved(build_objective(spec("rotation")), tmp_path / "c")
+    load_objective(path)
+    with pytest.raises(CheckpointError, match="no embed"):
+        load_embedding(path)
+
+
+def test_refuses_a_checkpoint_that_does_not_fit_or_says_too_little(tmp_path: Path) -> None:
+    objective = build_objective(spec())
+    weights = objective.state_dict()
+    weights.pop("metric")
+    checkpoint.save(tmp_path / "a", KIND, spec_of(objective), weights, {})
+    with pytest.raises(CheckpointError, match="metric"):
+        load_objective(tmp_path / "a")
+    checkpoint.save(tmp_path / "b", KIND, {"name": "tcn"}, weights, {})
+    with pytest.raises(CheckpointError, match="backbone"):
+        load_objective(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "tnc"}, "nearest are tcn"),
+        ({"backbone": "resnt"}, "nearest are resnet"),
+        ({"options": {"dmi": 3}}, "no option 'dmi'"),
+        ({"options": {"loss": "contrastive"}}, "'loss'"),
+        ({"backbone_options": {"widths": [4, 8], "strides": [2]}}, "one stride a width"),
+        ({"backbone": "torch.nn:Identity", "backbone_options": {}}, "Identity.channels is None"),
+    ],
+)
+def test_bad_input_is_one_line(changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        build_objective(spec(**changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_users_own_classes_run_only_where_they_are_allowed(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Sequential):\n"
+        "    def __init__(self, width: int = 4) -> None:\n"
+        "        super().__init__(nn.Conv2d(3, width, 4, 4))\n"
+        "        self.channels = width\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    objective = build_objective(spec(backbone="mine:Net", backbone_options={"width": 5}))
+    path = saved(objective, tmp_path / "c")
+    del sys.modules["mine"]
+    with pytest.raises(InputError, match=r"pass allow=\['mine:Net'\]"):
+        load_objective(path)
+    assert "mine" not in sys.modules
+    assert load_objective(path, allow=["mine:Net"]).backbone.channels == 5
+
+
+def test_names_are_listed() -> None:
+    assert {"tcn", "vae", "autoencoder", "rotation"} <= set(objective_names())
