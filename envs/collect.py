@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium as gym
 import joblib
@@ -14,42 +12,11 @@ import numpy as np
 from tqdm import tqdm
 
 from envs.behaviors import BEHAVIORS
+from envs.collect_config import CollectConfig
 from envs.env import RobotEnv
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError, nearest
 from sslctrl.store import EpisodeStore
-
-
-@dataclass(frozen=True)
-class CollectConfig:
-    """What to record, and where to."""
-
-    out: Path
-    """Folder of the episodes; those that are there already are kept and not recorded again."""
-    env_id: str = "sslctrl/Push-v0"
-    """Gymnasium id of the world."""
-    episodes: int = 100
-    """How many episodes the folder shall hold."""
-    steps: int | None = None
-    """Control steps of an episode; by default the world's own limit."""
-    behaviors: tuple[str, ...] = ("play",)
-    """Who drives, in turn: random, expert, noisy (the expert, disturbed), play (push, go home, push again)."""
-    variety: Literal["fixed", "train", "heldout"] = "train"
-    """Where colours and shapes come from."""
-    cameras: tuple[str, ...] = ("front", "left", "right", "top")
-    """Names of the rig's cameras."""
-    size_px: int = 64
-    """Side of the square frames."""
-    randomize: float = 0.0
-    """Strength of the randomisation of light, colours and cameras, 0 to 1."""
-    goal: tuple[float, ...] | None = None
-    """One goal for all episodes, metres; by default each draws its own."""
-    seed: int = 0
-    """Episode i depends on this and i alone."""
-    workers: int = 2
-    """Processes."""
-    backend: str = "loky"
-    """joblib's backend."""
 
 
 def collect(config: CollectConfig) -> EpisodeStore:
@@ -86,7 +53,12 @@ def record_episode(config: CollectConfig, index: int) -> Episode:
         actions.append(action)
         rewards.append(reward)
     state = np.array(states, np.float32)
-    meta = _meta(config, env, seed) | {"behavior": behavior, "success": info["is_success"], "length": len(actions), "goal": goal.tolist()}
+    meta = _meta(config, env, seed) | {
+        "behavior": behavior,
+        "success": info["is_success"],
+        "length": len(actions),
+        "goal": goal.tolist(),
+    }
     return Episode(
         frames=np.stack(frames, axis=1),
         state=state,

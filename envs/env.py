@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -20,6 +20,7 @@ from sslctrl.errors import InputError
 
 TIMINGS = {"default": Timing(), "panda_gym": PANDA_GYM_TIMING}
 RENDER_PX = 240
+BOUND = 100.0  # m, m/s, rad: of the observation spaces; far beyond what happens
 
 
 class RobotEnv(gym.Env):
@@ -29,6 +30,8 @@ class RobotEnv(gym.Env):
     Rewards: ``sparse`` is 0 where the goal is reached and -1 elsewhere; ``dense`` is minus the distance in metres.
     Episodes end by truncation only. Same seed, same machine, same versions: the same states and the same frames.
     """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 24}  # noqa: RUF012 - Gymnasium's convention
 
     def __init__(
         self,
@@ -41,7 +44,13 @@ class RobotEnv(gym.Env):
         cameras: Sequence[str] = ("front", "left", "right", "top"),
         render_mode: Literal["rgb_array"] | None = None,
     ) -> None:
-        self.metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / TIMINGS[timing].control_dt_s)}
+        _check_choice("variety", variety, get_args(Variety))
+        _check_choice("reward", reward, ("sparse", "dense"))
+        _check_choice("timing", timing, TIMINGS)
+        _check_choice("renderer", renderer, RENDERERS)
+        if not 0 <= randomize <= 1:
+            raise InputError(f"randomize {randomize} given; it is a strength from 0 (none) to 1 (most)")
+        self.metadata = self.metadata | {"render_fps": round(1 / TIMINGS[timing].control_dt_s)}
         self.render_mode = render_mode
         self.task = TASKS.get(task)(variety)
         self.sparse = reward == "sparse"
@@ -56,8 +65,8 @@ class RobotEnv(gym.Env):
         self._renderer: Renderer | None = None
         self._state = np.zeros(len(self.task.state_names))
         self._goal = np.zeros(self.task.goal_size)
-        goal = gym.spaces.Box(-np.inf, np.inf, (self.task.goal_size,), np.float64)
-        state = gym.spaces.Box(-np.inf, np.inf, self._state.shape, np.float64)
+        goal = gym.spaces.Box(-BOUND, BOUND, (self.task.goal_size,), np.float64)
+        state = gym.spaces.Box(-BOUND, BOUND, self._state.shape, np.float64)
         self.observation_space = gym.spaces.Dict(observation=state, achieved_goal=goal, desired_goal=goal)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (len(self.task.action_names),), np.float32)
 
@@ -83,13 +92,17 @@ class RobotEnv(gym.Env):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
         """Start an episode. ``options={"goal": (G,)}`` fixes the goal; everything else is drawn from the seed."""
+        options = options or {}
+        for name in options:
+            _check_choice("reset option", name, ("goal",))
+        fixed_goal = self._checked_goal(options["goal"]) if "goal" in options else None
+        super().reset(seed=seed)
         super().reset(seed=seed)
         self.sim.park()
         colors = self.task.reset(self.sim, self.robot, self.np_random)
         self._state = self.task.state(self.sim, self.robot)
-        self._goal = self.task.sample_goal(self.np_random, self._state)
-        if options and "goal" in options:
-            self._goal = self._checked_goal(options["goal"])
+        drawn = self.task.sample_goal(self.np_random, self._state)  # even where one is given: the look stays the same
+        self._goal = drawn if fixed_goal is None else fixed_goal
         self._dress(colors)
         return self._observation(), self._info()
 
@@ -168,15 +181,26 @@ class RobotEnv(gym.Env):
         if action.shape != (len(names),):
             raise InputError(f"action has shape {action.shape}; this task takes ({len(names)},): {', '.join(names)}")
         if not np.isfinite(action).all():
-            bad = ", ".join(f"{name}={value}" for name, value in zip(names, action, strict=True) if not np.isfinite(value))
-            raise InputError(f"action is not finite: {bad}; give finite numbers in [-1, 1]; the world was left as it was")
+            bad = ", ".join(
+                f"{name}={value}" for name, value in zip(names, action, strict=True) if not np.isfinite(value)
+            )
+            raise InputError(
+                f"action is not finite: {bad}; give finite numbers in [-1, 1]; the world was left as it was"
+            )
         return action
 
     def _checked_goal(self, goal: np.ndarray) -> np.ndarray:
         goal = np.asarray(goal, dtype=np.float64)
         if goal.shape != self._goal.shape or not np.isfinite(goal).all():
-            raise InputError(f"goal {goal.tolist()} given; this task takes {self.task.goal_size} finite numbers in metres")
+            raise InputError(
+                f"goal {goal.tolist()} given; this task takes {self.task.goal_size} finite numbers in metres"
+            )
         return goal
+
+
+def _check_choice(what: str, given: object, allowed: Iterable[str]) -> None:
+    if given not in tuple(allowed):
+        raise InputError(f"{what} {given!r} given; choose one of {', '.join(allowed)}")
 
 
 def _select(cameras: dict[str, Camera], names: Sequence[str]) -> tuple[Camera, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from envs.panda_mesh import _rotation as rotation_rpy
+from sslctrl.errors import DataError
 
 ITERATIONS = 4  # from 4 cm and 0.5 rad away: within 0.2 mm
 DAMPING = 1e-3  # m or rad: keeps steps finite near singular poses
@@ -16,20 +16,20 @@ REST_GAIN = 0.1  # share of the way to the rest pose that one iteration takes, a
 
 
 def chain(root: ET.Element, joints: Sequence[str], tip_joint: str) -> np.ndarray:
-    """Origins [R | t] (J + 1, 3, 4) of a URDF's ``joints``, which turn about their z axes, and of the fixed joints up to the tip."""
+    """Origins [R | t] (J + 1, 3, 4) of a URDF's ``joints``, about their z axes, and of the tip on the last link."""
     by_name = {joint.attrib["name"]: joint for joint in root.findall("joint")}
     origins = [_origin(by_name[name]) for name in joints]
-    end, name = np.eye(4), tip_joint
-    while name != joints[-1]:
-        end = _origin(by_name[name]) @ end
-        parent = by_name[name].find("parent").attrib["link"]
-        name = next(key for key, joint in by_name.items() if joint.find("child").attrib["link"] == parent)
+    parent_of = {_link(joint, "child"): joint for joint in by_name.values()}
+    end, joint = np.eye(4), by_name[tip_joint]
+    while joint is not by_name[joints[-1]]:
+        end = _origin(joint) @ end
+        joint = parent_of[_link(joint, "parent")]
     return np.array([*origins, end])[:, :3]
 
 
 @njit(cache=True, error_model="numpy")
 def solve(origins, angles, rest, position, rotation):
-    """Angles (J,) rad that bring the tip to ``position`` (3,) m and ``rotation`` (3, 3), starting from ``angles`` (J,)."""
+    """Angles (J,) rad that bring the tip to ``position`` (3,) m and ``rotation`` (3, 3), from ``angles`` (J,) on."""
     n = len(angles)
     angles = angles.copy()
     jacobian = np.empty((6, n))
@@ -65,10 +65,21 @@ def rotation_down(yaw_rad: float) -> np.ndarray:
     return np.array([[c, s, 0.0], [s, -c, 0.0], [0.0, 0.0, -1.0]])
 
 
+def _link(joint: ET.Element, role: str) -> str:
+    link = joint.find(role)
+    if link is None:
+        raise DataError(f"joint {joint.attrib} of a URDF names no {role}; every joint needs a parent and a child")
+    return link.attrib["link"]
+
+
 def _origin(joint: ET.Element) -> np.ndarray:
     origin = joint.find("origin")
     attributes = {} if origin is None else origin.attrib
     xyz, rpy = (np.array(attributes.get(key, "0 0 0").split(), float) for key in ("xyz", "rpy"))
+    (cr, cp, cy), (sr, sp, sy) = np.cos(rpy), np.sin(rpy)
+    roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+    yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
     matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = rotation_rpy(rpy), xyz
+    matrix[:3, :3], matrix[:3, 3] = yaw @ pitch @ roll, xyz
     return matrix

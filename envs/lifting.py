@@ -24,7 +24,9 @@ class Hand(NamedTuple):
     opening_rate: float
 
 
-def grip_and_lift(hand: Hand, thing_m: np.ndarray, thing_rad: float, goal_m: np.ndarray, low_z_m: float) -> tuple[np.ndarray, float, float]:
+def grip_and_lift(
+    hand: Hand, thing_m: np.ndarray, thing_rad: float, goal_m: np.ndarray, low_z_m: float
+) -> tuple[np.ndarray, float, float]:
     """Where to go (3,) m, by what angle to turn, and the opening in [0, 1] to command; without memory.
 
     ``thing_m`` (3,) and ``thing_rad`` are the object's position and the angle along which the fingers' faces must lie,

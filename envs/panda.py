@@ -20,7 +20,7 @@ ARM = tuple(f"panda_joint{i}" for i in range(1, 8))
 FINGERS = ("panda_finger_joint1", "panda_finger_joint2")
 HOME_RAD = (0.0, 0.3, 0.0, -2.2, 0.0, 2.5, 0.785)
 ARM_FORCES = (87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)  # N m, the data sheet's limits
-ARM_STRENGTH = {"pusher": 1.0, "gripper": 3.0}  # the real arm's controller compensates weight and inertia; up and down needs that
+ARM_STRENGTH = {"pusher": 1.0, "gripper": 3.0}  # up and down needs it: these motors carry the arm as well
 FINGER_FORCE_N = 40.0
 FINGER_MAX_M = 0.04
 ARM_GAIN = 0.2
@@ -55,16 +55,17 @@ class Panda:
             for finger in FINGER_SIDES:
                 sim.set_friction(NAME, finger, Physical(friction=1.5, spinning_friction=0.02))
 
-    def reset(self, tip_m: Sequence[float], yaw_rad: float = 0.0, opening: float = 1.0) -> None:
+    def reset(self, tip_m: Sequence[float] | np.ndarray, yaw_rad: float = 0.0, opening: float = 1.0) -> None:
         """Put the tip at ``tip_m`` (3,), at rest, the gripper ``opening`` between 0 (closed) and 1 (8 cm)."""
         finger = self._finger(opening)
         self.sim.set_joints(NAME, (*HOME_RAD, finger, finger))
+        joints: Sequence[float] = HOME_RAD
         for _ in range(4):  # each call refines the last: from the home pose, one is not enough for the corners
             joints = self._solve(tip_m, yaw_rad)
             self.sim.set_joints(NAME, (*joints, finger, finger))
         self._drive(joints, finger)
 
-    def move(self, tip_m: Sequence[float], yaw_rad: float = 0.0, opening: float = 1.0) -> None:
+    def move(self, tip_m: Sequence[float] | np.ndarray, yaw_rad: float = 0.0, opening: float = 1.0) -> None:
         """Set the motors' targets for the next control step so that the tip goes to ``tip_m`` (3,)."""
         self._drive(self._solve(tip_m, yaw_rad), self._finger(opening))
 
@@ -89,10 +90,11 @@ class Panda:
     def _finger(self, opening: float) -> float:
         return PUSHER_RADIUS_M if self.tool == "pusher" else float(np.clip(opening, 0, 1)) * FINGER_MAX_M
 
-    def _solve(self, tip_m: Sequence[float], yaw_rad: float) -> Sequence[float]:
+    def _solve(self, tip_m: Sequence[float] | np.ndarray, yaw_rad: float) -> Sequence[float]:
         if self.tool == "pusher":
             return self.sim.inverse_kinematics(NAME, "tip", tip_m, yaw_down_xyzw(yaw_rad))[:7]
-        return solve(self._chain, self.sim.joints(NAME)[:7], np.array(HOME_RAD), np.array(tip_m), rotation_down(yaw_rad))
+        present = self.sim.joints(NAME)[:7]
+        return solve(self._chain, present, np.array(HOME_RAD), np.array(tip_m), rotation_down(yaw_rad))
 
     def _drive(self, joints: Sequence[float], finger: float) -> None:
         self.sim.drive_joints(
@@ -135,7 +137,7 @@ def _urdf(tool: str) -> Path:
 def _make_agile(link: ET.Element) -> None:
     """Give the wrist's links plausible moments of inertia.
 
-    The file has 0.1 kg m^2 for every link down to the fingers: joint 7's 12 N m need half a second to turn that by 1 rad.
+    The file has 0.1 kg m^2 for every link down to the fingers: with that the wrist turns and brakes too slowly.
     """
     inertia = link.find("inertial/inertia")
     if inertia is not None and link.get("name") in WRIST_KG_M2:
@@ -159,5 +161,3 @@ def _collision(link: ET.Element, kind: str, size: dict[str, str], xyz: tuple[flo
     collision = ET.SubElement(link, "collision")
     ET.SubElement(collision, "origin", xyz="{} {} {}".format(*xyz), rpy="0 0 0")
     ET.SubElement(ET.SubElement(collision, "geometry"), kind, size)
-
-

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pybullet
+from numba import njit
 
 from envs.meshes import Mesh
 from envs.render import Part
@@ -68,7 +69,7 @@ class Sim:
     """A physics world of named bodies.
 
     Everything is loaded once, when the world is built. A reset moves bodies and never loads or removes any (loading leaks).
-    With ``deterministicOverlappingPairs`` and the flush of :meth:`park` a reset is bit-equal to a freshly built world.
+    With the simple broadphase, ``deterministicOverlappingPairs`` and :meth:`park` a reset is bit-equal to a new world.
     """
 
     def __init__(self, timing: Timing = Timing()) -> None:  # noqa: B008 - an immutable tuple
@@ -76,7 +77,14 @@ class Sim:
         self.bodies: dict[str, Body] = {}
         self.parts: list[Part] = []
         self._client = pybullet.connect(pybullet.DIRECT)
+        # The default broadphase is a tree whose shape depends on history; so, once several bodies touch, do the order
+        # of contacts and the last bits of their forces. This one compares all pairs: as fast for a few dozen bodies.
+        pybullet.resetSimulation(pybullet.RESET_USE_SIMPLE_BROADPHASE, physicsClientId=self._client)
         self._poses = np.zeros((0, 3, 4))
+        self._readings: list[
+            tuple[int, list[int]]
+        ] = []  # what part_poses reads: a body and its links, or its base if none
+        self._rows = np.zeros(0, np.intp)  # and which parts these are
         pybullet.setGravity(0, 0, -9.81, physicsClientId=self._client)
         pybullet.setPhysicsEngineParameter(
             fixedTimeStep=timing.timestep_s, deterministicOverlappingPairs=1, physicsClientId=self._client
@@ -170,6 +178,13 @@ class Sim:
         )
 
     def _add_part(self, part: Part) -> None:
+        body = self.bodies[part.body]
+        if part.link >= 0 or not body.joints:  # a robot's base stands at the origin; every other body is read
+            self._rows = np.append(self._rows, len(self.parts))
+            if part.link < 0 or not self._readings or self._readings[-1][0] != body.index:
+                self._readings.append((body.index, []))
+            if part.link >= 0:
+                self._readings[-1][1].append(part.link)
         self.parts.append(part)
         self._poses = np.concatenate([self._poses, np.eye(4)[None, :3]])
 
@@ -180,10 +195,13 @@ class Sim:
             pybullet.stepSimulation(physicsClientId=self._client)
 
     def park(self) -> None:
-        """Forget every contact: move all free bodies apart, take one physics step, so that history cannot leak into a reset."""
+        """Forget every contact, so that no history leaks into a reset: bodies apart, robots up, one physics step."""
         free = [name for name, body in self.bodies.items() if not body.fixed]
         for i, name in enumerate(free):
             self.place(name, (PARK_M + i, PARK_M, PARK_M))
+        for name, body in self.bodies.items():
+            if body.joints:
+                self.set_joints(name, (0.0,) * len(body.joints))
         pybullet.stepSimulation(physicsClientId=self._client)
 
     def place(self, name: str, position_m: Sequence[float], orientation_xyzw: Sequence[float] = IDENTITY_XYZW) -> None:
@@ -214,7 +232,7 @@ class Sim:
         )
 
     def inverse_kinematics(
-        self, name: str, link: str, position_m: Sequence[float], orientation_xyzw: Sequence[float]
+        self, name: str, link: str, position_m: Sequence[float] | np.ndarray, orientation_xyzw: Sequence[float]
     ) -> tuple[float, ...]:
         """Joint positions that bring ``link`` to a pose, starting from the present ones."""
         body = self.bodies[name]
@@ -250,9 +268,7 @@ class Sim:
     def link_pose(self, name: str, link: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Position (3,) m, orientation (4,) xyzw and linear velocity (3,) m/s of a link's frame."""
         body = self.bodies[name]
-        state = pybullet.getLinkState(
-            body.index, body.links[link], 1, 1, physicsClientId=self._client
-        )
+        state = pybullet.getLinkState(body.index, body.links[link], 1, 1, physicsClientId=self._client)
         return np.array(state[4]), np.array(state[5]), np.array(state[6])
 
     def touching(self, first: str, second: str) -> bool:
@@ -262,35 +278,19 @@ class Sim:
 
     def part_poses(self) -> np.ndarray:
         """[R | t] of every part's link frame, float64 (P, 3, 4), in the order of ``parts``; a new array at every call."""
-        positions, quaternions, rows = [], [], []
-        start = 0
-        while start < len(self.parts):
-            name = self.parts[start].body
-            stop = start
-            while stop < len(self.parts) and self.parts[stop].body == name:
-                stop += 1
-            links = [part.link for part in self.parts[start:stop]]
-            self._read_links(name, links, start, positions, quaternions, rows)
-            start = stop
+        positions, quaternions = [], []
+        for index, links in self._readings:
+            if links:
+                states = pybullet.getLinkStates(index, links, 0, 1, physicsClientId=self._client)
+                positions += [state[4] for state in states]
+                quaternions += [state[5] for state in states]
+            else:
+                position, quaternion = pybullet.getBasePositionAndOrientation(index, physicsClientId=self._client)
+                positions.append(position)
+                quaternions.append(quaternion)
         poses = self._poses.copy()
-        poses[rows] = matrices(np.array(positions), np.array(quaternions))
+        fill_matrices(poses, self._rows, np.array(positions), np.array(quaternions))
         return poses
-
-    def _read_links(
-        self, name: str, links: list[int], start: int, positions: list, quaternions: list, rows: list[int]
-    ) -> None:
-        body = self.bodies[name]
-        moving = [link for link in links if link >= 0]
-        if moving:
-            states = pybullet.getLinkStates(body.index, moving, 0, 1, physicsClientId=self._client)
-            positions += [state[4] for state in states]
-            quaternions += [state[5] for state in states]
-            rows += [start + i for i, link in enumerate(links) if link >= 0]
-        elif not body.joints:  # a robot's base stands at the origin; every other body is read
-            position, quaternion = pybullet.getBasePositionAndOrientation(body.index, physicsClientId=self._client)
-            positions.append(position)
-            quaternions.append(quaternion)
-            rows.append(start)
 
     def camera_image(self, view: Sequence[float], projection: Sequence[float], size_px: tuple[int, int]) -> tuple:
         """PyBullet's own TinyRenderer: rgba, depth buffer and segmentation (body index) for 4 x 4 column-major matrices."""
@@ -313,15 +313,16 @@ class Sim:
         self._register(name, index, (), fixed=True)
 
 
-def matrices(positions: np.ndarray, quaternions_xyzw: np.ndarray) -> np.ndarray:
-    """[R | t], (N, 3, 4), from positions (N, 3) and unit quaternions (N, 4)."""
-    x, y, z, w = quaternions_xyzw.T
-    out = np.empty((len(positions), 3, 4))
-    out[:, 0, 0], out[:, 0, 1], out[:, 0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)
-    out[:, 1, 0], out[:, 1, 1], out[:, 1, 2] = 2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)
-    out[:, 2, 0], out[:, 2, 1], out[:, 2, 2] = 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)
-    out[:, :, 3] = positions
-    return out
+@njit(cache=True, error_model="numpy")  # as numpy expressions on a dozen rows it took 30 times as long
+def fill_matrices(poses, rows, positions, quaternions_xyzw):
+    """Write [R | t] of positions (N, 3) and unit quaternions (N, 4) into ``rows`` (N,) of poses (P, 3, 4)."""
+    for i in range(len(rows)):
+        x, y, z, w = quaternions_xyzw[i]
+        out = poses[rows[i]]
+        out[0, 0], out[0, 1], out[0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)
+        out[1, 0], out[1, 1], out[1, 2] = 2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)
+        out[2, 0], out[2, 1], out[2, 2] = 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)
+        out[:, 3] = positions[i]
 
 
 def yaw_down_xyzw(yaw_rad: float) -> tuple[float, float, float, float]:

@@ -48,8 +48,8 @@ def catalogue(variety: str) -> tuple[Thing, ...]:
     """The objects of a variety.
 
     Pairs of a training shape with a training colour are the fields of a chessboard. ``train``: the twenty black ones.
-    ``heldout``: twenty that are not among them: 8 white ones (only the combination is new), 6 training shapes in held-out
-    colours and 6 held-out shapes in training colours. ``fixed``: five of ``train``, each of another shape and colour.
+    ``heldout``: twenty others: 8 white ones (only the combination is new), 6 training shapes in held-out colours and 6
+    held-out shapes in training colours. ``fixed``: five of ``train``, each of another shape and colour.
     """
     hues, new_hues = tuple(TRAIN_HUES), tuple(HELDOUT_HUES)
     if variety == "fixed":

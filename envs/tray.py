@@ -16,16 +16,14 @@ TIP_HEIGHT_M = 0.008  # of the pusher's lower end above the floor
 TIP_HALF_M = HALF_M - PUSHER_RADIUS_M - 0.002  # the pusher's axis stays within this of the centre
 
 
-def add_tray(sim: Sim) -> None:
+def add_tray(sim: Sim, table: Shape = Shape("plane")) -> None:  # noqa: B008 - an immutable tuple
     """Add the table and the tray's four walls (fixed)."""
-    sim.add("table", [Shape("plane")], Physical(friction=1.0), plane(1.6, 1.6, color=(0.55, 0.57, 0.60)))
+    sim.add("table", [table], Physical(friction=1.0), plane(1.6, 1.6, color=(0.55, 0.57, 0.60)))
     x, y, half, thick, height = *CENTER_M, HALF_M, THICK_M, WALL_M
     walls = [
         Shape("box", (thick / 2, half + thick, height / 2), (side * (half + thick / 2), 0.0, height / 2))
         for side in (-1, 1)
-    ] + [
-        Shape("box", (half, thick / 2, height / 2), (0.0, side * (half + thick / 2), height / 2)) for side in (-1, 1)
-    ]
+    ] + [Shape("box", (half, thick / 2, height / 2), (0.0, side * (half + thick / 2), height / 2)) for side in (-1, 1)]
     sim.add("tray", walls, Physical(friction=0.05), tray(2 * half, 2 * half, height, thick))
     sim.place("tray", (x, y, 0.0))
 

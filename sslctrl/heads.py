@@ -47,7 +47,6 @@ class PositionHead(nn.Module):
             self.linear = nn.Sequential(nn.Linear(2 * points, hidden), nn.ReLU(), nn.Linear(hidden, dim))
         else:
             self.linear = nn.Sequential(nn.Linear(2 * points, dim))
-        self.to(memory_format=torch.channels_last)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the embedding (N, dim) of a feature map (N, C, h, w)."""

@@ -20,26 +20,28 @@ LOW_M = np.array([CENTER_M[0] - 0.12, CENTER_M[1] - 0.12, 0.009])  # the fingers
 HIGH_M = np.array([CENTER_M[0] + 0.12, CENTER_M[1] + 0.12, 0.22])
 YAW_MAX_RAD = 1.9  # more than a quarter turn either way: the gripper is symmetric, so it reaches every angle
 IN_BIN = 5
+POSE = ("x", "y", "z", "yaw")
 OBJECT_HALF_M = 0.10  # objects start within this of the bin's centre
 SPACING_M = 0.075  # between their centres: room for a finger
 START_Z_M = (0.12, 0.20)  # of the hand
 LIFTED_Z_M = 0.15  # of a goal
 AWAY_M = (20.0, 20.0, 500.0)  # objects of other episodes fall freely, far from anything: the cheapest way to wait
+TABLE = Shape("box", (0.8, 0.8, 0.05), (0.0, 0.0, -0.05))  # no plane: infinite, it would touch what waits far away
 OBJECT = Physical(mass_kg=0.06, friction=1.0, spinning_friction=0.005)
 
 
 class Grasp(Task):
     """Five actions move the gripper; the goal is one object's position in the air, reached within 5 cm.
 
-    The object that the goal speaks of is ``target``: the first in the state and the first of ``present``. Objects' angles
-    are those along which the fingers' faces must lie to grip them, in [-pi/2, pi/2).
+    The object that the goal speaks of is ``target``: the first in the state and the first of ``present``. An object's
+    yaw is the angle along which the fingers' faces must lie to grip it, in [-pi/2, pi/2).
     """
 
     tool = "gripper"
     action_names = ("x", "y", "z", "yaw", "gripper")
     state_names = (
         *("hand_x", "hand_y", "hand_z", "hand_yaw", "hand_vx", "hand_vy", "hand_vz", "opening", "opening_rate"),
-        *(f"{name}_{key}" for name in ("target", "other1", "other2", "other3", "other4") for key in ("x", "y", "z", "yaw")),
+        *(f"{thing}_{key}" for thing in ("target", "other1", "other2", "other3", "other4") for key in POSE),
     )
     proprio_size = 9
     goal_size = 3
@@ -57,7 +59,7 @@ class Grasp(Task):
 
     def build(self, sim: Sim) -> None:
         """Add the bin and all objects of the variety."""
-        add_tray(sim)
+        add_tray(sim, TABLE)
         for thing in self.things:
             mesh = thing.mesh()
             self._heights[thing.name] = float(np.ptp(mesh.vertices[:, 2]))
@@ -68,7 +70,7 @@ class Grasp(Task):
         chosen = rng.permutation(len(self.things))
         self.present = tuple(self.things[i] for i in chosen[:IN_BIN])
         for place, i in enumerate(chosen[IN_BIN:]):
-            sim.place(self.things[i].name, np.add(AWAY_M, (place, 0, 0)))
+            sim.place(self.things[i].name, (AWAY_M[0] + place, *AWAY_M[1:]))
         for thing, xy in zip(self.present, _spread(rng), strict=True):
             yaw = rng.uniform(-np.pi, np.pi)
             turn = (0.0, 0.0, float(np.sin(yaw / 2)), float(np.cos(yaw / 2)))
@@ -81,7 +83,7 @@ class Grasp(Task):
         return np.array([*state[9:11], LIFTED_Z_M])
 
     def act(self, robot: Panda, action: np.ndarray) -> None:
-        """Move the tip by ``action[:3]`` x 4 cm, turn by ``action[3]`` x 0.5 rad, open to ``action[4]``: -1 closed, 1 wide."""
+        """Move the tip by ``action[:3]`` x 4 cm, turn by ``action[3]`` x 0.5 rad; ``action[4]``: -1 closed, 1 open."""
         tip = np.clip(robot.tip()[0] + STEP_M * action[:3], LOW_M, HIGH_M)
         yaw = np.clip(robot.yaw() + STEP_RAD * action[3], -YAW_MAX_RAD, YAW_MAX_RAD)
         robot.move(tip, yaw, (action[4] + 1) / 2)
@@ -105,7 +107,7 @@ class Grasp(Task):
 
 
 def _spread(rng: np.random.Generator) -> list[np.ndarray]:
-    """Five positions (2,) in the bin that keep their distance: of random ones each that the earlier ones leave room for."""
+    """Five positions (2,) in the bin that keep their distance: random ones for which the earlier ones leave room."""
     while True:  # rarely, the first few leave no room for a fifth
         chosen: list[np.ndarray] = []
         for xy in CENTER_M + rng.uniform(-OBJECT_HALF_M, OBJECT_HALF_M, (40, 2)):

@@ -15,7 +15,11 @@ from envs.tray import TIP_HEIGHT_M, add_tray
 
 SIZE_M = 0.085
 RADIUS_M = 0.045  # of the circle round the largest of them
-SHAPES = {"fixed": ("disc",), "train": ("disc", "slab", "hexagon", "cylinder"), "heldout": ("triangle", "half_cylinder")}
+SHAPES = {
+    "fixed": ("disc",),
+    "train": ("disc", "slab", "hexagon", "cylinder"),
+    "heldout": ("triangle", "half_cylinder"),
+}
 OBJECT = Physical(mass_kg=0.1, friction=2.0, spinning_friction=0.002)
 PARKED_M = 3.0  # where the shapes wait that are not in this episode
 

@@ -11,7 +11,7 @@ from sslctrl.decoder import Decoder
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.heads import FlatHead, map_shape
-from sslctrl.objective import Loss, to_float
+from sslctrl.objective import Loss
 from sslctrl.sampling import random_frames
 
 
@@ -42,7 +42,7 @@ class Autoencoder(Embedding):
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the reconstruction error of all frames of the clips; `rng` is not used."""
-        images = to_float(clips.frames, self.metric.device).flatten(0, 2)
+        images = self.images(clips).flatten(0, 2)
         decoded = self.decoder(self.encode(images))
         value = 0.5 * (decoded.float() - images).square().sum((1, 2, 3)).mean()
         return Loss(value, {"reconstruction": value.detach()})

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sslctrl.clips import Clips
 from sslctrl.errors import InputError
 from sslctrl.objective import Objective, to_float
 
@@ -38,11 +39,11 @@ class Embedding(Objective):
         In eval mode (the mode it had is restored), without gradient, `batch` frames at a time. Raises InputError on
         another dtype, shape or size, or a batch below 1.
         """
-        if frames.ndim != 4 or frames.shape[-2:] != (self.size_px, self.size_px) or batch < 1:
+        if frames.ndim != 4 or batch < 1:
             raise InputError(
-                f"frames are {tuple(frames.shape)}, batch is {batch}; allowed are uint8 (N, 3, {self.size_px}, "
-                f"{self.size_px}) and a batch of 1 or more; resize the frames, or train with their size_px"
+                f"frames are {tuple(frames.shape)}, batch is {batch}; allowed are uint8 (N, 3, H, W) and 1 or more"
             )
+        self._check_size(frames)
         training = self.training
         self.eval()
         try:
@@ -65,6 +66,23 @@ class Embedding(Objective):
     def project(self, z: Tensor) -> Tensor:
         """Return metric z, (N, D): plain distances between these are distances under the metric."""
         return z @ self.metric.mT
+
+    def images(self, clips: Clips) -> Tensor:
+        """Return all frames of the clips as float images (B, V, T, 3, H, W) in [0, 1] on the model's device.
+
+        Raises InputError where they are not uint8 (B, V, T, 3, size_px, size_px).
+        """
+        if clips.frames.ndim != 6:
+            raise InputError(f"the clips' frames are {tuple(clips.frames.shape)}; allowed are (B, V, T, 3, H, W)")
+        self._check_size(clips.frames)
+        return to_float(clips.frames, self.metric.device)
+
+    def _check_size(self, frames: Tensor) -> None:
+        if frames.shape[-2:] != (self.size_px, self.size_px):
+            raise InputError(
+                f"frames are {tuple(frames.shape)}; allowed are uint8 (..., 3, {self.size_px}, {self.size_px}); "
+                "set size_px to the frames' size in training, and resize frames to it afterwards"
+            )
 
     def _embed_in_batches(self, frames: Tensor, batch: int) -> Tensor:
         device = self.metric.device

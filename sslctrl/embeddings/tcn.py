@@ -15,17 +15,17 @@ from sslctrl.errors import InputError
 from sslctrl.heads import PositionHead, channels_of
 from sslctrl.losses.npairs import npairs
 from sslctrl.losses.triplet import semihard_triplet
-from sslctrl.objective import Loss, to_float
+from sslctrl.objective import Loss
 from sslctrl.sampling import camera_indices
 from sslctrl.store import EpisodeStore
 from sslctrl.two_views import noise_metric
 
 
 class Tcn(Embedding):
-    """Two cameras' frames of the same moment attract, other moments of the SAME episode repel.
+    """Different cameras' frames of the same moment attract, other moments of the SAME episode repel.
 
     Losses: `npairs` on unnormalised embeddings, with `l2` times their squared norms; `triplet`, semi-hard, on
-    normalised ones, with `margin` between squared distances. Both directions: each view is the anchor once.
+    normalised ones, with `margin` between squared distances. Every view is the anchor of every other: both directions.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Tcn(Embedding):
         loss: Literal["npairs", "triplet"] = "npairs",
         l2: float = 0.002,
         margin: float = 0.2,
+        views_per_batch: int = 2,
         steps_per_batch: int = 50,
         cameras: tuple[str, ...] = (),
         augment: bool = True,
@@ -45,44 +46,54 @@ class Tcn(Embedding):
     ) -> None:
         super().__init__(backbone, dim, size_px)
         self.head = PositionHead(channels_of(backbone), points, hidden, dim)
+        if views_per_batch < 2 or steps_per_batch < 2:
+            raise InputError(
+                f"views_per_batch is {views_per_batch} and steps_per_batch {steps_per_batch}; "
+                "allowed are 2 or more of each; change them"
+            )
         self.kind, self.l2, self.margin = loss, l2, margin
+        self.views_per_batch = views_per_batch
         self.steps_per_batch = steps_per_batch
         self.cameras = cameras
         self.augmented = augment
         self.whiten = whiten
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
-        """Pick one episode, two different cameras, and up to `steps_per_batch` different steps, the same in both views.
+        """Pick one episode, `views_per_batch` cameras, and up to `steps_per_batch` steps, the same in all of them.
 
-        One pair of cameras for the whole batch: every anchor's negatives then come from the positive's own camera, so
-        that which camera took a frame tells nothing about which of them is the positive. Raises InputError for unknown
-        cameras.
+        The same cameras for every step: an anchor's negatives then come from its positive's own camera, so that which
+        camera took a frame tells nothing of whether it is the positive. Raises InputError for unknown cameras.
         """
-        cameras = camera_indices(layout, self.cameras, at_least=2)
+        cameras = camera_indices(layout, self.cameras, at_least=self.views_per_batch)
         usable = np.flatnonzero(layout.lengths >= 2)
         if not len(usable):
             raise InputError(
                 "no episode has 2 frames or more; a TCN contrasts moments of one episode; record longer ones"
             )
         episode = rng.choice(usable, size=1)
-        view = rng.choice(cameras, size=2, replace=False)
+        view = rng.choice(cameras, size=self.views_per_batch, replace=False)
         length = layout.lengths[episode[0]]
         step = np.sort(rng.choice(length, size=min(length, self.steps_per_batch), replace=False))
-        return Pick(episode, view[None], np.broadcast_to(step, (1, 2, len(step))))
+        return Pick(episode, view[None], np.broadcast_to(step, (1, len(view), len(step))))
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
-        """Return the contrastive loss of clips with V = 2 views; each clip has its own negatives."""
-        batch, views, frames = clips.frames.shape[:3]
-        if views != 2 or frames < 2:
-            raise InputError(f"the clips have {views} views of {frames} frames; allowed are 2 views of 2 or more")
-        images = to_float(clips.frames, self.metric.device).flatten(0, 1)
+        """Return the mean loss over all ordered pairs of different views; each clip and pair has its own negatives."""
+        images = self.images(clips)
+        batch, views, frames = images.shape[:3]
+        if views < 2 or frames < 2:
+            raise InputError(f"the clips have {views} views of {frames} frames; allowed are 2 or more of 2 or more")
         if self.augmented:
-            images = augment(images, rng)
-        first, second = self._raw(images.flatten(0, 1)).view(batch, 2, frames, self.dim).unbind(1)
-        value = 0.5 * (self._one_way(first, second) + self._one_way(second, first))
+            images = augment(images.flatten(0, 1), rng)
+        z = self._raw(images.reshape(-1, *images.shape[-3:])).float().view(batch, views, frames, self.dim)
+        of_anchor, of_positive = (~torch.eye(views, dtype=torch.bool)).nonzero().unbind(1)
+        anchors, positives = z[:, of_anchor], z[:, of_positive]
+        if self.kind == "triplet":
+            value = semihard_triplet(anchors, positives, self.margin)
+        else:
+            value = npairs(anchors, positives, self.l2)
         with torch.no_grad():
-            hit = torch.cdist(first, second).argmin(-1) == torch.arange(frames, device=first.device)
-            metrics = {"nearest_is_same_step": hit.float().mean(), "norm": first.norm(dim=-1).mean()}
+            hit = torch.cdist(anchors, positives).argmin(-1) == torch.arange(frames, device=z.device)
+            metrics = {"nearest_is_same_step": hit.float().mean(), "norm": z.norm(dim=-1).mean()}
         return Loss(value, metrics)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -98,8 +109,3 @@ class Tcn(Embedding):
 
     def _raw(self, images: Tensor) -> Tensor:
         return self.head(self.backbone(images))
-
-    def _one_way(self, anchors: Tensor, positives: Tensor) -> Tensor:
-        if self.kind == "triplet":
-            return semihard_triplet(anchors, positives, self.margin)
-        return npairs(anchors, positives, self.l2)

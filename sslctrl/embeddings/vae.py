@@ -11,7 +11,7 @@ from sslctrl.decoder import Decoder
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.heads import FlatHead, map_shape
-from sslctrl.objective import Loss, to_float
+from sslctrl.objective import Loss
 from sslctrl.sampling import random_frames
 
 
@@ -47,7 +47,7 @@ class Vae(Embedding):
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the negative evidence lower bound of all frames of the clips."""
-        images = to_float(clips.frames, self.metric.device).flatten(0, 2)
+        images = self.images(clips).flatten(0, 2)
         mu, log_variance = self.posterior(images)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
         decoded = self.decoder(mu + noise * torch.exp(0.5 * log_variance))

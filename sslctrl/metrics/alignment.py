@@ -92,7 +92,8 @@ def kendall_tau(z_a: np.ndarray, z_b: np.ndarray) -> float:
     neighbours = cdist(z_a, z_b).argmin(axis=1)
     if len(np.unique(neighbours)) < 2:
         return 0.0
-    return float(kendalltau(np.arange(len(z_a)), neighbours).statistic)
+    result = kendalltau(np.arange(len(z_a)), neighbours)
+    return float(result.statistic)  # pyright: ignore[reportAttributeAccessIssue]  # untyped
 
 
 def _nearest(distances: np.ndarray) -> np.ndarray:

@@ -27,7 +27,9 @@ def reward_progress(rewards: Sequence[np.ndarray], distances: Sequence[np.ndarra
 
 
 def _spearman(reward: np.ndarray, progress: np.ndarray) -> float:
-    return float(spearmanr(reward, progress).statistic) if np.ptp(reward) > 0 else 0.0
+    if np.ptp(reward) == 0:
+        return 0.0
+    return float(spearmanr(reward, progress).statistic)  # pyright: ignore[reportAttributeAccessIssue]  # untyped
 
 
 def _checked(reward: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

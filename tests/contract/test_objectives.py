@@ -156,6 +156,11 @@ def test_embedding_keeps_its_state(embedding, tiny_store) -> None:
     assert all(torch.equal(before[name], value) for name, value in embedding.state_dict().items())
 
 
+def test_embeddings_refuse_another_size_in_training(embedding) -> None:
+    with pytest.raises(InputError, match="size_px"):
+        embedding.loss(Clips(torch.zeros(1, 2, 2, 3, 48, 48, dtype=torch.uint8)), rng())
+
+
 @pytest.mark.parametrize("shape", [(3, SIZE_PX, SIZE_PX), (2, SIZE_PX, SIZE_PX, 3), (2, 3, 16, 16), (2, 1, 32, 32)])
 def test_embed_refuses_shapes(embedding, shape) -> None:
     with pytest.raises(InputError):

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 NEW_TASK = '''
@@ -39,6 +41,7 @@ class Brightness(Objective):
 TRAIN = """
 import sys
 from pathlib import Path
+from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.fit import FitConfig, fit
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_objective, objective_names
@@ -46,7 +49,7 @@ from vision.build import ObjectiveSpec, build_objective, load_objective, objecti
 store, runs, *names = sys.argv[1:]
 for name in names:
     assert name in objective_names(), objective_names()
-    options = {"size_px": 32} if name == "tcn" else {}
+    options = {"size_px": 32} if name in EMBEDDINGS.names() else {}
     spec = ObjectiveSpec(name, options, "conv", {"widths": [4, 8], "strides": [2, 2]})
     config = FitConfig(steps=3, warmup=1, device="cpu", progress=False)
     path = fit(build_objective(spec), EpisodeStore(store), Path(runs) / name, config)
@@ -71,6 +74,7 @@ def run(code: str, tree: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_dropped_in_file_is_listed_and_trained_and_under_contract(tiny_store, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     for package in ("sslctrl", "vision", "tests"):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from vision.backbones._blocks import check_pairs, conv_bn
+from vision.backbones._blocks import channels_last, check_pairs, conv_bn
 
 
 class Conv(nn.Module):
@@ -25,7 +24,7 @@ class Conv(nn.Module):
         for index, (before, after, stride) in enumerate(zip(inputs, widths, strides, strict=True)):
             layers += [conv_bn(before, after, 3 if index else first_kernel, stride), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
-        self.to(memory_format=torch.channels_last)  # as the frames lie in memory: a sixth faster on a CPU
+        channels_last(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the feature map (N, C, h, w) of images (N, 3, H, W)."""

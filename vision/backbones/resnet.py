@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.errors import InputError
-from vision.backbones._blocks import check_sizes, conv_bn
+from vision.backbones._blocks import channels_last, check_sizes, conv_bn
 
 
 class Resnet(nn.Module):
@@ -31,7 +31,7 @@ class Resnet(nn.Module):
                 before = after
         self.blocks = nn.Sequential(*layers)
         self.channels = before
-        self.to(memory_format=torch.channels_last)
+        channels_last(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the feature map (N, C, h, w) of images (N, 3, H, W)."""

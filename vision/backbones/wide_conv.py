@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from vision.backbones._blocks import check_pairs, conv_bn
+from vision.backbones._blocks import channels_last, check_pairs, conv_bn
 
 
 class WideConv(nn.Module):
@@ -21,7 +20,7 @@ class WideConv(nn.Module):
         inputs = (3, *widths[:-1])
         stages = [_stage(*sizes) for sizes in zip(inputs, widths, strides, strict=True)]
         self.stages = nn.Sequential(*stages)
-        self.to(memory_format=torch.channels_last)
+        channels_last(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the feature map (N, C, h, w) of images (N, 3, H, W)."""

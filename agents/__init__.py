@@ -1,0 +1,1 @@
+"""Policies: everything of Stable-Baselines3."""

@@ -1,0 +1,100 @@
+"""Stable-Baselines3's algorithms by name, built from a config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from stable_baselines3 import PPO, SAC, TD3, HerReplayBuffer
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.vec_env import VecEnv
+
+from agents.config import TrainAgentConfig
+from agents.standardize import Standardize, width_of
+from sslctrl.errors import InputError
+
+EXPLORATION = 0.1  # TD3's action noise (Fujimoto et al. 2018, section 6.1)
+ROLLOUT = 2048  # PPO's steps between updates, over all worlds (Schulman et al. 2017, table 3)
+
+
+def build_model(
+    config: TrainAgentConfig,
+    spaces: tuple[gym.Space, gym.Space],
+    env: VecEnv | None,
+    capacity: int = 1,
+    mean: np.ndarray | None = None,
+    std: np.ndarray | None = None,
+) -> BaseAlgorithm:
+    """Build an untrained model for (observation, action) spaces.
+
+    Without an environment it only acts, once its weights are loaded. ``mean`` and ``std`` (I,) standardise its inputs;
+    ``capacity`` is the replay buffer's, in transitions.
+    """
+    observed, acted = spaces
+    cls, settings = _BUILDERS[config.algorithm](config, acted, capacity, env is not None)
+    width = width_of(observed)
+    settings["policy_kwargs"] |= {
+        "net_arch": list(config.net),
+        "features_extractor_class": Standardize,
+        "features_extractor_kwargs": {
+            "mean": [0.0] * width if mean is None else mean.tolist(),
+            "std": [1.0] * width if std is None else std.tolist(),
+        },
+    }
+    policy = "MultiInputPolicy" if isinstance(observed, gym.spaces.Dict) else "MlpPolicy"
+    model = cls(
+        policy, env, learning_rate=config.lr, gamma=config.gamma, batch_size=config.batch_size, seed=config.seed,
+        device=config.device, _init_setup_model=False, **settings,
+    )  # fmt: skip
+    if env is None:
+        model.observation_space, model.action_space, model.n_envs = observed, acted, 1
+    model._setup_model()
+    return model
+
+
+def _sac(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: bool) -> tuple[type, dict[str, Any]]:
+    return SAC, _off_policy(config, capacity, trains)
+
+
+def _td3(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: bool) -> tuple[type, dict[str, Any]]:
+    size = action.shape[0] if action.shape else 1
+    noise = NormalActionNoise(np.zeros(size), np.full(size, EXPLORATION))
+    return TD3, {**_off_policy(config, capacity, trains), "action_noise": noise}
+
+
+def _tqc(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: bool) -> tuple[type, dict[str, Any]]:
+    try:
+        from sb3_contrib import TQC  # optional
+    except ImportError as error:
+        raise InputError("algorithm 'tqc' needs sb3-contrib; pip install sb3-contrib, or choose sac or td3") from error
+    return TQC, _off_policy(config, capacity, trains)
+
+
+def _ppo(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: bool) -> tuple[type, dict[str, Any]]:
+    n_steps = max(config.batch_size, min(ROLLOUT, config.steps)) // config.n_envs or 1
+    batch = min(config.batch_size, n_steps * config.n_envs)
+    n_steps = max(1, n_steps * config.n_envs // batch * batch // config.n_envs)  # whole batches, or SB3 warns
+    return PPO, {"n_steps": n_steps, "policy_kwargs": {"optimizer_kwargs": {"fused": True, "eps": 1e-5}}}
+
+
+def _off_policy(config: TrainAgentConfig, capacity: int, trains: bool) -> dict[str, Any]:
+    relabel = {"replay_buffer_class": HerReplayBuffer, "replay_buffer_kwargs": {"n_sampled_goal": 4}}
+    return {
+        "buffer_size": capacity,
+        "learning_starts": 0,  # the buffer is filled beforehand, from video or by random steps
+        "train_freq": 1,
+        "gradient_steps": -1,  # as many as control steps
+        "policy_kwargs": {"optimizer_kwargs": {"fused": True}},
+        **(relabel if config.her and trains else {}),
+    }
+
+
+_BUILDERS: dict[str, Callable[[TrainAgentConfig, gym.Space, int, bool], tuple[type, dict[str, Any]]]] = {
+    "sac": _sac,
+    "td3": _td3,
+    "ppo": _ppo,
+    "tqc": _tqc,
+}

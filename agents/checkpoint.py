@@ -1,0 +1,189 @@
+"""An agent's checkpoint: safetensors and JSON. The model is built from its config; nothing is unpickled."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from agents import model_state
+from agents.algorithms import build_model
+from agents.config import TrainAgentConfig
+from agents.judge import Judge
+from agents.lesson import Lesson, senses_of, taught
+from agents.senses import Senses
+from sslctrl import checkpoint, durable
+from sslctrl import config as configs
+from sslctrl.errors import CheckpointError, InputError
+
+KIND = "agent"
+EMBEDDING = "embedding"
+_KEEP = 2
+_POLICY, _TARGETS = "policy/", "targets"
+_log = logging.getLogger(__name__)
+
+
+class Agent(NamedTuple):
+    """A trained agent, ready to act."""
+
+    model: BaseAlgorithm
+    config: TrainAgentConfig
+    senses: Senses
+    judge: Judge
+    goal: np.ndarray | None
+    """float64 (G,): the true goal that it was trained for; None: any."""
+
+
+def keep_embedding(config: TrainAgentConfig) -> Path | None:
+    """Copy the embedding into the run, so that the run's agents need no other folder, and return the copy.
+
+    Raises CheckpointError for one that is damaged, InputError where the run began with another.
+    """
+    if config.embedding is None:
+        return None
+    path, own = Path(config.embedding), Path(config.run) / EMBEDDING
+    checkpoint.read(path, "objective")  # every byte verified
+    if not own.exists():
+        files = {name: (path / name).read_bytes() for name in (checkpoint.ABOUT, checkpoint.WEIGHTS)}
+        durable.publish(own, files)
+    elif sha256_of(own) != sha256_of(path):
+        raise InputError(f"{config.run} began with another embedding than {path}; give that one, or another run folder")
+    return own
+
+
+def sha256_of(embedding: Path) -> str:
+    """Return the hash of a checkpoint's weights, as it says itself."""
+    return checkpoint.about_of(embedding)["sha256"][checkpoint.WEIGHTS]
+
+
+def save(model: BaseAlgorithm, config: TrainAgentConfig, lesson: Lesson, step: int, training: bool) -> Path:
+    """Publish the checkpoint of a step, drop all but the run's newest two, and return its folder.
+
+    With ``training`` it holds optimisers and replay buffer too. Raises StorageError where it cannot be written.
+    """
+    folder = Path(config.run) / "checkpoints"
+    tensors = {f"{_POLICY}{name}": value for name, value in model_state.weights_of(model).items()}
+    if lesson.judge.targets is not None:
+        tensors[_TARGETS] = torch.from_numpy(lesson.judge.targets)
+    more, counts = model_state.training_of(model) if training else (None, {})
+    embedding = None if config.embedding is None else Path(config.run) / EMBEDDING
+    extra = {
+        "step": step,
+        "counts": counts,
+        "reward_scale": lesson.judge.scale,
+        "goal_m": None if lesson.goal is None else lesson.goal.tolist(),
+        "embedding": None if embedding is None else {"path": str(config.embedding), "sha256": sha256_of(embedding)},
+    }
+    spec = {
+        "config": configs.to_plain(config),
+        "observation": _sizes(model.observation_space),
+        "action": _sizes(model.action_space),
+        "size_px": lesson.senses.size_px,
+    }
+    path = folder / f"step-{step:08d}"
+    checkpoint.save(path, KIND, spec, tensors, extra, more)
+    for old in _folders(folder)[_KEEP:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def load(path: Path) -> Agent:
+    """Open an agent's checkpoint, or the newest of a run folder.
+
+    Raises CheckpointError where it, or the run's copy of the embedding, is missing, damaged or of another kind.
+    """
+    path = _newest(Path(path))
+    saved = checkpoint.read(path, KIND)
+    try:
+        config = configs.from_plain(TrainAgentConfig, saved.spec["config"], str(path))
+        model = build_model(config, (_space(saved.spec["observation"]), _space(saved.spec["action"], 1.0)), None)
+        model_state.set_weights(model, _policy(saved))
+        goal = saved.extra["goal_m"]
+        size_px = saved.spec["size_px"] or 64
+    except (KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{path} does not hold what its kind does ({reason}); use another, or train again"
+        ) from error
+    embedding = _embedding_of(path, saved.extra.get("embedding"))
+    targets = saved.tensors.get(_TARGETS)
+    judge = taught(config, None if targets is None else targets.numpy())
+    judge.scale = saved.extra["reward_scale"]
+    senses = senses_of(config, embedding, size_px)
+    return Agent(model, config, senses, judge, None if goal is None else np.array(goal))
+
+
+def last_step(run: Path) -> tuple[Path, int] | None:
+    """Return a run's newest checkpoint that can be read and its step; None in a run without one.
+
+    Raises CheckpointError where there are some, and all are damaged.
+    """
+    folders = _folders(run / "checkpoints")
+    for folder in folders:
+        try:
+            step = int(checkpoint.read(folder, KIND).extra["step"])
+            if (folder / checkpoint.TRAINING).exists():
+                checkpoint.read(folder, KIND, training=True)
+            return folder, step
+        except CheckpointError as error:
+            _log.warning("passing over a checkpoint: %s", error)
+    if folders:
+        raise CheckpointError(f"every checkpoint in {run / 'checkpoints'} is damaged; delete that folder to start over")
+    return None
+
+
+def capacity_of(path: Path) -> int:
+    """Return the size, in transitions, of a checkpoint's replay buffer; 1 where it has none."""
+    return int(checkpoint.about_of(path)["extra"].get("counts", {}).get("capacity", 1))
+
+
+def resume(path: Path, model: BaseAlgorithm) -> dict[str, Any]:
+    """Load weights, optimisers and replay buffer into a model; return what else the checkpoint says of itself."""
+    saved = checkpoint.read(path, KIND, training=True)
+    try:
+        model_state.set_weights(model, _policy(saved))
+        model_state.set_training(model, saved.training, saved.extra["counts"])
+    except (KeyError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path} does not fit the config ({reason}); give another run folder") from error
+    return saved.extra
+
+
+def _policy(saved: checkpoint.Saved) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(_POLICY): v for k, v in saved.tensors.items() if k.startswith(_POLICY)}
+
+
+def _embedding_of(path: Path, wanted: dict[str, str] | None) -> Path | None:
+    if wanted is None:
+        return None
+    own = path.parents[1] / EMBEDDING
+    if sha256_of(own) != wanted["sha256"]:
+        raise CheckpointError(f"{own} is not the embedding that {path} was trained on; copy the whole run folder")
+    return own
+
+
+def _newest(path: Path) -> Path:
+    found = _folders(path / "checkpoints")
+    return found[0] if found else path
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"), reverse=True)
+
+
+def _sizes(space: gym.Space) -> Any:
+    if isinstance(space, gym.spaces.Dict):
+        return {name: _sizes(part) for name, part in space.spaces.items()}
+    return list(space.shape or ())
+
+
+def _space(sizes: Any, bound: float = np.inf) -> gym.Space:
+    if isinstance(sizes, dict):
+        return gym.spaces.Dict({name: _space(part, bound) for name, part in sizes.items()})
+    return gym.spaces.Box(-bound, bound, tuple(sizes), np.float32)

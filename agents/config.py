@@ -1,0 +1,170 @@
+"""What agents are trained and evaluated with. Imports neither torch nor SB3: `--help` is quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from sslctrl.errors import InputError, nearest
+
+ALGORITHMS = ("sac", "td3", "ppo", "tqc")
+OFF_POLICY = ("sac", "td3", "tqc")
+POLICIES = ("agent", "do_nothing", "random", "expert")
+RewardFrom = Literal["embedding", "random", "pixels", "state"]
+FREE = ("run", "embedding", "device", "threads", "checkpoint_every", "progress")
+"""Fields that may change when a run goes on; the embedding's weights are compared instead of its path."""
+
+
+@dataclass(frozen=True)
+class TrainAgentConfig:
+    """Train a policy on a learned reward. Raises InputError for a value that cannot be."""
+
+    run: Path
+    """Folder of the run; one that was stopped goes on from its last checkpoint."""
+    env_id: str = "sslctrl/Push-v0"
+    """Gymnasium id of the world."""
+    variety: Literal["fixed", "train", "heldout"] = "fixed"
+    """Where colours and shapes come from."""
+    algorithm: str = "sac"
+    """sac, td3, ppo or tqc (tqc needs sb3-contrib)."""
+    steps: int = 15_000
+    """Control steps in all, over all worlds; the random first ones included."""
+    seed: int = 0
+    """Decides the worlds' starts, the policy's first weights and its noise."""
+    n_envs: int = 4
+    """Worlds side by side; as many gradient steps as control steps are taken whatever it is."""
+    processes: bool = False
+    """Run each world in a process of its own."""
+    camera: str = "front"
+    """The camera that the policy sees through."""
+    embedding: Path | None = None
+    """Checkpoint folder of a trained embedding."""
+    reward_from: RewardFrom = "embedding"
+    """embedding; random: the same net, untrained; pixels: raw frames; state: minus the true distance, metres."""
+    observe: Literal["embedding", "state"] = "embedding"
+    """What the policy sees: embedding, proprioception and time; or the true state and time (an oracle)."""
+    metric: bool = False
+    """Measure distances by the embedding's own metric."""
+    reward: str = "latent_distance"
+    """A reward's name (latent_distance, huber, cosine), or your own package.module:Class."""
+    reward_options: dict[str, Any] = field(default_factory=dict)
+    """The reward's options, as alpha=1 beta=1."""
+    demonstration: Path | None = None
+    """Store whose first episode is the one demonstration: it fixes the goal; by default each start draws a goal."""
+    demo_camera: str = "left"
+    """The camera that the demonstration was seen from."""
+    goal_from: Literal["final", "steps"] = "final"
+    """Be as the demonstration's last frame all the time, or at each time as its frame of that time."""
+    prior: Path | None = None
+    """Store of video that fills the replay buffer before the first step: prior data, as in RLPD (Ball et al. 2023)."""
+    her: bool = False
+    """Relabel with goals reached later in the episode, four for each true one (HER, Andrychowicz et al. 2017)."""
+    warmup: int = 1_000
+    """Random steps before learning where there is no prior; they set the scales of observations and rewards."""
+    lr: float = 1e-3
+    """Adam's learning rate."""
+    gamma: float = 0.95
+    """Discount a control step."""
+    batch_size: int = 256
+    """Transitions a gradient step."""
+    net: tuple[int, ...] = (128, 128)
+    """Widths of the hidden layers of policy and critics."""
+    eval_every: int = 2_500
+    """Steps between evaluations on the true task, appended to curve.jsonl; 0: none."""
+    eval_episodes: int = 20
+    """Episodes of each evaluation; the same starts every time."""
+    checkpoint_every: int = 5_000
+    """Steps from one checkpoint to the next; the newest two are kept."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """Nets this small are fastest on the CPU."""
+    threads: int = 1
+    """CPU threads of torch."""
+    progress: bool = True
+    """Show a progress bar on a terminal."""
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise InputError(
+                f"algorithm {self.algorithm!r} given; the nearest are {nearest(self.algorithm, ALGORITHMS)}; choose one"
+            )
+        least = {"steps": 1, "n_envs": 1, "batch_size": 2, "threads": 1, "checkpoint_every": 1, "eval_episodes": 1}
+        check_least(self, least | {"eval_every": 0, "seed": 0, "warmup": 100})
+        if not 0 < self.lr < float("inf") or not 0 <= self.gamma < 1:
+            raise InputError(f"lr is {self.lr}, gamma {self.gamma}; allowed are lr > 0 and 0 <= gamma < 1; change them")
+        if not self.net or min(self.net) < 1:
+            raise InputError(f"net is {self.net}; allowed are widths of 1 or more, as 128 128; change it")
+        if self.reward_from not in get_args(RewardFrom):
+            close = nearest(self.reward_from, get_args(RewardFrom))
+            raise InputError(f"reward_from is {self.reward_from!r}; the nearest are {close}; choose one")
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Refuse options that do not go together."""
+        learned = self.observe == "embedding" or self.reward_from in ("embedding", "random")
+        if learned and self.embedding is None:
+            raise InputError(
+                f"observe={self.observe} and reward_from={self.reward_from} need an embedding, and none is given; "
+                "name its checkpoint folder, or use observe=state with reward_from=state"
+            )
+        if self.reward_from != "state" and self.demonstration is None:
+            raise InputError(
+                f"reward_from={self.reward_from} needs a demonstration, and none is given; name a store that holds one"
+            )
+        if self.demonstration is None and not self.her:
+            raise InputError(
+                "no demonstration is given, so that goals vary, and only her=True policies see the goal; "
+                "give a demonstration or her=True"
+            )
+        if self.her and (self.algorithm not in OFF_POLICY or self.reward_from == "pixels" or self.goal_from == "steps"):
+            raise InputError(
+                f"her with algorithm={self.algorithm}, reward_from={self.reward_from}, goal_from={self.goal_from}; "
+                f"allowed are {', '.join(OFF_POLICY)}, any reward but pixels, and goal_from=final; change one"
+            )
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Measure policies on the true task, all from the same starts. Raises InputError for a value that cannot be."""
+
+    out: Path
+    """Folder that evaluation.json, and what is recorded, goes to."""
+    agent: Path | None = None
+    """A trained agent's checkpoint, or its run folder."""
+    policies: tuple[str, ...] = POLICIES
+    """Who is measured: agent, do_nothing, random, expert."""
+    env_id: str = "sslctrl/Push-v0"
+    """Gymnasium id of the world; an agent's own world must be the same."""
+    variety: Literal["fixed", "train", "heldout"] = "fixed"
+    """Where colours and shapes come from."""
+    demonstration: Path | None = None
+    """Store whose first episode's final true state is the goal; by default the agent's, or each start's own."""
+    episodes: int = 100
+    """How many starts."""
+    seed: int = 1_000_000
+    """Start i is drawn from this plus i; training never uses these."""
+    n_envs: int = 4
+    """Worlds side by side."""
+    record: int = 0
+    """How many of the episodes of each policy are recorded, all cameras, into <out>/<policy>."""
+    record_px: int = 128
+    """Side of the recorded frames."""
+    threads: int = 1
+    """CPU threads of torch."""
+
+    def __post_init__(self) -> None:
+        for name in self.policies:
+            if name not in POLICIES:
+                raise InputError(f"policy {name!r} given; the nearest are {nearest(name, POLICIES)}; choose one")
+        if "agent" in self.policies and self.agent is None:
+            raise InputError(
+                "policy 'agent' is to be measured and no agent is given; name a checkpoint or a run folder"
+            )
+        check_least(self, {"episodes": 1, "n_envs": 1, "record": 0, "record_px": 8, "threads": 1, "seed": 0})
+
+
+def check_least(config: object, least: dict[str, int]) -> None:
+    """Raise InputError for a field below its least value."""
+    for name, value in least.items():
+        if not getattr(config, name) >= value:  # so put, it refuses nan too
+            raise InputError(f"{name} is {getattr(config, name)}; allowed is {value} or more; change it")

@@ -1,0 +1,62 @@
+"""From frames to the vectors that policies see and rewards compare."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from sslctrl import checkpoint
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import InputError
+from vision.build import ObjectiveSpec, build_objective, load_embedding
+
+
+class Encoder(Protocol):
+    """Frames, uint8 (N, H, W, 3), to vectors, float32 (N, dim)."""
+
+    size_px: int
+    dim: int
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Return the vectors. Raises InputError for frames of another size."""
+        ...
+
+
+class EmbeddingEncoder:
+    """An embedding, in eval mode; by its own metric, plain distances between vectors are distances under the metric."""
+
+    def __init__(self, embedding: Embedding, metric: bool = False, device: str = "cpu") -> None:
+        self.embedding = embedding.eval().requires_grad_(False).to(device)
+        self.metric = metric
+        self.size_px, self.dim = embedding.size_px, embedding.dim
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Return float32 (N, D) of uint8 (N, H, W, 3)."""
+        z = self.embedding.embed_hwc(frames)
+        return self.embedding.project(torch.from_numpy(z).to(self.embedding.metric)).cpu().numpy() if self.metric else z
+
+
+class PixelEncoder:
+    """The raw frame, flattened, in [0, 1]: the baseline without learning."""
+
+    def __init__(self, size_px: int) -> None:
+        self.size_px, self.dim = size_px, size_px * size_px * 3
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Return float32 (N, H * W * 3) of uint8 (N, H, W, 3)."""
+        if frames.shape[1:] != (self.size_px, self.size_px, 3):
+            raise InputError(f"frames are {frames.shape[1:]}; allowed is {self.size_px} px square; record them so")
+        return frames.reshape(len(frames), -1).astype(np.float32) / 255
+
+
+def untrained(path: Path, seed: int) -> Embedding:
+    """Return an embedding of the same architecture as a checkpoint's, with random weights."""
+    loaded = load_embedding(path)  # refuses what is damaged, of another kind, or names foreign code
+    spec = checkpoint.about_of(path)["spec"]
+    fresh = build_objective(replace(ObjectiveSpec(**spec), seed=seed))
+    assert isinstance(fresh, type(loaded)) and isinstance(fresh, Embedding)
+    return fresh

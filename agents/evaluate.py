@@ -1,0 +1,123 @@
+"""What policies are worth on the true task: what `scripts/evaluate.py` calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3.common.vec_env import VecEnv
+
+from agents.checkpoint import Agent, load
+from agents.config import EvaluateConfig
+from agents.judge import Judge, TrueDistance
+from agents.play import Act, Outcome, acting, at_random, do_nothing, expert, play
+from agents.recorder import Recorder
+from agents.senses import Senses
+from agents.worlds import demonstration, maker, task_of, true_goal, vector_of
+from agents.wrapper import LearnedVecEnv
+from sslctrl import durable
+from sslctrl.errors import InputError
+from sslctrl.run import write_atomically
+from sslctrl.store import EpisodeStore
+
+RESAMPLES = 2000
+
+
+def evaluate(config: EvaluateConfig) -> dict[str, Any]:
+    """Play the same starts with each policy, write `<out>/evaluation.json`, and return what it says.
+
+    For each policy: `success` (rate) and `distance_m` (true, at the end), each with `value`, `low`, `high` (bootstrap
+    95 %), and every episode's own numbers. Raises InputError, CheckpointError, DataError or StorageError.
+    """
+    torch.set_num_threads(config.threads)
+    durable.make_folder(Path(config.out))
+    agent = None if config.agent is None else load(config.agent)
+    if agent is not None and agent.config.env_id != config.env_id:
+        raise InputError(f"the agent acts in {agent.config.env_id}, asked for is {config.env_id}; give its own env_id")
+    goal = _goal(config, agent)
+    results: dict[str, Any] = {
+        "env_id": config.env_id,
+        "variety": config.variety,
+        "goal_m": None if goal is None else goal.tolist(),
+        "episodes": config.episodes,
+        "seed": config.seed,
+        "policies": {},
+    }
+    for name in config.policies:
+        env = _worlds(config, name, agent, goal, config.n_envs)
+        try:
+            outcomes = play(env, _act(name, agent, config.seed), config.seed, config.episodes, progress=name)
+        finally:
+            env.close()
+        results["policies"][name] = summary(outcomes, config.seed)
+        if config.record:
+            _record(config, name, agent, goal)
+    write_atomically(Path(config.out) / "evaluation.json", json.dumps(results, indent=2, allow_nan=False) + "\n")
+    return results
+
+
+def summary(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:
+    """Return success rate and mean final distance with intervals, and each episode's."""
+    success = [float(one.success) for one in outcomes]
+    distance = [one.distance_m for one in outcomes]
+    return {
+        "success": interval(success, seed),
+        "distance_m": interval(distance, seed),
+        "each": {"success": [one.success for one in outcomes], "distance_m": distance},
+    }
+
+
+def interval(values: Sequence[float], seed: int) -> dict[str, float | int]:
+    """Return the mean and its bootstrap 95 % interval: {value, low, high, n}."""
+    array = np.asarray(values, np.float64)
+    rng = np.random.default_rng([seed, 3])
+    means = array[rng.integers(len(array), size=(RESAMPLES, len(array)))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return {"value": float(array.mean()), "low": float(low), "high": float(high), "n": len(array)}
+
+
+def _goal(config: EvaluateConfig, agent: Agent | None) -> np.ndarray | None:
+    if config.demonstration is not None:
+        return true_goal(demonstration(config.demonstration), task_of(config.env_id))
+    return None if agent is None else agent.goal
+
+
+def _act(name: str, agent: Agent | None, seed: int) -> Act:
+    fixed: dict[str, Act] = {"do_nothing": do_nothing, "random": at_random(seed), "expert": expert}
+    return acting(agent.model) if name == "agent" and agent is not None else fixed[name]
+
+
+def _worlds(
+    config: EvaluateConfig, name: str, agent: Agent | None, goal: np.ndarray | None, count: int, inside: Any = None
+) -> VecEnv:
+    """Return the worlds as a policy sees them: only an agent looks through a camera."""
+    camera: str | None = None
+    senses, judge, goals = Senses(None, None), Judge(TrueDistance(task_of(config.env_id)), None), False
+    if name == "agent" and agent is not None:
+        senses, judge, goals = agent.senses, agent.judge, agent.config.her
+        camera = agent.config.camera
+    make = maker(config.env_id, config.variety, camera, senses.size_px, goal, inside)
+    return LearnedVecEnv(vector_of([make] * count), senses, judge, goals)
+
+
+def _record(config: EvaluateConfig, name: str, agent: Agent | None, goal: np.ndarray | None) -> None:
+    """Play the first starts again before all cameras; what is recorded there already is kept."""
+    store = EpisodeStore(Path(config.out) / name, create=True)
+    missing = config.record - len(store)
+    if missing <= 0:
+        return
+    about = {"env_id": config.env_id, "variety": config.variety, "policy": name, "seed": config.seed, "versions": {}}
+
+    def inside(env: gym.Env) -> gym.Env:
+        return Recorder(env, store, config.record_px, about)
+
+    env = _worlds(config, name, agent, goal, 1, inside)
+    try:
+        play(env, _act(name, agent, config.seed), config.seed + len(store), missing, progress=f"{name}, video")
+    finally:
+        env.close()

@@ -1,0 +1,192 @@
+"""What is known before the first gradient step: transitions of recorded video, or of random steps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.vec_env import VecEnv
+from tqdm import tqdm
+
+from agents.judge import Judge
+from agents.senses import Senses
+from agents.standardize import SEEN
+from agents.worlds import view_of
+from agents.wrapper import shown
+from envs.tasks.base import Task
+from sslctrl.clips import Episode
+from sslctrl.errors import InputError
+from sslctrl.store import EpisodeStore
+
+Observation = dict[str, np.ndarray]
+
+
+class Transitions(NamedTuple):
+    """N transitions, episode after episode. Flat observations stand under ``observation``."""
+
+    before: Observation
+    """float32 (N, ...) each."""
+    after: Observation
+    """float32 (N, ...) each; where an episode ended, its last moment."""
+    action: np.ndarray
+    """float32 (N, A) in [-1, 1]."""
+    reward: np.ndarray
+    """float32 (N,)."""
+    ended: np.ndarray
+    """bool (N,): the last of an episode; none of them is a terminal state."""
+
+
+class Scales(NamedTuple):
+    """What makes inputs and rewards of the order of one."""
+
+    mean: np.ndarray
+    """float32 (I,) of a policy's input."""
+    std: np.ndarray
+    """float32 (I,), never 0."""
+    reward: float
+    """Mean size of the reward."""
+
+
+def of_store(
+    store: EpisodeStore,
+    senses: Senses,
+    judge: Judge,
+    camera: str,
+    task: Task,
+    horizon: int,
+    goal: np.ndarray | None = None,
+    goals: bool = False,
+    progress: bool = False,
+) -> Transitions:
+    """Return the transitions of recorded video, seen through one camera and rewarded anew.
+
+    Episodes longer than the world's limit count as several, one after another. ``goal`` (G,) is the world's; by default
+    each episode's own. Raises InputError where the video is of another world, camera or size.
+    """
+    parts = []
+    for id in tqdm(store.ids, desc="prior video", unit="episode", disable=None if progress else True):
+        episode = store.read(id)
+        _check(episode, task, f"episode {id} of {store.root}")
+        frames = view_of(episode, camera, senses.size_px, str(store.root)) if senses.size_px else None
+        for start in range(0, len(episode.action), horizon):
+            parts.append(_stretch(episode, frames, start, horizon, senses, judge, task, goal, goals))
+    return _joined(parts)
+
+
+def of_random_steps(env: VecEnv, steps: int, seed: int) -> Transitions:
+    """Return the transitions of uniformly random actions in the learner's worlds: ``steps`` or a few more."""
+    rng = np.random.default_rng([seed, 1])
+    box = env.action_space
+    assert isinstance(box, gym.spaces.Box)
+    before, rows = env.reset(), []
+    count = -(-steps // env.num_envs)
+    for index in range(count):
+        action = rng.uniform(box.low, box.high, (env.num_envs, *box.shape)).astype(np.float32)
+        now, reward, done, infos = env.step(action)
+        last = [infos[i]["terminal_observation"] if done[i] else _row(now, i) for i in range(env.num_envs)]
+        after = {name: np.stack([_named(one)[name] for one in last]) for name in _named(now)}
+        ended = done | (index == count - 1)
+        rows.append(Transitions(_named(before), after, action, reward, ended))
+        before = now
+    alone = [Transitions(*(_of_world(field, i) for field in row)) for i in range(env.num_envs) for row in rows]
+    return _joined(alone)
+
+
+def scales_of(known: Transitions) -> Scales:
+    """Return the scales of inputs and rewards; goals have those of what is achieved."""
+    names = SEEN if "desired_goal" in known.before else ("observation",)
+    inputs = [known.before["achieved_goal" if name == "desired_goal" else name] for name in names]
+    std = np.concatenate([values.std(axis=0, dtype=np.float64) for values in inputs])
+    size = float(np.abs(known.reward).mean(dtype=np.float64))
+    return Scales(
+        np.concatenate([values.mean(axis=0, dtype=np.float64) for values in inputs]).astype(np.float32),
+        np.where(std > 1e-6, std, 1.0).astype(np.float32),
+        size if size > 1e-12 else 1.0,
+    )
+
+
+def fill(buffer: ReplayBuffer, known: Transitions) -> int:
+    """Put transitions into a replay buffer and return how many: all but fewer than it has worlds.
+
+    Each world's column takes one stretch; an episode that is cut at the end of a column counts as two.
+    """
+    rows = min(len(known.reward) // buffer.n_envs, buffer.buffer_size)
+    for row in range(rows):
+        at = row + rows * np.arange(buffer.n_envs)
+        done = known.ended[at] | (row == rows - 1)
+        infos = [{"TimeLimit.truncated": bool(end)} for end in done]
+        before, after = (_unnamed({k: v[at] for k, v in side.items()}) for side in (known.before, known.after))
+        buffer.add(before, after, known.action[at], known.reward[at], done, infos)  # type: ignore[arg-type]
+    return rows * buffer.n_envs
+
+
+def _stretch(
+    episode: Episode,
+    frames: np.ndarray | None,
+    start: int,
+    horizon: int,
+    senses: Senses,
+    judge: Judge,
+    task: Task,
+    goal: np.ndarray | None,
+    goals: bool,
+) -> Transitions:
+    """Return the transitions of one stretch of an episode, as long as the world's limit or what is left."""
+    span = slice(start, min(start + horizon, len(episode.action)) + 1)
+    state = np.asarray(episode.state[span], np.float32)
+    desired = episode.meta.get("goal") if goal is None else goal
+    raw = {
+        "proprio": episode.proprio[span],
+        "state": state,
+        "time": (np.arange(len(state), dtype=np.float32) / horizon)[:, None],
+        "achieved_goal": np.zeros((len(state), 0), np.float32),
+    }
+    if state.shape[1]:  # unknown in video of a real robot, where nothing asks for it
+        raw["achieved_goal"] = np.asarray(task.achieved_goal(state), np.float32)
+        desired = raw["achieved_goal"][-1] if desired is None else desired
+    raw["desired_goal"] = np.broadcast_to(np.asarray(desired, np.float32), raw["achieved_goal"].shape)
+    if frames is not None:
+        raw["pixels"] = frames[span]
+    percept, towards = senses(raw), judge.goals(raw)
+    reward = judge(percept.achieved[:-1], percept.achieved[1:], towards[1:])
+    seen = shown(percept, towards) if goals else {"observation": percept.observation}
+    ended = np.arange(1, len(state)) == len(state) - 1
+    action = np.clip(episode.action[span.start : span.stop - 1], -1, 1)
+    return Transitions({k: v[:-1] for k, v in seen.items()}, {k: v[1:] for k, v in seen.items()}, action, reward, ended)
+
+
+def _check(episode: Episode, task: Task, what: str) -> None:
+    proprio, action = episode.proprio.shape[1], episode.action.shape[1]
+    if proprio != task.proprio_size or action != len(task.action_names):
+        raise InputError(
+            f"{what} has {proprio} numbers of proprioception and {action} of action, this world "
+            f"{task.proprio_size} and {len(task.action_names)}; allowed is video of the same robot and task"
+        )
+
+
+def _joined(parts: list[Transitions]) -> Transitions:
+    before, after = (
+        {name: np.concatenate([side[name] for side in sides]) for name in sides[0]}
+        for sides in ([part.before for part in parts], [part.after for part in parts])
+    )
+    return Transitions(before, after, *(np.concatenate([part[i] for part in parts]) for i in (2, 3, 4)))
+
+
+def _of_world(field: Observation | np.ndarray, i: int):
+    return {name: values[i : i + 1] for name, values in field.items()} if isinstance(field, dict) else field[i : i + 1]
+
+
+def _named(observation: Observation | np.ndarray) -> Observation:
+    return dict(observation) if isinstance(observation, dict) else {"observation": observation}
+
+
+def _unnamed(observation: Observation) -> Observation | np.ndarray:
+    return observation if len(observation) > 1 else observation["observation"]
+
+
+def _row(observation: Observation | np.ndarray, i: int) -> Observation | np.ndarray:
+    return (
+        {name: values[i] for name, values in observation.items()} if isinstance(observation, dict) else observation[i]
+    )

@@ -1,0 +1,69 @@
+"""Episodes of a policy as video: all cameras, into an episode store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from envs.env import RobotEnv
+from sslctrl.clips import Episode
+from sslctrl.errors import InputError
+from sslctrl.store import EpisodeStore
+
+
+class Recorder(gym.Wrapper):
+    """Adds every episode that is played to its end to a store; ``about`` goes into each one's meta."""
+
+    def __init__(self, env: gym.Env, store: EpisodeStore, size_px: int, about: dict[str, Any]) -> None:
+        """Wrap one of this package's worlds. Raises InputError for another one."""
+        super().__init__(env)
+        if not isinstance(env.unwrapped, RobotEnv):
+            raise InputError(f"{env} is not one of this package's worlds; make one with gymnasium.make('sslctrl/...')")
+        self.world, self.store, self.size_px, self.about = env.unwrapped, store, size_px, about
+        self._frames: list[np.ndarray] = []
+        self._states: list[np.ndarray] = []
+        self._actions: list[np.ndarray] = []
+        self._rewards: list[float] = []
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict]:
+        """Start an episode, as the world does."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._frames, self._states, self._actions, self._rewards = [], [], [], []
+        self._look()
+        return observation, info
+
+    def step(self, action: np.ndarray) -> tuple[Any, Any, bool, bool, dict]:
+        """Act for one control step, as the world does; where it ends the episode, the episode is stored."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._actions.append(np.asarray(action, np.float32))
+        self._rewards.append(float(reward))
+        self._look()
+        if terminated or truncated:
+            self.store.add(self._episode(bool(info["is_success"])))
+        return observation, reward, terminated, truncated, info
+
+    def _look(self) -> None:
+        self._frames.append(self.world.frames(self.size_px))
+        self._states.append(self.world.state)
+
+    def _episode(self, success: bool) -> Episode:
+        state = np.array(self._states, np.float32)
+        meta = self.about | {
+            "cameras": list(self.world.cameras),
+            "state_names": list(self.world.task.state_names),
+            "action_names": list(self.world.task.action_names),
+            "dt_s": self.world.sim.timing.control_dt_s,
+            "goal": self.world.goal.tolist(),
+            "success": success,
+            "length": len(self._actions),
+        }
+        return Episode(
+            frames=np.stack(self._frames, axis=1),
+            state=state,
+            proprio=state[:, : self.world.task.proprio_size],
+            action=np.array(self._actions, np.float32),
+            reward=np.array(self._rewards, np.float32),
+            meta=meta,
+        )

@@ -1,0 +1,16 @@
+"""What to report on. Kept apart from the writing so that a `--help` need not import torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Write one HTML page, which needs nothing beside it, about a run: the demo's, an embedding's or a policy's."""
+
+    run: Path
+    """Folder of the run."""
+    out: Path | None = None
+    """The page; by default report.html in the run's folder."""

@@ -1,0 +1,111 @@
+"""The page's first screen: a title, what happened in one sentence, and the key figures."""
+
+from __future__ import annotations
+
+from agents.report.blocks import Bar, Tile
+from agents.report.folder import Figure, RunFolder
+from sslctrl.errors import SslctrlError
+from sslctrl.metrics.alignment import UNIFORM_GUESS
+
+_SUCCESS = (("expert", "expert_success"), ("random", "random_success"), ("do nothing", "do_nothing_success"))
+
+
+def title(folder: RunFolder) -> str:
+    """Return the page's title."""
+    if folder.has("evaluation/evaluation.json") or folder.has("agent/curve.jsonl"):
+        return "A policy whose only reward was learned from video"
+    return "An embedding learned from video" if folder.has("embedding/checkpoints") else "A run"
+
+
+def sentence(folder: RunFolder) -> str:
+    """Return what happened, as far as the folder tells."""
+    parts = [_learned(folder), _rewarded(folder)]
+    return " ".join(part for part in parts if part) or "Nothing of this run is finished yet."
+
+
+def tiles(folder: RunFolder) -> tuple[Tile, ...]:
+    """Return the key figures that the folder knows. Raises DataError where a file of them is damaged."""
+    made = (_success(folder), _alignment(folder), _reward(folder), _minutes(folder))
+    return tuple(tile for tile in made if tile is not None)
+
+
+def percent(value: float) -> str:
+    """Return a share as text; below 10 % with a decimal, since there the first digit is not enough."""
+    return f"{value * 100:.1f} %" if 0 < value < 0.1 else f"{value * 100:.0f} %"
+
+
+def interval(found: Figure, share: bool = True) -> str:
+    """Return a figure's 95 % interval and number of trials as text, as far as they are known."""
+    show = percent if share else "{:.2f}".format
+    known = [] if found.low is None or found.high is None else [f"{show(found.low)} to {show(found.high)}"]
+    return ", ".join([*known, *([] if found.n is None else [f"n = {found.n}"])])
+
+
+def _learned(folder: RunFolder) -> str:
+    try:
+        kind = {"tcn": "A time-contrastive network", "vae": "A VAE"}.get(folder.embedding.spec.name, "An embedding")
+    except SslctrlError:
+        return ""
+    try:
+        store = folder.store("video/train")
+    except SslctrlError:
+        return f"{kind} learned from unlabelled video."
+    return f"{kind} watched {len(store)} episodes of unlabelled video through {len(store.cameras)} cameras."
+
+
+def _rewarded(folder: RunFolder) -> str:
+    policy = folder.figure("policy_success")
+    if policy is None:
+        return ""
+    others = [f"{name} {percent(found.value)}" for name, key in _SUCCESS if (found := folder.figure(key))]
+    beside = f" ({', '.join(others)})" if others else ""
+    starts = f"of {policy.n} fresh starts" if policy.n else "of the starts"
+    reward = "Its distance to one demonstration" if folder.has("video/demonstration") else "What it learned"
+    return (
+        f"{reward} was the only reward of a policy that reaches the goal from {percent(policy.value)} {starts}{beside}."
+    )
+
+
+def _success(folder: RunFolder) -> Tile | None:
+    rows = [("policy", "policy_success"), *_SUCCESS]
+    return _tile("Policy's success", folder, rows, largest=1.0, note="true goal, fresh starts")
+
+
+def _alignment(folder: RunFolder) -> Tile | None:
+    rows = [
+        ("embedding", "tcn_alignment_error"),
+        ("true-state floor", "alignment_floor"),
+        ("random encoder", "alignment_random_encoder"),
+    ]
+    guess = Bar("guessing", percent(UNIFORM_GUESS), 1.0)
+    tile = _tile("Alignment error", folder, rows, largest=UNIFORM_GUESS, note="of an unseen episode; lower is better")
+    return None if tile is None else tile._replace(bars=(*tile.bars, guess))
+
+
+def _reward(folder: RunFolder) -> Tile | None:
+    rows = [("learned reward", "reward_spearman"), ("raw pixels", "pixel_spearman")]
+    return _tile(
+        "Reward against progress", folder, rows, largest=1.0, share=False, note="Spearman's correlation, median episode"
+    )
+
+
+def _minutes(folder: RunFolder) -> Tile | None:
+    found = folder.figure("minutes")
+    if found is None:
+        return None
+    return Tile("Minutes, all told", f"{found.value:.1f}", "", (), "video, embedding, policy and evaluation")
+
+
+def _tile(
+    name: str, folder: RunFolder, rows: list[tuple[str, str]], largest: float, share: bool = True, note: str = ""
+) -> Tile | None:
+    figures = [(label, found) for label, key in rows if (found := folder.figure(key))]
+    if not figures or figures[0][0] != rows[0][0]:
+        return None
+    show = percent if share else "{:.2f}".format
+    bars = [
+        Bar(label, show(found.value), min(max(found.value / largest, 0.0), 1.0), ours=label == rows[0][0])
+        for label, found in figures
+    ]
+    ours = figures[0][1]
+    return Tile(name, show(ours.value), interval(ours, share), tuple(bars), note)

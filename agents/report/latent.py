@@ -1,0 +1,123 @@
+"""What the page shows of an embedding: which moments of two views it takes for the same, and its reward over time."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from sslctrl.clips import Episode
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import DataError
+from sslctrl.metrics.alignment import alignment_error
+from sslctrl.metrics.progress import reward_progress
+from sslctrl.rewards.latent_distance import LatentDistance
+from sslctrl.store import EpisodeStore
+
+_POSITION = re.compile(r".*_[xyz]")
+
+
+class Alignment(NamedTuple):
+    """One episode in two views."""
+
+    id: str
+    error: float
+    episodes: int
+    """How many there were; this one's error is their median."""
+    distances: np.ndarray
+    """float64 (T, T): between step t of the first view and step u of the second."""
+    neighbors: np.ndarray
+    """int (T,): the step of the second view nearest to each of the first."""
+
+
+class Progress(NamedTuple):
+    """Rewards and truth along one episode, (T,) each."""
+
+    seconds: np.ndarray
+    distance_m: np.ndarray
+    """To where the demonstration ended."""
+    learned: np.ndarray
+    pixels: np.ndarray
+
+    def rank_correlation(self, reward: np.ndarray) -> float | None:
+        """Spearman's correlation of a reward with progress; None where nothing moved."""
+        return None if np.ptp(self.distance_m) == 0 else reward_progress([reward], [self.distance_m])
+
+
+def median_alignment(embedding: Embedding, store: EpisodeStore, pair: tuple[str, str]) -> Alignment:
+    """Return the alignment of the episode whose error is the median of the store's, neither the best nor the worst."""
+    if pair[0] == pair[1]:
+        raise DataError(f"{store.root} has one camera; alignment takes two; record it with another one")
+    views = {id: [_embed(embedding, view_of(store.read(id), camera)) for camera in pair] for id in store.ids}
+    errors = {id: alignment_error(*both) for id, both in views.items()}
+    middle = sorted(errors, key=lambda id: (errors[id], id))[(len(errors) - 1) // 2]
+    distances = cdist(*views[middle])
+    return Alignment(middle, errors[middle], len(errors), distances, distances.argmin(axis=1))
+
+
+def progress(embedding: Embedding, episode: Episode, camera: str, goal: Episode, goal_camera: str) -> Progress:
+    """Compare rewards with truth along an episode seen by `camera`; the goal is the last frame of `goal_camera`.
+
+    Learned and raw-pixel reward are minus the distance to the goal, in the embedding and between pixels; both see the
+    same two cameras. Raises DataError where the true state is unknown.
+    """
+    frames, target = view_of(episode, camera), view_of(goal, goal_camera)[-1:]
+    small, small_target = fit_size(frames, embedding.size_px), fit_size(target, embedding.size_px)
+    end = positions(goal)[-1]
+    return Progress(
+        np.arange(len(frames)) * seconds_a_step(episode),
+        np.linalg.norm(positions(episode) - end, axis=1),
+        _reward(_embed(embedding, frames), _embed(embedding, target)),
+        _reward(*(part.reshape(len(part), -1).astype(np.float32) / 255 for part in (small, small_target))),
+    )
+
+
+def positions(episode: Episode) -> np.ndarray:
+    """Return where the object is in the true state, (T, 2 or 3) m: the hand's where there is none. Raises DataError."""
+    names = [str(name) for name in episode.meta.get("state_names", ())]
+    if not names or len(names) != episode.state.shape[1]:
+        raise DataError("the true state is not in this video; a real robot's has none; record a simulated one")
+    places = [i for i, name in enumerate(names) if _POSITION.fullmatch(name)] or list(range(len(names)))
+    things = [i for i in places if not names[i].startswith("hand_")] or places
+    return np.asarray(episode.state[:, things], np.float64)
+
+
+def view_of(episode: Episode, camera: str) -> np.ndarray:
+    """Return one camera's frames, uint8 (T, H, W, 3). Raises DataError where the episode has no such camera."""
+    cameras = list(episode.meta["cameras"])
+    if camera not in cameras:
+        raise DataError(
+            f"no camera {camera!r} in this video; it has {', '.join(map(str, cameras))}; record it with that"
+        )
+    return np.asarray(episode.frames[cameras.index(camera)])
+
+
+def seconds_a_step(episode: Episode) -> float:
+    """Return the time from one frame to the next; 0.1 s where the recorder did not say."""
+    dt = episode.meta.get("dt_s")
+    return float(dt) if isinstance(dt, int | float) and 1e-3 < dt < 60 else 0.1
+
+
+def fit_size(frames: np.ndarray, size_px: int) -> np.ndarray:
+    """Return frames as wide as the embedding reads them: means of blocks of pixels, which must fit without a rest.
+
+    uint8 (T, H, W, 3) -> (T, size_px, size_px, 3). Raises DataError where they do not fit.
+    """
+    count, height, width = frames.shape[:3]
+    times = height // size_px
+    if height != width or times < 1 or height % size_px:
+        raise DataError(
+            f"frames are {height} x {width}, the embedding reads {size_px}; allowed are its multiples; record such"
+        )
+    blocks = frames.reshape(count, size_px, times, size_px, times, 3)
+    return frames if times == 1 else blocks.mean(axis=(2, 4)).round().astype(np.uint8)
+
+
+def _embed(embedding: Embedding, frames: np.ndarray) -> np.ndarray:
+    return embedding.embed_hwc(fit_size(frames, embedding.size_px))
+
+
+def _reward(z: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    return LatentDistance()(z, z, np.broadcast_to(goal, z.shape))

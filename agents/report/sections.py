@@ -1,0 +1,231 @@
+"""The page's parts, each a function of the folder. One that lacks a file raises the line that says how to make it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.report import latent, plots
+from agents.report.blocks import Block, Film, Films, Plot, Plots, Source, Table, Text, Watched
+from agents.report.films import distance_to_goal, episode_film, film, rollout_film
+from agents.report.folder import Figure, RunFolder, as_figure, number
+from agents.report.head import interval, percent
+from sslctrl.clips import Episode
+from sslctrl.errors import DataError
+from sslctrl.store import EpisodeStore
+
+HERO_FILMS, ROLLOUT_FILMS = 4, 8
+_WHO = {"agent": "policy", "expert": "scripted expert", "random": "random actions", "do_nothing": "do nothing"}
+_NO_CURVE = ("step", "lr", "frames_per_s")
+_SHARES = ("success", "nearest_is_same_step", "accuracy")
+_LONGEST_SOURCE = 20_000
+
+
+def hero(folder: RunFolder) -> tuple[Film, ...]:
+    """Films of the policy: its first recorded rollouts, not chosen ones. Raises DataError."""
+    store, ids = _rollouts(folder)
+    camera, _ = folder.camera_pair(store)
+    return tuple(rollout_film(store.read(id), camera, f"rollout {i + 1}") for i, id in enumerate(ids[:HERO_FILMS]))
+
+
+def demonstration(folder: RunFolder) -> Iterator[Block]:
+    """The one demonstration, in the two views."""
+    store = folder.store("video/demonstration")
+    episode = store.read(store.ids[0])
+    ours, theirs = folder.camera_pair(store)
+    yield Text(
+        "One recording fixes the goal: no label, no reward function, no state. The reward compares what the policy's "
+        "camera sees with the demonstration as another camera saw it."
+    )
+    captions = {theirs: "what the reward compares with", ours: "the same moments in the policy's view"}
+    yield Films(tuple(episode_film(episode, camera, f"camera {camera}", captions[camera]) for camera in captions))
+
+
+def rollouts(folder: RunFolder) -> Iterator[Block]:
+    """What the policy does from several starts: distances of all, and films in the second view."""
+    store, ids = _rollouts(folder)
+    camera = folder.camera_pair(store)[1]
+    episodes = [store.read(id) for id in ids]
+    lines = []
+    for episode in episodes:
+        try:
+            distance = distance_to_goal(episode)
+        except DataError:
+            continue
+        seconds = np.arange(len(distance)) * latent.seconds_a_step(episode)
+        lines.append((seconds, distance, bool(episode.meta.get("success"))))
+    if lines:
+        yield plots.distances_over_time(lines)
+    shown = episodes[:ROLLOUT_FILMS]
+    yield Text(f"The first {len(shown)} of {len(ids)} recorded rollouts through camera {camera}, at half speed.")
+    yield Films(tuple(rollout_film(episode, camera, f"rollout {i + 1}") for i, episode in enumerate(shown)))
+
+
+def alignment(folder: RunFolder) -> Iterator[Block]:
+    """A held-out episode in two views: which moments the embedding takes for the same."""
+    store = folder.heldout()
+    pair = folder.camera_pair(store)
+    found = latent.median_alignment(folder.embedding, store, pair)
+    episode = store.read(found.id)
+    first, second = (latent.view_of(episode, camera) for camera in pair)
+    yield Text(
+        f"Held-out episode {found.id}, whose error is the median of {found.episodes}. For every frame of one view the "
+        "embedding's nearest frame of the other view: were it perfect, both halves of the film would move as one."
+    )
+    both = np.concatenate([first, second[found.neighbors]], axis=2)
+    matched = film(
+        both,
+        latent.seconds_a_step(episode),
+        f"{pair[0]} | its nearest in {pair[1]}",
+        "left: in order; right: as retrieved",
+    )
+    yield Watched(matched, (plots.neighbors(found, pair), plots.distance_map(found, pair)))
+
+
+def reward(folder: RunFolder) -> Iterator[Block]:
+    """Learned reward, raw pixels' reward and the truth along an expert's, the policy's and a random episode."""
+    store = folder.store("video/demonstration")
+    goal = store.read(store.ids[0])
+    ours, theirs = folder.camera_pair(store)
+    yield Text(
+        f"Reward: minus the distance between camera {ours} now and camera {theirs} at the demonstration's end, in the "
+        "embedding (learned) or between pixels (raw). In brackets: Spearman's correlation with the true progress. "
+        "Any falling function of the distance, as the TCN's reward, ranks moments the same."
+    )
+    compared = {}
+    for i, (name, episode) in enumerate(_told_apart(folder, goal).items()):
+        found = compared[name] = latent.progress(folder.embedding, episode, ours, goal, theirs)
+        yield Watched(episode_film(episode, ours, name), (plots.reward_over_time(found, f"reward-{i}"),))
+    yield plots.reward_against_distance(compared)
+
+
+def learning(folder: RunFolder) -> Iterator[Block]:
+    """How the policy learned."""
+    records = folder.lines("agent/curve.jsonl")
+    levels = [(name, folder.figure(f"{key}_success")) for name, key in (("expert", "expert"), ("random", "random"))]
+    references = [(name, found.value) for name, found in levels if found is not None]
+    drawn = [
+        _curve(records, "success", "success", "learning-0", share=True, references=references),
+        _curve(records, "distance_m", "distance to the goal at the end (m)", "learning-1"),
+        _curve(records, "return", "return under the learned reward", "learning-2"),
+    ]
+    yield Plots(tuple(plot for plot in drawn if plot is not None))
+
+
+def training(folder: RunFolder) -> Iterator[Block]:
+    """How the embedding learned."""
+    records = folder.lines("embedding/metrics.jsonl")
+    names = [name for name in dict.fromkeys(name for record in records for name in record) if name not in _NO_CURVE]
+    drawn = [
+        _curve(records, name, name.replace("_", " "), f"training-{i}", share=name in _SHARES, unit="batches")
+        for i, name in enumerate(names[:6])
+    ]
+    yield Plots(tuple(plot for plot in drawn if plot is not None))
+
+
+def evaluation(folder: RunFolder) -> Iterator[Block]:
+    """Everyone's success and distance on the true task, with intervals."""
+    people = folder.json("evaluation/evaluation.json")
+    found = {who: values for who, values in people.items() if isinstance(values, Mapping)}
+    found = {who: found[who] for who in dict.fromkeys([*(who for who in _WHO if who in found), *found])}
+    shown = [(_WHO.get(who, who), as_figure(values.get("success")), who == "agent") for who, values in found.items()]
+    drawn = [(name, success, ours) for name, success, ours in shown if success is not None]
+    if not drawn:
+        raise DataError("evaluation.json names nobody with a success; python scripts/evaluate.py makes it again")
+    yield plots.intervals(drawn)
+    rows = []
+    for who, values in found.items():
+        success, distance = as_figure(values.get("success")), as_figure(values.get("distance_m"))
+        trials = "" if success is None or success.n is None else str(success.n)
+        rows.append((_WHO.get(who, who), trials, _cell(success, 100, "%"), _cell(distance, 100, "cm")))
+    caption = "95 % intervals in brackets. Success is the true task's; the policy never saw its reward."
+    yield Table(("", "episodes", "success", "distance at the end"), tuple(rows), caption)
+
+
+def figures(folder: RunFolder) -> Iterator[Block]:
+    """Every figure of demo.json as it stands, and what the run was: commit, machine, versions, configs."""
+    known = {name: as_figure(value) for name, value in _mapping(folder.demo.get("figures")).items()}
+    rows = tuple(
+        (name, f"{found.value:.4g}", interval(found, share=False)) for name, found in known.items() if found is not None
+    )
+    if rows:
+        yield Table(("figure", "value", "95 % interval"), rows)
+    about = {key: value for key, value in folder.demo.items() if key != "figures"}
+    if about:
+        yield Table(("this run", ""), tuple(_flat(about)))
+    for path in _sources(folder.path):
+        try:
+            yield Source(str(path.relative_to(folder.path)), path.read_text(errors="replace")[:_LONGEST_SOURCE])
+        except OSError:  # unreadable: it is only shown, not needed
+            continue
+
+
+def _rollouts(folder: RunFolder) -> tuple[EpisodeStore, list[str]]:
+    """Return the store of rollouts and the policy's episodes in it. Raises DataError where there is none."""
+    store = folder.store("evaluation/rollouts")
+    ids = [id for id in store.ids if store.read(id).meta.get("behavior", "policy") in ("policy", "agent")]
+    if not ids:
+        raise DataError(f"{store.root} holds no rollout of the policy; python scripts/evaluate.py records some")
+    return store, ids
+
+
+def _told_apart(folder: RunFolder, goal: Episode) -> dict[str, Episode]:
+    """Return up to three episodes: the demonstration, a rollout of the policy, and a random one."""
+    chosen = {"the expert's demonstration": goal}
+    others = []
+    if folder.has("evaluation/rollouts"):
+        store, ids = _rollouts(folder)
+        chosen["the policy, rollout 1"] = store.read(ids[0])
+        others += [store.read(id) for id in store.ids if id not in ids]
+    if folder.has("video/heldout"):
+        heldout = folder.heldout()
+        others += [heldout.read(id) for id in heldout.ids]
+    others.sort(
+        key=lambda episode: episode.meta.get("behavior") != "random"
+    )  # stable: the first random one, else the first
+    if others:
+        behavior = others[0].meta.get("behavior", "another")
+        chosen["random actions" if behavior == "random" else f"held-out video ({behavior})"] = others[0]
+    return chosen
+
+
+def _curve(records: list[dict[str, float]], key: str, label: str, name: str, **how: Any) -> Plot | None:
+    points = [(record["step"], record[key]) for record in records if key in record]
+    return plots.curve(*zip(*points, strict=True), label=label, name=name, **how) if points else None
+
+
+def _cell(found: Figure | None, times: float, unit: str) -> str:
+    if found is None:
+        return "not measured"
+    value = percent(found.value) if unit == "%" else f"{found.value * times:.1f} {unit}"
+    if found.low is None or found.high is None:
+        return value
+    return f"{value}  [{found.low * times:.1f}, {found.high * times:.1f}]"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _flat(values: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, str]]:
+    """Yield dotted names and texts of everything in a nested object."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{inside}{key}.")
+        else:
+            yield f"{inside}{key}", value if isinstance(value, str) else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    shown = number(value)
+    return json.dumps(value) if shown is None else f"{shown:.6g}"
+
+
+def _sources(run: Path) -> list[Path]:
+    """Return the files that say what the run was, config before record."""
+    patterns = ("config.yaml", "run.json", "*/config.yaml", "*/run.json", "embedding/metrics.json")
+    return [path for pattern in patterns for path in sorted(run.glob(pattern)) if path.is_file()]

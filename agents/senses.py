@@ -1,0 +1,52 @@
+"""What a policy is shown of a moment, and what of it the reward compares with the goal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from agents.encoders import Encoder
+
+Raw = Mapping[str, np.ndarray]
+"""A batch of moments as `envs.pixels` has them: pixels (N, H, W, 3), proprio (N, P), state (N, S), time (N, 1), ..."""
+
+
+class Percept(NamedTuple):
+    """A batch of N moments, encoded."""
+
+    observation: np.ndarray
+    """float32 (N, O): what the policy sees, goals aside."""
+    achieved: np.ndarray
+    """float32 (N, D): what the reward compares with the goal."""
+
+
+@dataclass(frozen=True)
+class Senses:
+    """Encoders of both sides; where they are one and the same, frames are encoded once."""
+
+    observer: Encoder | None
+    """The policy sees this encoding, proprioception and time; None: the true state and time."""
+    judged: Encoder | None
+    """The reward compares this encoding; None: the true goal's own coordinates."""
+
+    @property
+    def size_px(self) -> int | None:
+        """Side of the frames that are needed, or None where none are."""
+        encoder = self.observer or self.judged
+        return encoder.size_px if encoder else None
+
+    def __call__(self, raw: Raw) -> Percept:
+        """Encode a batch of moments."""
+        seen = None if self.observer is None else self.observer(raw["pixels"])
+        if self.judged is None:
+            achieved = raw["achieved_goal"]
+        elif self.judged is self.observer and seen is not None:
+            achieved = seen
+        else:
+            achieved = self.judged(raw["pixels"])
+        parts = [raw["state"]] if seen is None else [seen, raw["proprio"]]
+        observation = np.concatenate([*parts, raw["time"]], axis=1, dtype=np.float32)
+        return Percept(observation, np.asarray(achieved, np.float32))

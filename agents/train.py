@@ -1,0 +1,133 @@
+"""From a config to a trained agent: what `scripts/train_agent.py` calls."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+
+from agents import checkpoint, prior
+from agents.algorithms import build_model
+from agents.config import FREE, TrainAgentConfig
+from agents.lesson import Lesson, lesson_of
+from agents.watch import Watch
+from agents.worlds import horizon_of, maker, task_of, vector_of
+from agents.wrapper import LearnedVecEnv
+from sslctrl import durable
+from sslctrl.errors import InputError, Interrupted
+from sslctrl.run import RunDir
+from sslctrl.stopping import stop_requests
+from sslctrl.store import EpisodeStore
+
+
+class _Start(NamedTuple):
+    """A model that is ready to learn."""
+
+    model: BaseAlgorithm
+    step: int
+    """Control steps that are behind it."""
+
+
+def train_agent(config: TrainAgentConfig) -> Path:
+    """Train, and return the folder of the last checkpoint, `<run>/checkpoints/step-...`.
+
+    The run's folder gets config.yaml, run.json, curve.jsonl (step, success, distance_m, return), tb/ and a copy of the
+    embedding. A run that has a checkpoint goes on from the newest that verifies: weights, optimisers, replay buffer
+    and scales are kept; the worlds start new episodes, and noise is drawn anew from seed and step. Raises InputError,
+    DataError, CheckpointError for what is missing or does not fit, StorageError where the folder cannot be written,
+    Interrupted, with everything saved, after Ctrl-C or SIGTERM.
+    """
+    torch.set_num_threads(config.threads)
+    recorded = None if config.prior is None else EpisodeStore(config.prior)
+    _check(config)
+    lesson = lesson_of(config, config.embedding)
+    RunDir(config.run, config, config.seed, config.device, "" if recorded is None else recorded.digest(), FREE)
+    checkpoint.keep_embedding(config)
+    durable.make_folder(Path(config.run) / "checkpoints")
+    durable.sweep(Path(config.run) / "checkpoints")
+    last = checkpoint.last_step(Path(config.run))
+    if last is not None and last[1] >= config.steps:
+        return last[0]
+    worlds = _worlds(config, lesson, config.n_envs)
+    try:
+        start = _begin(config, lesson, worlds, recorded) if last is None else _go_on(config, lesson, worlds, *last)
+        return _learn(config, lesson, start)
+    finally:
+        worlds.close()
+
+
+def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:
+    """Train to the last step; measure before, at intervals and after."""
+    model = start.model
+    model.num_timesteps = start.step
+    model.set_logger(configure(str(Path(config.run) / "tb"), ["tensorboard"]))
+    exam = _worlds(config, lesson, min(config.n_envs, config.eval_episodes), processes=False)
+    bar = config.progress and sys.stderr.isatty()
+    with stop_requests() as stop:
+        watch = Watch(config, lesson, exam, stop, start.step)
+        watch.init_callback(model)
+        model.learn(config.steps - start.step, watch, reset_num_timesteps=False, progress_bar=bar)
+        if stop.is_set() and model.num_timesteps < config.steps:
+            path = checkpoint.save(model, config, lesson, model.num_timesteps, training=True)
+            raise Interrupted(
+                f"stopped at step {model.num_timesteps} of {config.steps}; saved {path}; run the same to go on"
+            )
+    if config.eval_every and watch.measured < model.num_timesteps:
+        watch.measure()
+    exam.close()
+    model.logger.close()
+    return checkpoint.save(model, config, lesson, model.num_timesteps, training=False)
+
+
+def _begin(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, recorded: EpisodeStore | None) -> _Start:
+    """Build a model whose scales, and whose replay buffer, come from recorded video or from random steps."""
+    if recorded is None:
+        worlds.seed(config.seed)
+        known = prior.of_random_steps(worlds, config.warmup, config.seed)
+    else:
+        known = prior.of_store(
+            recorded, lesson.senses, lesson.judge, config.camera, task_of(config.env_id), horizon_of(config.env_id),
+            lesson.goal, config.her, config.progress,
+        )  # fmt: skip
+    scales = prior.scales_of(known)
+    lesson.judge.scale = scales.reward
+    known = known._replace(reward=known.reward / scales.reward)
+    model = _model(config, worlds, len(known.reward) + config.steps + config.n_envs, scales.mean, scales.std)
+    buffer = getattr(model, "replay_buffer", None)
+    if isinstance(buffer, ReplayBuffer):
+        prior.fill(buffer, known)
+    return _Start(model, 0 if recorded is not None else len(known.reward))
+
+
+def _go_on(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, path: Path, step: int) -> _Start:
+    """Build the model that was saved at a step."""
+    model = _model(config, worlds, checkpoint.capacity_of(path))
+    lesson.judge.scale = checkpoint.resume(path, model)["reward_scale"]
+    model.set_random_seed(config.seed + step)
+    return _Start(model, step)
+
+
+def _model(config: TrainAgentConfig, worlds: VecEnv, capacity: int, mean: Any = None, std: Any = None) -> BaseAlgorithm:
+    spaces = worlds.observation_space, worlds.action_space
+    return build_model(config, spaces, worlds, capacity, mean, std)
+
+
+def _worlds(config: TrainAgentConfig, lesson: Lesson, count: int, processes: bool | None = None) -> VecEnv:
+    make = maker(config.env_id, config.variety, config.camera, lesson.senses.size_px, lesson.goal)
+    side_by_side = vector_of([make] * count, config.processes if processes is None else processes)
+    return VecMonitor(LearnedVecEnv(side_by_side, lesson.senses, lesson.judge, config.her))
+
+
+def _check(config: TrainAgentConfig) -> None:
+    if config.prior is None and config.warmup >= config.steps:
+        raise InputError(
+            f"steps is {config.steps}, and warmup takes {config.warmup} of them; raise steps, or give a prior"
+        )
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device is 'cuda', and torch finds no GPU here; allowed is cpu or auto; change it")

@@ -1,0 +1,74 @@
+"""What happens between two steps of training: measuring on the true task, saving, and heeding a wish to stop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecEnv
+
+from agents import checkpoint
+from agents.config import TrainAgentConfig
+from agents.lesson import Lesson
+from agents.play import acting, play
+from sslctrl.durable import storage_error
+from sslctrl.run import write_atomically
+
+EVAL_SEED = 500_000  # far from the seeds of training, and from those of the last evaluation
+
+
+class Watch(BaseCallback):
+    """Appends true success and distance to ``curve.jsonl`` and saves, every so many steps; stops when asked to."""
+
+    def __init__(self, config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, stop: Event, begun: int) -> None:
+        super().__init__()
+        self.config, self.lesson, self.worlds, self.stop = config, lesson, worlds, stop
+        self.saved = self.measured = begun
+        self.curve = Path(config.run) / "curve.jsonl"
+        _keep_until(self.curve, begun)
+
+    def _on_step(self) -> bool:
+        if self.stop.is_set():
+            return False
+        every, saves = self.config.eval_every, self.config.checkpoint_every
+        if every and self.num_timesteps // every > self.measured // every:
+            self.measure()
+        if self.num_timesteps // saves > self.saved // saves and self.num_timesteps < self.config.steps:
+            self.saved = self.num_timesteps
+            checkpoint.save(self.model, self.config, self.lesson, self.num_timesteps, training=True)
+        return True
+
+    def measure(self) -> None:
+        """Play the fixed starts, without noise, and record how they ended."""
+        self.measured = self.model.num_timesteps
+        ended = play(self.worlds, acting(self.model), EVAL_SEED, self.config.eval_episodes)
+        values = {
+            "success": float(np.mean([one.success for one in ended])),
+            "distance_m": float(np.mean([one.distance_m for one in ended])),
+            "return": float(np.mean([one.ret for one in ended])),
+        }
+        try:
+            with open(self.curve, "a") as file:
+                file.write(json.dumps({"step": self.measured, **values}) + "\n")
+        except OSError as error:
+            raise storage_error(error, self.curve) from error
+        for name, value in values.items():
+            self.model.logger.record(f"eval/{name}", value)
+        self.model.logger.dump(self.measured)
+
+
+def _keep_until(curve: Path, step: int) -> None:
+    """Drop the records of later steps, which a resumed run makes anew, and a line that a crash cut."""
+    if curve.exists():
+        lines = curve.read_text().splitlines(keepends=True)
+        write_atomically(curve, "".join(line for line in lines if _step(line) <= step))
+
+
+def _step(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

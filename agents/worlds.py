@@ -1,0 +1,112 @@
+"""The worlds that agents act in, and the goal that a demonstration fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+
+import envs  # noqa: F401 - registers the worlds
+from envs.pixels import PixelObservation
+from envs.tasks import TASKS
+from envs.tasks.base import Task
+from sslctrl.clips import Episode
+from sslctrl.errors import DataError, InputError, nearest
+from sslctrl.store import EpisodeStore
+
+
+class FixedGoal(gym.Wrapper):
+    """Every episode has the same goal (G,), metres."""
+
+    def __init__(self, env: gym.Env, goal: np.ndarray) -> None:
+        super().__init__(env)
+        self.goal = np.asarray(goal, np.float64)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict]:
+        """Start an episode towards the goal."""
+        return self.env.reset(seed=seed, options={**(options or {}), "goal": self.goal})
+
+
+def spec_of(env_id: str) -> EnvSpec:
+    """Return a world's entry in Gymnasium. Raises InputError, with the nearest three, for one that is not ours."""
+    ours = [name for name in gym.registry if name.startswith("sslctrl/")]
+    if env_id not in ours:
+        raise InputError(f"world {env_id!r} given; the nearest are {nearest(env_id, ours)}; choose one")
+    return gym.registry[env_id]
+
+
+def task_of(env_id: str) -> Task:
+    """Return a world's task, without its physics: distances and goals."""
+    return TASKS.get(spec_of(env_id).kwargs["task"])()
+
+
+def horizon_of(env_id: str) -> int:
+    """Return the control steps of an episode."""
+    return int(spec_of(env_id).max_episode_steps or 0)
+
+
+def vector_of(makers: list[Callable[[], gym.Env]], processes: bool = False) -> VecEnv:
+    """Return worlds side by side, each in a process of its own if asked for."""
+    return SubprocVecEnv(makers) if processes else DummyVecEnv(makers)
+
+
+def maker(
+    env_id: str,
+    variety: str,
+    camera: str | None,
+    size_px: int | None,
+    goal: np.ndarray | None,
+    inside: Callable[[gym.Env], gym.Env] | None = None,
+) -> Callable[[], gym.Env]:
+    """Return a function that makes a world; no camera: no frames are rendered. ``inside`` wraps it first."""
+    spec_of(env_id)
+
+    def make() -> gym.Env:
+        import envs  # noqa: F401, F811 - registers the worlds, in a worker process too
+
+        settings: dict[str, Any] = {"variety": variety, "reward": "dense"}
+        if camera is not None and inside is None:
+            settings["cameras"] = (camera,)  # render no more than is seen
+        env = gym.make(env_id, disable_env_checker=True, **settings)
+        env = env if goal is None else FixedGoal(env, goal)
+        env = env if inside is None else inside(env)
+        return PixelObservation(env, camera if size_px else None, size_px or 64)
+
+    return make
+
+
+def demonstration(path: Path) -> Episode:
+    """Return the one demonstration: a store's first episode. Raises DataError where there is none."""
+    store = EpisodeStore(path)
+    if not store.ids:
+        raise DataError(f"{path} holds no demonstration; allowed is a store of one episode or more; record one")
+    return store.read(store.ids[0])
+
+
+def true_goal(episode: Episode, task: Task) -> np.ndarray:
+    """Return the goal, float64 (G,), that a demonstration reached. Raises DataError for another task's."""
+    if episode.state.shape[1] != len(task.state_names):
+        raise DataError(
+            f"the demonstration's states have {episode.state.shape[1]} numbers, this world's have "
+            f"{len(task.state_names)}; allowed is a demonstration in the same world; record one"
+        )
+    return np.asarray(task.achieved_goal(episode.state[-1]), np.float64)
+
+
+def view_of(episode: Episode, camera: str, size_px: int, what: str) -> np.ndarray:
+    """Return one camera's frames, uint8 (T+1, H, W, 3). Raises InputError for an unknown camera or another size."""
+    cameras = episode.meta["cameras"]
+    if camera not in cameras:
+        raise InputError(f"{what} has no camera {camera!r}; the nearest are {nearest(camera, cameras)}; choose one")
+    frames = episode.frames[cameras.index(camera)]
+    if frames.shape[1:3] != (size_px, size_px):
+        raise InputError(
+            f"{what} has frames of {frames.shape[2]} x {frames.shape[1]} px; the embedding takes {size_px} px square; "
+            f"record it with size_px={size_px}"
+        )
+    return frames

@@ -1,0 +1,105 @@
+"""The learner's side of the worlds: frames become vectors, and the worlds' reward becomes the learned one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
+
+from agents.judge import Judge
+from agents.senses import Percept, Raw, Senses
+
+
+class LearnedVecEnv(VecEnvWrapper):
+    """Encodes all worlds' frames, those of episodes that just ended too, in one batch a step, and gives their reward.
+
+    Observations: float32 (O,); with ``goals``, for HER, a dict of ``observation`` (O,), ``achieved_goal`` and
+    ``desired_goal`` (D,). The world's own reward stays in ``info["env_reward"]``, and ``info["terminal_observation"]``
+    is in the policy's space. ``env_method("compute_reward", achieved, desired, infos)`` is answered here, in batch: the
+    worlds know neither encoder nor reward.
+    """
+
+    def __init__(self, venv: VecEnv, senses: Senses, judge: Judge, goals: bool = False) -> None:
+        """Wrap worlds whose observations are as `envs.pixels` says."""
+        self.senses, self.judge, self.with_goals = senses, judge, goals
+        self._before: np.ndarray = np.empty((0, 0), np.float32)
+        space = policy_space(venv.observation_space, senses, goals)
+        super().__init__(venv, observation_space=space)
+
+    def reset(self) -> VecEnvObs:
+        """Start all episodes."""
+        raw = self.venv.reset()
+        assert isinstance(raw, dict)
+        percept = self.senses(raw)
+        self._before = percept.achieved
+        return self._shown(percept, self.judge.goals(raw))
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Finish the step that was begun."""
+        raw, env_rewards, dones, infos = self.venv.step_wait()
+        assert isinstance(raw, dict)
+        ended = np.flatnonzero(dones)
+        everything = _with_terminals(raw, [infos[i]["terminal_observation"] for i in ended])
+        percept, goals, n = self.senses(everything), self.judge.goals(everything), self.num_envs
+        reached, towards = percept.achieved[:n].copy(), goals[:n].copy()
+        reached[ended], towards[ended] = percept.achieved[n:], goals[n:]  # where the episode ended, not the next start
+        rewards = self.judge(self._before, reached, towards)
+        for i, info in enumerate(infos):
+            info["env_reward"] = float(env_rewards[i])
+        for row, i in enumerate(ended, start=n):
+            last = self._shown(
+                Percept(percept.observation[row : row + 1], percept.achieved[row : row + 1]), goals[[row]]
+            )
+            infos[i]["terminal_observation"] = {k: v[0] for k, v in last.items()} if isinstance(last, dict) else last[0]
+        now = Percept(percept.observation[:n], percept.achieved[:n])
+        self._before = now.achieved
+        return self._shown(now, goals[:n]), rewards, dones, infos
+
+    def compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, infos: Any = None) -> np.ndarray:
+        """Return the rewards (N,) of arriving at ``achieved_goal`` (N, D); ``infos`` is not used."""
+        return self.judge(achieved_goal, achieved_goal, desired_goal)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Call the worlds' methods; ``compute_reward`` is this wrapper's own, the same for every world."""
+        if method_name == "compute_reward":
+            rewards = self.compute_reward(*method_args, **method_kwargs)
+            return [rewards for _ in self._get_indices(indices)]
+        return self.venv.env_method(method_name, *method_args, indices=indices, **method_kwargs)
+
+    def _shown(self, percept: Percept, goals: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
+        return shown(percept, goals) if self.with_goals else percept.observation
+
+
+def shown(percept: Percept, goals: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a goal policy's observation."""
+    return {"observation": percept.observation, "achieved_goal": percept.achieved, "desired_goal": goals}
+
+
+def policy_space(raw: gym.Space, senses: Senses, goals: bool) -> gym.Space:
+    """Return the space of a policy's observations in worlds whose own are ``raw``."""
+    assert isinstance(raw, gym.spaces.Dict)
+    sizes = {name: space.shape[0] for name, space in raw.spaces.items() if space.shape and name != "pixels"}
+    width = sizes["state"] if senses.observer is None else senses.observer.dim + sizes["proprio"]
+    goal = sizes["achieved_goal"] if senses.judged is None else senses.judged.dim
+    observation, reached = _box(width + sizes["time"]), _box(goal)
+    if not goals:
+        return observation
+    return gym.spaces.Dict(observation=observation, achieved_goal=reached, desired_goal=reached)
+
+
+def _box(size: int) -> gym.spaces.Box:
+    return gym.spaces.Box(-np.inf, np.inf, (size,), np.float32)
+
+
+def _with_terminals(raw: Raw, terminals: list[Mapping[str, np.ndarray]]) -> Raw:
+    if not terminals:
+        return raw
+    return {
+        name: np.concatenate([values, np.stack([last[name] for last in terminals])]) for name, values in raw.items()
+    }

@@ -1,0 +1,39 @@
+"""What a recording is made of. Kept apart from the recording so that a `--help` loads no physics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """What to record, and where to."""
+
+    out: Path
+    """Folder of the episodes; those that are there already are kept and not recorded again."""
+    env_id: str = "sslctrl/Push-v0"
+    """Gymnasium id of the world."""
+    episodes: int = 100
+    """How many episodes the folder shall hold."""
+    steps: int | None = None
+    """Control steps of an episode; by default the world's own limit."""
+    behaviors: tuple[str, ...] = ("play",)
+    """Who drives, in turn: random, expert, noisy (the expert, disturbed), play (push, go home, push again)."""
+    variety: Literal["fixed", "train", "heldout"] = "train"
+    """Where colours and shapes come from."""
+    cameras: tuple[str, ...] = ("front", "left", "right", "top")
+    """Names of the rig's cameras."""
+    size_px: int = 64
+    """Side of the square frames."""
+    randomize: float = 0.0
+    """Strength of the randomisation of light, colours and cameras, 0 to 1."""
+    goal: tuple[float, ...] | None = None
+    """One goal for all episodes, metres; by default each draws its own."""
+    seed: int = 0
+    """Episode i depends on this and i alone."""
+    workers: int = 2
+    """Processes."""
+    backend: str = "loky"
+    """joblib's backend."""

@@ -1,0 +1,63 @@
+"""A world seen through one camera: what a learner needs of every moment, as one dictionary of arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from envs.env import BOUND, RobotEnv
+from sslctrl.errors import InputError
+
+
+class PixelObservation(gym.Wrapper):
+    """Observations: ``pixels`` uint8 (H, W, 3) of one camera, if one is named; float32 ``proprio`` (P,), ``state``
+    (S,), ``time`` (1,) from 0 at the start to 1 at the world's limit, ``achieved_goal`` and ``desired_goal`` (G,).
+
+    State and goals are for rewards and oracles; a policy that learns from video looks at the others only.
+    """
+
+    def __init__(self, env: gym.Env, camera: str | None, size_px: int = 64) -> None:
+        """Wrap one of this package's worlds. Raises InputError for another one and for an unknown camera."""
+        super().__init__(env)
+        world, limit = env.unwrapped, env.spec.max_episode_steps if env.spec else None
+        if not isinstance(world, RobotEnv) or limit is None:
+            raise InputError(f"{env} is not one of this package's worlds; make one with gymnasium.make('sslctrl/...')")
+        if camera is not None and camera not in world.cameras:
+            raise InputError(f"camera {camera!r} given; choose one of {', '.join(world.cameras)}")
+        self.world, self.camera, self.size_px, self.limit = world, camera, size_px, limit
+        self._step = 0
+        sizes = {"proprio": world.task.proprio_size, "state": len(world.task.state_names)}
+        sizes |= {"achieved_goal": world.task.goal_size, "desired_goal": world.task.goal_size}
+        spaces: dict[str, gym.Space] = {
+            name: gym.spaces.Box(-BOUND, BOUND, (size,), np.float32) for name, size in sizes.items()
+        }
+        spaces["time"] = gym.spaces.Box(0.0, 1.0, (1,), np.float32)
+        if camera is not None:
+            spaces["pixels"] = gym.spaces.Box(0, 255, (size_px, size_px, 3), np.uint8)
+        self.observation_space = gym.spaces.Dict(spaces)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
+        """Start an episode, as the world does."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._step = 0
+        return self._observe(observation), info
+
+    def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:  # type: ignore[override]
+        """Act for one control step, as the world does."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._step += 1
+        return self._observe(observation), float(reward), terminated, truncated, info
+
+    def _observe(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        seen = {
+            "proprio": self.world.proprio.astype(np.float32),
+            "state": observation["observation"].astype(np.float32),
+            "achieved_goal": observation["achieved_goal"].astype(np.float32),
+            "desired_goal": observation["desired_goal"].astype(np.float32),
+            "time": np.array([self._step / self.limit], np.float32),
+        }
+        if self.camera is not None:
+            seen["pixels"] = self.world.render_views(self.size_px)[self.camera]
+        return seen

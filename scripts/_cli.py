@@ -1,0 +1,179 @@
+"""What the scripts share: flags and YAML into one frozen dataclass, one call, and one line for a user's error."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import errno
+import importlib
+import io
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_origin, get_type_hints
+
+import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from sslctrl import config as configs
+from sslctrl.durable import storage_error
+from sslctrl.errors import InputError, Interrupted, SslctrlError, nearest
+
+Config = TypeVar("Config")
+
+FOOTER = """
+--config FILE   values from YAML, as a run's config.yaml; a flag replaces the file's whole value
+--debug         the traceback of an error, too
+exit code       0 done, 2 bad input, 3 damaged video, 4 damaged checkpoint, 5 disk full or not writable,
+                6 stopped (run the same again to go on), 1 a bug
+"""
+
+
+def main(
+    config: type | str, function: str, summary: Callable[[Any], str] | None = None, args: Sequence[str] | None = None
+) -> None:
+    """Parse a config, call `package.module:function` on it, print in one line what it returns, and exit.
+
+    The function is imported after parsing, so that `--help` is quick and imports no torch: the config, a class or
+    `package.module:Class`, is to stand in another module. summary: makes the line; by default paths, text and numbers
+    are printed as they are.
+    """
+    for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")  # before torch is imported: threads beyond a core each are slower
+    sys.path.append(os.getcwd())  # where a user's own package.module:Class is looked for
+    args = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in args
+    try:
+        with _errors_of_the_disk():
+            config_class = _named(config) if isinstance(config, str) else config
+            values = parse(config_class, [arg for arg in args if arg != "--debug"])
+            if line := (summary or _said)(_named(function)(values)):
+                print(line)
+    except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's last flush meets no error
+    except KeyboardInterrupt:
+        _fail(Interrupted("stopped; what was finished is kept; run the same command again to go on"), debug)
+    except SslctrlError as error:
+        _fail(error, debug)
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        _fail(SslctrlError(f"{what}; this is a bug of sslctrl or of your own class; --debug shows where"), debug)
+
+
+def _named(name: str) -> Any:
+    module, _, member = name.partition(":")
+    return getattr(importlib.import_module(module), member)
+
+
+def _said(result: Any) -> str:
+    """Return a path or text as it is, numbers by name, nothing for None."""
+    if isinstance(result, dict):
+        return ", ".join(f"{name} {_said(value)}" for name, value in result.items())
+    return f"{result:.4g}" if isinstance(result, float) else "" if result is None else str(result)
+
+
+def parse(config_class: type[Config], args: Sequence[str]) -> Config:
+    """Return the config that flags say, over the values of `--config` where it is given.
+
+    Raises InputError, one line, for an unknown flag, a value of the wrong type or a required one that is missing.
+    """
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    own.add_argument("--config", type=Path)
+    try:
+        given, rest = own.parse_known_args(args)
+    except argparse.ArgumentError as error:
+        raise InputError("--config has no value; allowed is a YAML file; name one") from error
+    default: Any = tyro.MISSING_NONPROP  # the other one would make every field required
+    if given.config is not None:
+        default = configs.load(config_class, given.config, absent=tyro.MISSING)
+    refused = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(refused):
+            config, unknown = tyro.cli(
+                config_class,
+                args=rest,
+                default=default,
+                description=f"{sys.modules['__main__'].__doc__ or ''}\n{FOOTER}",
+                return_unknown_args=True,
+                registry=_registry(),
+            )
+    except SystemExit as error:
+        if not error.code:  # --help
+            raise
+        raise InputError(_one_line(refused.getvalue())) from None
+    if unknown:
+        close = nearest(unknown[0], flags(config_class))
+        raise InputError(f"there is no {unknown[0]!r}; the nearest are {close}; --help lists all")
+    return config
+
+
+def flags(config_class: type, inside: str = "--") -> list[str]:
+    """Return every flag of a config class."""
+    found = []
+    hints = get_type_hints(config_class)
+    for field in dataclasses.fields(config_class):
+        name = inside + field.name.replace("_", "-")
+        nested = hints[field.name]
+        found += flags(nested, f"{name}.") if isinstance(nested, type) and dataclasses.is_dataclass(nested) else [name]
+    return found
+
+
+def _registry() -> ConstructorRegistry:
+    """Teach tyro options by name: `--options dim=16 widths=[16,32] loss=triplet`, values as JSON or else as text."""
+    registry = ConstructorRegistry()
+
+    @registry.primitive_rule
+    def _(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+        if info.type is not dict and get_origin(info.type) is not dict:
+            return None
+        return PrimitiveConstructorSpec(
+            nargs="*",
+            metavar="[NAME=VALUE ...]",
+            instance_from_str=lambda pairs: dict(map(_pair, pairs)),
+            is_instance=lambda value: isinstance(value, dict),
+            str_from_instance=lambda value: [f"{key}={json.dumps(item)}" for key, item in value.items()],
+        )
+
+    return registry
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f"{text!r} given; allowed is NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _one_line(refusal: str) -> str:
+    """Return the reason in tyro's box: what stands above the first rule."""
+    title, *lines = [line.strip(" │╭╮╰╯─") or "─" for line in refusal.splitlines()] or ["─"]
+    above = lines[: lines.index("─")] if "─" in lines else lines
+    reason = " ".join(" ".join(above).split()).rstrip(".")
+    if title == "Required options":
+        reason = f"{', '.join(re.findall(r'--[a-z0-9][a-z0-9.-]*', reason))} missing, and no default"
+    return f"{reason.removeprefix('Error parsing ')}; --help says what is allowed"
+
+
+@contextlib.contextmanager
+def _errors_of_the_disk():
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        raise storage_error(error, Path(error.filename or "a file")) from error
+
+
+def _fail(error: SslctrlError, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)

@@ -1,0 +1,108 @@
+"""`results/X.json`: what was measured, by which command, on which commit and machine. Shared by all benches."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scripts.bench._intervals import Figure
+from sslctrl import durable
+from sslctrl.errors import DataError
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSIONS = ("numpy", "numba", "pybullet", "torch")
+GENERATED = (":!results", ":!README.md")  # what benches write is no change of what they measure
+
+
+class Results:
+    """The figures of one file, saved whole at every :meth:`record`.
+
+    What the file held before is kept where it comes from the same commit, so that an interrupted or partial run adds to
+    it; `dropped` names the figures of another commit, which are gone at the first save.
+    """
+
+    def __init__(self, path: Path, command: str, seeds: Sequence[int] = ()) -> None:
+        """Raises DataError where the file exists and is not such a file."""
+        self.path = Path(path)
+        self._head = {"command": command, "commit": commit(), "machine": machine()}
+        self._seeds = list(seeds)
+        before = load(self.path) if self.path.exists() else None
+        same = before is not None and before["commit"] == self._head["commit"]
+        self.figures: dict[str, Figure] = {}
+        self.dropped: tuple[str, ...] = ()
+        if before is not None:
+            found = {name: Figure(**fields) for name, fields in before["figures"].items()}
+            self.figures, self.dropped = (found, ()) if same else ({}, tuple(found))
+
+    def record(self, figures: Mapping[str, Figure]) -> None:
+        """Add or replace figures and save. Raises StorageError where the file cannot be written."""
+        self.figures |= figures
+        content = {
+            **self._head,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seeds": self._seeds,
+            "figures": {name: figure._asdict() for name, figure in sorted(self.figures.items())},
+        }
+        write(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def load(path: Path) -> dict:
+    """Read a file of figures. Raises DataError where it is missing or no such file."""
+    try:
+        content = json.loads(Path(path).read_text())
+        if set(content) != {"command", "commit", "machine", "date", "seeds", "figures"}:
+            raise ValueError(f"its keys are {', '.join(content)}")
+        for fields in content["figures"].values():
+            Figure(**fields)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not a file of figures ({error}); run its bench again, or delete it") from error
+    return content
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a text file in one move, so that no reader and no crash ever meets half of it."""
+    durable.make_folder(path.parent)
+    aside = path.with_name(f".tmp-{path.name}-{os.getpid()}")
+    try:
+        aside.write_text(text)
+        durable.flush(aside)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise durable.storage_error(error, path) from error
+
+
+def commit() -> str:
+    """Return the short hash of the checkout, with `+changes` where tracked files differ from it; `unknown` without git."""
+    try:
+        head = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *GENERATED)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+changes" if changed else "")
+
+
+def machine() -> str:
+    """Return processor, cores, memory and the versions that decide speed, in one line."""
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB, Python {platform.python_version()}, {versions}"
+    )
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(("git", *arguments), cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()

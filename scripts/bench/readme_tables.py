@@ -1,0 +1,91 @@
+"""Write the README's tables of figures anew from results/*.json; `--check` only says whether they are up to date.
+
+A table stands between `<!-- figures NAME -->`, optionally with the keys to show: `<!-- figures NAME KEY KEY -->`, and
+`<!-- /figures -->`; it comes from `results/NAME.json`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from scripts.bench._figures import load, write
+from scripts.bench._intervals import Figure
+from sslctrl.errors import DataError, InputError, SslctrlError, StorageError
+
+_TABLE = re.compile(r"(<!-- figures (?P<name>[\w-]+)(?P<keys>[^>]*?) -->\n)(?P<body>.*?)(<!-- /figures -->)", re.DOTALL)
+_OPENING, _CLOSING = "<!-- figures ", "<!-- /figures -->"
+
+
+@dataclass(frozen=True)
+class TablesConfig:
+    """Which file to write, and from what."""
+
+    readme: Path = Path("README.md")
+    """The file with the markers."""
+    results: Path = Path("results")
+    """The folder of the figures."""
+    check: bool = False
+    """Change nothing; exit code 3 where a table is out of date."""
+
+
+def update(config: TablesConfig) -> bool:
+    """Write the tables and return whether any changed. Raises DataError for missing figures, or, to check, stale tables."""
+    try:
+        before = config.readme.read_text()
+    except OSError as error:
+        raise StorageError(f"cannot read {config.readme} ({error.strerror}); give the file that has the tables") from error
+    after = filled(before, config.results)
+    if after != before and config.check:
+        raise DataError(f"the tables of {config.readme} are not those of {config.results}; run scripts.bench.readme_tables")
+    if after != before:
+        write(config.readme, after)
+    return after != before
+
+
+def filled(text: str, results: Path) -> str:
+    """Return the text with every table made anew. Raises InputError for an unclosed marker, DataError for missing figures."""
+    tables = len(_TABLE.findall(text))
+    if tables != text.count(_OPENING) or tables != text.count(_CLOSING):
+        raise InputError(f"a marker lacks its partner; allowed is {_OPENING}NAME --> ... {_CLOSING}; close each table")
+    return _TABLE.sub(lambda found: found[1] + table(results / f"{found['name']}.json", found["keys"].split()) + found[5], text)
+
+
+def table(path: Path, keys: list[str]) -> str:
+    """Return the Markdown table of a file's figures, all or those of `keys`, and where they are from."""
+    content = load(path)
+    figures = {name: Figure(**fields) for name, fields in content["figures"].items()}
+    if missing := [key for key in keys if key not in figures]:
+        raise DataError(f"{path} has no {', '.join(missing)}; it has {', '.join(figures)}; mend the marker or run the bench")
+    rows = [row(name, figures[name]) for name in keys or figures]
+    source = f"`{content['command']}` at `{content['commit']}`, {content['date'][:10]}, on {content['machine']}"
+    return "\n".join(["| figure | value | range | unit | n |", "|---|---:|---:|---|---:|", *rows, "", source, ""])
+
+
+def row(name: str, figure: Figure) -> str:
+    """Return one figure's row, to three digits."""
+    spread = f"{short(figure.low)} to {short(figure.high)}"
+    return f"| `{name}` | {short(figure.value)} | {spread} | {figure.unit} | {figure.n} |"
+
+
+def short(value: float) -> str:
+    """Return a number to three digits, without exponents for what a reader can read: 0.0123, 1.23, 12.3, 123, 12300."""
+    return f"{float(f'{value:.3g}'):.10g}"
+
+
+def main() -> None:
+    """Run from the command line; exit code 2 to 6 for a user's error."""
+    config = tyro.cli(TablesConfig, description=__doc__)
+    try:
+        print(f"{config.readme}: {'written' if update(config) else 'up to date'}")
+    except SslctrlError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""Train a backbone by a pretext task on an episode store; `--init` of train_embedding takes what it leaves.
+
+python scripts/train_pretext.py --store runs/push --run runs/rotation --name rotation --fit.steps 2000
+"""
+
+from _cli import main
+from vision.train_config import PretextConfig
+
+if __name__ == "__main__":
+    main(PretextConfig, "vision.train:train_pretext")

@@ -1,0 +1,105 @@
+"""Recording: what an episode holds, resuming, and refusing bad configurations."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from envs.behaviors import BEHAVIORS
+from envs.collect import CollectConfig, collect, record_episode
+from sslctrl.errors import InputError
+
+CAMERAS = ("front", "corner")
+
+
+def small(out, **changes):
+    config = CollectConfig(out, episodes=4, steps=8, cameras=CAMERAS, size_px=32, variety="fixed", workers=1)
+    return dataclasses.replace(config, **changes)
+
+
+@pytest.mark.parametrize("env_id", ["sslctrl/Push-v0", "sslctrl/Grasp-v0"])
+def test_an_episode_holds_what_happened(tmp_path, env_id):
+    episode = record_episode(small(tmp_path, env_id=env_id, behaviors=("expert",)), 0)
+    actions, states = episode.action.shape[1], episode.state.shape[1]
+    assert episode.frames.shape == (2, 9, 32, 32, 3) and episode.frames.dtype == np.uint8
+    assert episode.action.shape == (8, actions) and episode.reward.shape == (8,) and episode.state.shape == (9, states)
+    np.testing.assert_array_equal(episode.proprio, episode.state[:, : episode.proprio.shape[1]])
+    assert set(episode.reward) <= {0, -1}
+    assert episode.meta["env_id"] == env_id and episode.meta["cameras"] == list(CAMERAS)
+    assert len(episode.meta["state_names"]) == states and len(episode.meta["action_names"]) == actions
+    assert episode.meta["length"] == 8 and episode.meta["dt_s"] == pytest.approx(1 / 24)
+    assert not episode.meta["success"] and len(episode.meta["goal"]) == (2 if "Push" in env_id else 3)
+    assert (episode.frames[:, 0] != episode.frames[:, -1]).any(axis=(1, 2, 3)).all()  # both cameras saw it move
+
+
+def test_an_episode_is_a_function_of_configuration_and_index_alone(tmp_path):
+    config = small(tmp_path, behaviors=tuple(BEHAVIORS), randomize=0.5)
+    forwards = [record_episode(config, i) for i in range(4)]
+    record_episode(small(tmp_path, env_id="sslctrl/Reach-v0"), 0)  # the cached world is another one now
+    backwards = [record_episode(config, i) for i in reversed(range(4))][::-1]
+    for one, two in zip(forwards, backwards, strict=True):
+        assert one.meta == two.meta
+        for ours, theirs in zip(one[:-1], two[:-1], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert [episode.meta["behavior"] for episode in forwards] == list(BEHAVIORS)
+    assert len({episode.state[0].tobytes() for episode in forwards}) == 4
+    other = record_episode(dataclasses.replace(config, seed=1), 0)
+    assert (other.state[0] != forwards[0].state[0]).any()
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_store(tmp_path):
+    whole = collect(small(tmp_path / "whole"))
+    assert whole.ids == ("000000", "000001", "000002", "000003") and whole.verify() == []
+    resumed = tmp_path / "resumed"
+    shutil.copytree(whole.root, resumed)
+    kept = {path: path.stat().st_mtime_ns for path in (resumed / "000000").iterdir()}
+    half_written = resumed / ".tmp-000001"
+    (resumed / "000001").rename(half_written)  # as if the process had died before renaming it
+    (half_written / "meta.json").unlink()
+    shutil.rmtree(resumed / "000003")
+    again = collect(small(resumed))
+    assert again.digest() == whole.digest() and again.verify() == []
+    assert {path: path.stat().st_mtime_ns for path in (resumed / "000000").iterdir()} == kept
+    more = collect(small(resumed, episodes=5))
+    assert len(more) == 5 and more.subset(whole.ids).digest() == whole.digest()
+
+
+def test_one_goal_for_all_episodes(tmp_path):
+    config = small(tmp_path, goal=(0.42, 0.03), behaviors=("random",))
+    assert all(record_episode(config, i).meta["goal"] == [0.42, 0.03] for i in range(2))
+
+
+def test_the_expert_succeeds_and_random_motion_does_not(tmp_path):
+    config = small(tmp_path, steps=50, behaviors=("expert", "random"))
+    outcomes = [record_episode(config, i).meta["success"] for i in range(8)]
+    assert all(outcomes[0::2]) and not all(outcomes[1::2])
+
+
+@pytest.mark.parametrize("task", ["Push", "Grasp"])
+@pytest.mark.parametrize("behavior", sorted(BEHAVIORS))
+def test_every_behaviour_acts_within_the_box(tmp_path, task, behavior):
+    episode = record_episode(small(tmp_path, env_id=f"sslctrl/{task}-v0", behaviors=(behavior,), steps=25), 0)
+    assert np.isfinite(episode.action).all() and np.abs(episode.action).max() <= 1
+    assert np.abs(np.diff(episode.action, axis=0)).max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"behaviors": ("expert", "wander")}, "'wander'.*random"),
+        ({"behaviors": ()}, "at least one"),
+        ({"env_id": "sslctrl/Pull-v0"}, "sslctrl/Push-v0"),
+        ({"env_id": "CartPole-v1"}, "sslctrl/"),
+        ({"episodes": 0}, "0 episodes"),
+        ({"variety": "heldin"}, "heldout"),
+        ({"cameras": ("front", "behind")}, "behind"),
+        ({"size_px": 2}, "8 to"),
+        ({"goal": (0.4, 0.0, 0.0)}, "2 finite numbers"),
+    ],
+)
+def test_bad_configurations_are_refused(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        collect(small(tmp_path / "store", **changes))

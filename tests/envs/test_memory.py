@@ -1,0 +1,47 @@
+"""A world's memory does not grow with its episodes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from envs.env import RobotEnv
+
+WARM_UP, RESETS = 200, 1000
+GROWTH_MB = 2.0  # a body loaded in every reset would cost 20 MB and more
+
+
+def resident_mb():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "variety"), [("reach", "fixed"), ("push_varied", "train"), ("grasp", "train")])
+def test_resident_memory_is_flat_over_a_thousand_resets(task, variety):
+    env = RobotEnv(task, variety=variety, randomize=1.0, cameras=("front",))
+    action = np.zeros(env.action_space.shape)
+    for seed in range(WARM_UP + RESETS):
+        if seed == WARM_UP:
+            before = resident_mb()
+        env.reset(seed=seed)
+        if seed % 10 == 0:
+            env.step(action)
+            env.frames(32)
+    assert resident_mb() - before < GROWTH_MB
+    env.close()
+
+
+def test_closed_worlds_give_their_memory_back():
+    before = 0.0
+    for i in range(20):
+        if i == 5:
+            before = resident_mb()
+        env = RobotEnv("push", cameras=("front",))
+        env.reset(seed=i)
+        env.frames(32)
+        env.close()
+    assert resident_mb() - before < 15 * 0.5  # half a megabyte a world at most

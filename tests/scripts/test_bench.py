@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts.bench import _rounds, readme_tables, speed
+from scripts.bench._figures import Results, load
+from scripts.bench._intervals import Figure, from_rounds, from_seeds, iqm
+from scripts.bench._speed_learning import Samples
+from scripts.bench._speed_renderers import SMALLEST_PX, silhouettes
+from sslctrl.errors import DataError, InputError, StorageError
+from sslctrl.sampling import random_frames
+from sslctrl.store import EpisodeStore
+
+KEYS = {
+    "images": {"image_env_vs_panda_gym", "image_env_default_vs_panda_gym", "three_views_vs_panda_gym_one"},
+    "states": {"state_env_vs_panda_gym", "reset_ms", "state_step_ms"},
+    "renderers": {"raster_vs_tiny_same_mesh"},
+    "silhouettes": {"silhouette_iou_min"},
+    "sampler": {"sampler_vs_dataloader"},
+    "training": {"train_over_roofline", "train_frames_per_cpu_second"},
+    "workers": {"two_workers_vs_one"},
+}
+
+
+@pytest.mark.parametrize("part", ["states", "sampler", "training"])
+def test_a_part_writes_its_figures(part: speed.Part, tmp_path: Path) -> None:
+    path = tmp_path / "speed.json"
+    speed.measure(speed.SpeedConfig(out=path, only=(part,), fast=True))
+    content = json.loads(path.read_text())
+    assert set(content) == {"command", "commit", "machine", "date", "seeds", "figures"}
+    assert content["command"] == f"python -m scripts.bench.speed --only {part} --fast"
+    assert set(content["figures"]) >= KEYS[part]
+    for fields in content["figures"].values():
+        assert set(fields) == {"value", "low", "high", "n", "unit"}
+        assert 0 < fields["low"] <= fields["value"] <= fields["high"]
+
+
+@pytest.mark.slow
+def test_every_part_and_every_goal_has_its_figure(tmp_path: Path) -> None:
+    path = tmp_path / "speed.json"
+    figures = speed.measure(speed.SpeedConfig(out=path, fast=True)).figures
+    assert set(figures) >= set().union(*KEYS.values()) | set(speed.GOALS)
+    assert figures["silhouette_iou_min"].value > 0.9
+    assert load(path)["figures"].keys() == figures.keys()
+
+
+def test_ratio_is_the_smallest_of_the_rounds() -> None:
+    assert _rounds.ratio([30.0, 44.0, 36.0], [1.0, 2.0, 1.5]) == Figure(22.0, 22.0, 30.0, 3, "ratio")
+
+
+def test_works_take_turns_after_a_warm_up() -> None:
+    seen: list[str] = []
+    works = {name: lambda name=name: seen.append(name) or 2 for name in "ab"}
+    costs = _rounds.cpu_seconds(works, rounds=2, turns=2)
+    assert "".join(seen) == "ab" * 5
+    assert all(len(rounds) == 2 for rounds in costs.values())
+
+
+def test_cpu_seconds_are_a_unit_of_work() -> None:
+    def spin() -> int:
+        return len([sum(range(2000)) for _ in range(200)])
+
+    single, double = (_rounds.cpu_seconds({"w": lambda n=n: spin() * n}, 3, 3)["w"] for n in (1, 2))
+    assert min(single) / min(double) == pytest.approx(2, rel=0.5)
+
+
+def test_median_rounds_keep_their_range() -> None:
+    assert from_rounds([3.0, 1.0, 2.0], "ms", np.median) == Figure(2.0, 1.0, 3.0, 3, "ms")
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [[1.0]]])
+def test_what_is_no_measurement_is_refused(values: list) -> None:
+    with pytest.raises(InputError, match="finite"):
+        from_rounds(values, "ms")
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"), [([1, 2, 3, 4], 2.5), ([0, 1, 2, 30, 100], 10.1), ([7], 7.0), ([0, 6], 3.0), ([9, 0, 3], 3.75)]
+)
+def test_iqm_by_hand(values: list[float], mean: float) -> None:
+    assert iqm(np.array(values)) == pytest.approx(mean)
+
+
+def test_iqm_is_the_trimmed_mean_of_many_copies() -> None:
+    values = np.random.default_rng(0).standard_normal(7)
+    copies = np.sort(np.repeat(values, 4))  # 28 numbers: a quarter of them is 7
+    assert iqm(values) == pytest.approx(copies[7:21].mean())
+
+
+def test_bootstrap_covers_the_median() -> None:
+    rng = np.random.default_rng(1)
+    figures = [from_seeds(rng.standard_normal(25).tolist(), "cm") for _ in range(60)]
+    assert all(f.low <= f.value <= f.high and f.n == 25 for f in figures)
+    assert 0.85 <= np.mean([f.low <= 0 <= f.high for f in figures]) <= 1.0
+
+
+def test_bootstrap_of_equal_seeds_is_a_point() -> None:
+    assert from_seeds([0.5] * 3, "fraction", iqm)[:3] == (0.5, 0.5, 0.5)
+
+
+def test_silhouettes_against_sets() -> None:
+    first, second = np.full((2, 64, 64), -1, np.int16)
+    first[:32, :32], second[:32, 4:32] = 0, 0  # 1024 and 896 pixels, all shared: 7/8
+    first[40:50, :10] = 1  # too small to count
+    second[60:, 60:], first[60:, 60:] = 3, 3
+    second[40:60, 20:40] = 2  # seen by one alone
+    assert 100 < SMALLEST_PX <= 400
+    assert dict(silhouettes(first, second, 4)) == {0: 7 / 8, 2: 0.0}
+
+
+def test_dataloader_gives_what_the_store_gives(tiny_store: EpisodeStore) -> None:
+    pick = random_frames(tiny_store.layout, np.random.default_rng(0), 40)
+    clips, items = tiny_store.clips(pick), Samples(tiny_store)
+    starts = np.append(0, np.cumsum(tiny_store.lengths * tiny_store.layout.views))
+    assert len(items) == starts[-1]
+    assert clips.action is not None and clips.state is not None and clips.success is not None
+    for row, (episode, view, step) in enumerate(zip(pick.episode, pick.view[:, 0], pick.step[:, 0, 0], strict=True)):
+        frame, action, state, success = items[int(starts[episode] + view * tiny_store.lengths[episode] + step)]
+        assert (frame == clips.frames[row, 0, 0].movedim(0, -1)).all()
+        assert (action == clips.action[row, 0, 0]).all() and (state == clips.state[row, 0, 0]).all()
+        assert success == bool(clips.success[row])
+
+
+def test_results_are_added_to_on_the_same_commit(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    Results(path, "first").record({"a": Figure(1, 0, 2, 3, "m"), "b": Figure(1, 1, 1, 1, "m")})
+    again = Results(path, "second", seeds=[0, 1])
+    again.record({"b": Figure(5, 5, 5, 1, "m")})
+    content = load(path)
+    assert content["command"] == "second" and content["seeds"] == [0, 1]
+    assert {name: fields["value"] for name, fields in content["figures"].items()} == {"a": 1, "b": 5}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_figures_of_another_commit_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    Results(path, "c").record({"a": Figure(1, 0, 2, 3, "m")})
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"commit": "other"}))
+    results = Results(path, "c")
+    assert results.dropped == ("a",) and results.figures == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"figures": {}}'])
+def test_damaged_figures_are_named(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"x\.json is not a file of figures"):
+        Results(path, "c")
+
+
+def test_a_figure_that_is_not_a_number_leaves_the_file(tmp_path: Path) -> None:
+    results = Results(tmp_path / "x.json", "c")
+    results.record({"a": Figure(1, 1, 1, 1, "m")})
+    with pytest.raises(ValueError):
+        results.record({"b": Figure(float("nan"), 1, 1, 1, "m")})
+    assert set(load(tmp_path / "x.json")["figures"]) == {"a"}
+
+
+def test_unwritable_results_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        Results(tmp_path / "file" / "x.json", "c").record({"a": Figure(1, 1, 1, 1, "m")})
+
+
+@pytest.fixture
+def readme(tmp_path: Path) -> readme_tables.TablesConfig:
+    figures = {"b": Figure(12.345, 0.5, 20000, 3, "ratio"), "a": Figure(0.01234, 0, 1, 50, "ms")}
+    Results(tmp_path / "results" / "x.json", "python -m bench").record(figures)
+    (tmp_path / "README.md").write_text("# Title\n<!-- figures x b -->\nold\n<!-- /figures -->\nend\n")
+    return readme_tables.TablesConfig(tmp_path / "README.md", tmp_path / "results")
+
+
+def test_tables_are_made_from_the_files(readme: readme_tables.TablesConfig) -> None:
+    assert readme_tables.update(readme)
+    text = readme.readme.read_text()
+    assert text.startswith("# Title\n<!-- figures x b -->\n| figure |") and text.endswith("<!-- /figures -->\nend\n")
+    assert "| `b` | 12.3 | 0.5 to 20000 | ratio | 3 |" in text and "`a`" not in text and "old" not in text
+    assert "`python -m bench` at `" in text
+    assert not readme_tables.update(readme)  # a second time changes nothing
+
+
+def test_a_marker_without_keys_shows_all(readme: readme_tables.TablesConfig) -> None:
+    text = readme_tables.filled("<!-- figures x -->\n<!-- /figures -->", readme.results)
+    assert "| `a` | 0.0123 |" in text and "| `b` |" in text
+
+
+def test_stale_tables_are_found_and_left(readme: readme_tables.TablesConfig) -> None:
+    before = readme.readme.read_text()
+    with pytest.raises(DataError, match="run scripts"):
+        readme_tables.update(readme_tables.TablesConfig(readme.readme, readme.results, check=True))
+    assert readme.readme.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("<!-- figures x -->\n", InputError),
+        ("<!-- figures nothing -->\n<!-- /figures -->", DataError),
+        ("<!-- figures x c -->\n<!-- /figures -->", DataError),
+    ],
+)
+def test_bad_markers_are_named(text: str, error: type[Exception], readme: readme_tables.TablesConfig) -> None:
+    with pytest.raises(error):
+        readme_tables.filled(text, readme.results)

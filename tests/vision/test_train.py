@@ -1,0 +1,99 @@
+"""Training from a config, and what is measured of an embedding."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sslctrl import config as configs
+from sslctrl.errors import InputError
+from sslctrl.fit_config import FitConfig
+from sslctrl.metrics.alignment import alignment_of, state_floor
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective, load_embedding, load_objective
+from vision.measure import RESOLUTION_M, measure
+from vision.train import train, train_pretext
+from vision.train_config import PretextConfig, TrainConfig
+
+OPTIONS = {"dim": 4, "points": 4, "hidden": 8, "size_px": 32, "steps_per_batch": 8, "augment": False}
+NET: dict[str, Any] = {"widths": [4, 8], "strides": [2, 2]}
+
+
+def config(store: EpisodeStore, run: Path, **changes: Any) -> TrainConfig:
+    fit = FitConfig(steps=3, warmup=0, device="cpu", progress=False)
+    return TrainConfig(store.root, run, **{"options": OPTIONS, "backbone_options": NET, "fit": fit} | changes)
+
+
+def untrained(seed: int = 0):
+    return build_objective(ObjectiveSpec("tcn", OPTIONS, "conv", NET, seed=seed)).eval()
+
+
+def test_leaves_a_checkpoint_its_config_and_metrics(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    asked = config(tiny_store, tmp_path / "run", eval_store=tiny_store.root)
+    path = train(asked)
+    assert path == tmp_path / "run" / "checkpoints" / "step-00000003"
+    assert configs.load(TrainConfig, tmp_path / "run" / "config.yaml") == asked
+    written = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert written == pytest.approx(measure(load_embedding(path), tiny_store))
+
+
+def test_a_finished_run_is_measured_again_without_training(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    first = train(config(tiny_store, tmp_path / "run"))
+    weights = (first / "weights.safetensors").stat().st_mtime_ns
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    assert train(config(tiny_store, tmp_path / "run", eval_store=tiny_store.root)) == first
+    assert (first / "weights.safetensors").stat().st_mtime_ns == weights
+    assert (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_measures_against_the_floor_and_the_untrained_net(tiny_store: EpisodeStore) -> None:
+    embedding: Any = untrained(seed=3)
+    found = measure(embedding, tiny_store, ("front", "right"))
+    assert found["alignment_error"] == pytest.approx(alignment_of(embedding, tiny_store, ("front", "right")).mean())
+    states = [tiny_store.read(id).state for id in tiny_store.ids]
+    assert found["alignment_floor"] == pytest.approx(np.mean([state_floor(s, RESOLUTION_M) for s in states]))
+    assert found["alignment_random_encoder"] != found["alignment_error"]  # of the same kind, other weights
+    assert {f"probe_{kind}_{name}" for kind in ("linear", "mlp") for name in "xy"} < set(found)
+    assert found == measure(embedding, tiny_store, ("front", "right"))
+
+
+def test_velocities_and_angles_are_not_measured_against(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    store = EpisodeStore(tmp_path / "s", create=True)
+    for id in tiny_store.ids:
+        episode = tiny_store.read(id)
+        x, y = episode.state.T
+        state = np.stack([x, y, np.zeros_like(x), np.zeros_like(x)], axis=1)
+        names = ["hand_vx", "puck_y", "hand_yaw", "opening"]
+        store.add(episode._replace(state=state, meta=episode.meta | {"state_names": names}))
+    found = measure(untrained(), store)  # type: ignore[arg-type]
+    assert [name for name in found if name.startswith("probe_")] == ["probe_linear_puck_y", "probe_mlp_puck_y"]
+    floors = [state_floor(tiny_store.read(id).state[:, 1:], RESOLUTION_M) for id in tiny_store.ids]
+    assert found["alignment_floor"] == pytest.approx(np.mean(floors))
+
+
+def test_what_cannot_be_measured_is_refused_before_the_training(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    one, blind = (EpisodeStore(tmp_path / name, create=True) for name in ("one", "blind"))
+    episode = tiny_store.read(tiny_store.ids[0])
+    one.add(episode)
+    for _ in range(2):
+        blind.add(episode._replace(meta=episode.meta | {"state_names": ["vx", "vy"]}))
+    for store, words in ((one, "holds 1 episodes"), (blind, "vx, vy")):
+        with pytest.raises(InputError, match=words):
+            train(config(tiny_store, tmp_path / "run", eval_store=store.root))
+    with pytest.raises(InputError, match="size_px"):
+        options = OPTIONS | {"size_px": 16}
+        train(config(tiny_store, tmp_path / "run", options=options, eval_store=tiny_store.root))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pretext_task_has_its_own_verb(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    fit = FitConfig(steps=1, warmup=0, device="cpu", progress=False)
+    path = train_pretext(PretextConfig(tiny_store.root, tmp_path / "pre", backbone_options=NET, fit=fit))
+    assert load_objective(path).spec.name == "rotation"
+    train(config(tiny_store, tmp_path / "run", init=path))
+    with pytest.raises(InputError, match="'rotation' is no embedding"):
+        train(config(tiny_store, tmp_path / "run", name="rotation", options={}))

@@ -1,0 +1,84 @@
+"""What a trained embedding is worth on episodes that it never saw."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from tqdm import tqdm
+
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import InputError
+from sslctrl.metrics.alignment import alignment_of, alignment_over_views, state_floor
+from sslctrl.metrics.probe import probe_r2
+from sslctrl.sampling import camera_indices
+from sslctrl.store import EpisodeStore
+from sslctrl.training_state import spec_of
+from vision.build import ObjectiveSpec, build_objective
+
+RESOLUTION_M = 0.01
+"""The displacement that a picture is taken to show: about a pixel of a 64 px view of the table."""
+_POSITION = re.compile(r"(.*_)?[xyz]")
+_UNTRAINED_SEED = 12345  # other than the seeds people train with, so that these weights are no one's first
+
+
+def measure(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = ()) -> dict[str, float]:
+    """Return what an embedding is worth on a store it never saw, over `cameras`, or all where none is named.
+
+    `alignment_error`: mean over the episodes and the pairs of cameras, and two marks to read it by: `alignment_floor`,
+    that of the true positions seen to 1 cm, and `alignment_random_encoder`, that of the same net untrained.
+    `probe_linear_<state>`, `probe_mlp_<state>`: R^2 of each position, read from the first camera's embeddings.
+    Raises as `check_heldout`.
+    """
+    check_heldout(embedding, store, cameras)
+    views = camera_indices(store.layout, cameras, at_least=2)
+    columns, names = _positions(store)
+    errors, z, positions = [], [], []
+    for id in tqdm(store.ids, desc="measuring", unit="episode", disable=None):
+        episode = store.read(id)
+        seen = {store.cameras[view]: embedding.embed_hwc(episode.frames[view]) for view in views}
+        errors.append(alignment_over_views(seen))
+        z.append(seen[store.cameras[views[0]]])
+        positions.append(episode.state[:, columns])
+    measured = {
+        "alignment_error": float(np.mean(errors)),
+        "alignment_floor": float(np.mean([state_floor(part, RESOLUTION_M) for part in positions])),
+        "alignment_random_encoder": float(alignment_of(_untrained(embedding), store, cameras).mean()),
+    }
+    episode_of = np.repeat(np.arange(len(z)), [len(part) for part in z])
+    for kind in ("linear", "mlp"):
+        values = probe_r2(np.concatenate(z), np.concatenate(positions), episode_of, kind)
+        measured |= {f"probe_{kind}_{name}": float(value) for name, value in zip(names, values, strict=True)}
+    return measured
+
+
+def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = ()) -> None:
+    """Raise InputError where a store cannot be measured: one episode, one camera, no positions, frames of another size.
+
+    Raises DataError where it is damaged.
+    """
+    if len(store) < 2:
+        raise InputError(f"{store.root} holds {len(store)} episodes; allowed are 2 or more to measure; record more")
+    views = camera_indices(store.layout, cameras, at_least=2)
+    _positions(store)
+    embedding.embed_hwc(store.read(store.ids[0]).frames[views[0], :1])
+
+
+def _positions(store: EpisodeStore) -> tuple[list[int], list[str]]:
+    """Return the columns and names of the states that are positions, m: hand_x, and not hand_vx or hand_yaw."""
+    names = list(store.read(store.ids[0]).meta.get("state_names", []))
+    columns = [column for column, name in enumerate(names) if _POSITION.fullmatch(name)]
+    if not columns:
+        raise InputError(
+            f"the states of {store.root} are {', '.join(names) or 'not named'}; allowed are some that end in x, y or "
+            "z, metres, to measure against; record them, or leave the measuring out"
+        )
+    return columns, [names[column] for column in columns]
+
+
+def _untrained(embedding: Embedding) -> Embedding:
+    """Build the same net anew, with random weights, on the same device."""
+    fresh = build_objective(replace(ObjectiveSpec(**spec_of(embedding)), seed=_UNTRAINED_SEED))
+    return fresh.to(embedding.metric.device).eval()  # type: ignore[return-value]  # the same class as `embedding`

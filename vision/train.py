@@ -1,0 +1,70 @@
+"""From a config to a trained checkpoint: what the scripts train_embedding and train_pretext call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from sslctrl.embeddings import EMBEDDINGS
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import InputError, nearest
+from sslctrl.fit import fit
+from sslctrl.objective import Objective
+from sslctrl.registry import Registry
+from sslctrl.run import RunDir
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective
+from vision.measure import check_heldout, measure
+from vision.pretext import PRETEXT
+from vision.train_config import FREE, PretextConfig, TrainConfig
+
+
+def train(config: TrainConfig) -> Path:
+    """Train an embedding and return its last checkpoint; `<run>/metrics.json` where there is an `eval_store`.
+
+    Raises InputError for unknown names and options, DataError for a store that is missing or damaged, StorageError
+    where the run's folder cannot be written, Interrupted, with everything saved, after Ctrl-C.
+    """
+    _check_name(config.name, EMBEDDINGS, "embedding")
+    embedding = _built(config)
+    if not isinstance(embedding, Embedding):
+        raise InputError(f"{config.name!r} has no embed(); allowed is an Embedding; train others with train_pretext")
+    held_out = None if config.eval_store is None else EpisodeStore(config.eval_store)
+    if held_out is not None:  # before the training, so that a mistake costs no hour
+        check_heldout(embedding, held_out)
+    run, path = _fitted(config, embedding)
+    if held_out is not None:
+        run.write_json("metrics.json", measure(embedding, held_out))
+    return path
+
+
+def train_pretext(config: PretextConfig) -> Path:
+    """Train a pretext task and return its last checkpoint, for another objective's `init`. Raises as `train`."""
+    _check_name(config.name, PRETEXT, "pretext task")
+    return _fitted(config, _built(config))[1]
+
+
+def _check_name(name: str, registry: Registry, kind: str) -> None:
+    if ":" not in name and name not in registry.names():
+        raise InputError(
+            f"{name!r} is no {kind}; the nearest are {nearest(name, registry.names())}; "
+            "choose one, or name your own class as package.module:Class"
+        )
+
+
+def _built(config: TrainConfig | PretextConfig) -> Objective:
+    init = "" if config.init is None else str(config.init)
+    spec = ObjectiveSpec(
+        config.name, config.options, config.backbone, config.backbone_options, init, seed=config.fit.seed
+    )
+    return build_objective(spec)
+
+
+def _fitted(config: TrainConfig | PretextConfig, objective: Objective) -> tuple[RunDir, Path]:
+    """Train in the run's folder, and return it and the last checkpoint."""
+    store = EpisodeStore(config.store)
+    on_gpu = config.fit.device != "cpu" and torch.cuda.is_available()
+    device = torch.cuda.get_device_name() if on_gpu else "cpu"
+    run = RunDir(config.run, config, config.fit.seed, device, store.digest(), FREE)
+    return run, fit(objective, store, config.run, config.fit)

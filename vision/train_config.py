@@ -1,0 +1,61 @@
+"""What a run of training is made of. Kept apart from the training so that a `--help` need not import torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sslctrl.fit_config import SHAPES_THE_RESULT, FitConfig
+
+FREE = (
+    "store", "eval_store", "run", "init",
+    *(f"fit.{name}" for name in FitConfig.__dataclass_fields__ if name not in SHAPES_THE_RESULT),
+)  # fmt: skip
+"""Fields that may change when a run goes on: the checkpoint itself knows its dataset and weights."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train an embedding on an episode store."""
+
+    store: Path
+    """Folder of the episodes to learn from."""
+    run: Path
+    """Folder of the run; one that was stopped goes on from its last checkpoint."""
+    name: str = "tcn"
+    """An embedding's name (tcn, vae, autoencoder, ...), or your own package.module:Class."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The embedding's options, as dim=32 loss=triplet."""
+    backbone: str = "conv"
+    """A backbone's name (conv, wide_conv, resnet, ...), or your own package.module:Class."""
+    backbone_options: dict[str, Any] = field(default_factory=dict)
+    """The backbone's options, as width=64 blocks=[2,2,2,2]."""
+    init: Path | None = None
+    """Checkpoint of any objective, whose backbone's weights this backbone starts from."""
+    eval_store: Path | None = None
+    """Folder of held-out episodes: metrics.json says how well they align and what can be read from them."""
+    fit: FitConfig = field(default_factory=FitConfig)
+    """How long, how fast and where."""
+
+
+@dataclass(frozen=True)
+class PretextConfig:
+    """Train a backbone by a pretext task on an episode store."""
+
+    store: Path
+    """Folder of the episodes to learn from."""
+    run: Path
+    """Folder of the run; one that was stopped goes on from its last checkpoint."""
+    name: str = "rotation"
+    """A pretext task's name, or your own package.module:Class."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The task's options, as batch=32."""
+    backbone: str = "conv"
+    """A backbone's name (conv, wide_conv, resnet, ...), or your own package.module:Class."""
+    backbone_options: dict[str, Any] = field(default_factory=dict)
+    """The backbone's options, as width=64 blocks=[2,2,2,2]."""
+    init: Path | None = None
+    """Checkpoint of any objective, whose backbone's weights this backbone starts from."""
+    fit: FitConfig = field(default_factory=FitConfig)
+    """How long, how fast and where."""
