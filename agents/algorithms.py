@@ -10,7 +10,7 @@ import numpy as np
 from stable_baselines3 import PPO, SAC, TD3, HerReplayBuffer
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from agents.config import TrainAgentConfig
 from agents.standardize import Standardize, width_of
@@ -45,14 +45,17 @@ def build_model(
         },
     }
     policy = "MultiInputPolicy" if isinstance(observed, gym.spaces.Dict) else "MlpPolicy"
-    model = cls(
-        policy, env, learning_rate=config.lr, gamma=config.gamma, batch_size=config.batch_size, seed=config.seed,
-        device=config.device, _init_setup_model=False, **settings,
+    return cls(
+        policy, env or DummyVecEnv([lambda: _Nowhere(*spaces)]), learning_rate=config.lr, gamma=config.gamma,
+        batch_size=config.batch_size, seed=config.seed, device=config.device, **settings,
     )  # fmt: skip
-    if env is None:
-        model.observation_space, model.action_space, model.n_envs = observed, acted, 1
-    model._setup_model()
-    return model
+
+
+class _Nowhere(gym.Env):
+    """A world of given spaces in which nothing can be done: SB3 builds no model without one."""
+
+    def __init__(self, observed: gym.Space, acted: gym.Space) -> None:
+        self.observation_space, self.action_space = observed, acted
 
 
 def _sac(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: bool) -> tuple[type, dict[str, Any]]:

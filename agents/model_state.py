@@ -24,7 +24,8 @@ def weights_of(model: BaseAlgorithm) -> dict[str, Tensor]:
 
 def set_weights(model: BaseAlgorithm, weights: Mapping[str, Tensor]) -> None:
     """Load a policy's weights. Raises RuntimeError or ValueError unless they are exactly the model's."""
-    model.set_parameters({**model.get_parameters(), "policy": dict(weights)}, exact_match=True, device=model.device)
+    parameters: dict[str, Any] = {**model.get_parameters(), "policy": dict(weights)}
+    model.set_parameters(parameters, exact_match=True, device=model.device)
 
 
 def training_of(model: BaseAlgorithm) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -52,7 +53,7 @@ def set_training(model: BaseAlgorithm, tensors: Mapping[str, Tensor], counts: Ma
 
     Raises KeyError, RuntimeError or ValueError where it is another model's.
     """
-    parameters = model.get_parameters()
+    parameters: dict[str, Any] = model.get_parameters()
     for name, saved in parameters.items():
         if name != "policy":
             saved["state"] = _states(name, tensors)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecEnv
@@ -78,20 +77,26 @@ def of_store(
 def of_random_steps(env: VecEnv, steps: int, seed: int) -> Transitions:
     """Return the transitions of uniformly random actions in the learner's worlds: ``steps`` or a few more."""
     rng = np.random.default_rng([seed, 1])
-    box = env.action_space
-    assert isinstance(box, gym.spaces.Box)
-    before, rows = env.reset(), []
     count = -(-steps // env.num_envs)
+    now = _named(env.reset())
+    columns: dict[str, list[np.ndarray]] = {}
     for index in range(count):
-        action = rng.uniform(box.low, box.high, (env.num_envs, *box.shape)).astype(np.float32)
-        now, reward, done, infos = env.step(action)
-        last = [infos[i]["terminal_observation"] if done[i] else _row(now, i) for i in range(env.num_envs)]
-        after = {name: np.stack([_named(one)[name] for one in last]) for name in _named(now)}
-        ended = done | (index == count - 1)
-        rows.append(Transitions(_named(before), after, action, reward, ended))
-        before = now
-    alone = [Transitions(*(_of_world(field, i) for field in row)) for i in range(env.num_envs) for row in rows]
-    return _joined(alone)
+        action = rng.uniform(-1, 1, (env.num_envs, *(env.action_space.shape or ()))).astype(np.float32)
+        observation, reward, done, infos = env.step(action)
+        then = _named(observation)
+        last = {name: values.copy() for name, values in then.items()}
+        for i in np.flatnonzero(done):
+            for name, value in _named(infos[i]["terminal_observation"]).items():
+                last[name][i] = value
+        step = {f"before/{name}": values for name, values in now.items()}
+        step |= {f"after/{name}": values for name, values in last.items()}
+        step |= {"action": action, "reward": reward, "ended": done | (index == count - 1)}
+        for name, values in step.items():
+            columns.setdefault(name, []).append(np.array(values))
+        now = then
+    flat = {name: np.stack(values, axis=1).reshape(-1, *values[0].shape[1:]) for name, values in columns.items()}
+    before, after = ({name: flat[f"{side}/{name}"] for name in now} for side in ("before", "after"))
+    return Transitions(before, after, flat["action"], flat["reward"], flat["ended"])
 
 
 def scales_of(known: Transitions) -> Scales:
@@ -171,22 +176,13 @@ def _joined(parts: list[Transitions]) -> Transitions:
         {name: np.concatenate([side[name] for side in sides]) for name in sides[0]}
         for sides in ([part.before for part in parts], [part.after for part in parts])
     )
-    return Transitions(before, after, *(np.concatenate([part[i] for part in parts]) for i in (2, 3, 4)))
+    action, reward, ended = (np.concatenate([part[i] for part in parts]) for i in (2, 3, 4))
+    return Transitions(before, after, action, reward, ended)
 
 
-def _of_world(field: Observation | np.ndarray, i: int):
-    return {name: values[i : i + 1] for name, values in field.items()} if isinstance(field, dict) else field[i : i + 1]
-
-
-def _named(observation: Observation | np.ndarray) -> Observation:
+def _named(observation: Any) -> Observation:
     return dict(observation) if isinstance(observation, dict) else {"observation": observation}
 
 
 def _unnamed(observation: Observation) -> Observation | np.ndarray:
     return observation if len(observation) > 1 else observation["observation"]
-
-
-def _row(observation: Observation | np.ndarray, i: int) -> Observation | np.ndarray:
-    return (
-        {name: values[i] for name, values in observation.items()} if isinstance(observation, dict) else observation[i]
-    )

@@ -153,10 +153,10 @@ def _pair(text: str) -> tuple[str, Any]:
 
 
 def _one_line(refusal: str) -> str:
-    """Return the reason in tyro's box: what stands above the first rule."""
-    title, *lines = [line.strip(" │╭╮╰╯─") or "─" for line in refusal.splitlines()] or ["─"]
-    above = lines[: lines.index("─")] if "─" in lines else lines
-    reason = " ".join(" ".join(above).split()).rstrip(".")
+    """Return the reason in tyro's box, drawn with lines or, where the terminal knows none, with dashes."""
+    title, *lines = [line.strip(" │╭╮╰╯─") for line in refusal.splitlines()] or [""]
+    parts = " ".join(line if line.strip("-") else "\n" for line in lines).split("\n")  # between the rules
+    reason = " ".join(next((part for part in parts if part.strip()), title).split()).rstrip(".")
     if title == "Required options":
         reason = f"{', '.join(re.findall(r'--[a-z0-9][a-z0-9.-]*', reason))} missing, and no default"
     return f"{reason.removeprefix('Error parsing ')}; --help says what is allowed"

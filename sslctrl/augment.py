@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn import functional
 
 from sslctrl.errors import InputError
 
+_TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))  # NTSC 1953
 _GREY = (0.299, 0.587, 0.114)  # luma of R, G, B (ITU-R BT.601)
 
 
@@ -27,9 +29,13 @@ class Strength:
     """Largest relative change of the distance from middle grey."""
     saturation: float = 0.3
     """Largest relative change of the distance from the pixel's own grey."""
+    hue: float = 0.0
+    """Largest turn of all hues, as a fraction of the full circle: at 0.5 an object may have any colour."""
 
 
 DEFAULT = Strength()
+STILL = Strength(shift=0, scale=0, brightness=0, contrast=0, saturation=0)
+"""Changes nothing until one of its fields is raised."""
 
 
 def augment(images: Tensor, rng: torch.Generator, strength: Strength = DEFAULT) -> Tensor:
@@ -41,8 +47,10 @@ def augment(images: Tensor, rng: torch.Generator, strength: Strength = DEFAULT) 
     if images.ndim != 5 or images.shape[2] != 3:
         raise InputError(f"images are {tuple(images.shape)}; allowed are (G, N, 3, H, W); give one group a view")
     groups, count = images.shape[:2]
-    moved = _move(images.flatten(0, 1), count, _draw(groups, 3, rng), strength)
-    return _recolor(moved, _draw(groups, 3, rng), strength).unflatten(0, (groups, count))
+    moved = images.flatten(0, 1)
+    if strength.shift or strength.scale:
+        moved = _move(moved, count, _draw(groups, 3, rng), strength)
+    return _recolor(moved, _draw(groups, 4, rng), strength).unflatten(0, (groups, count))
 
 
 def _draw(groups: int, numbers: int, rng: torch.Generator) -> Tensor:
@@ -61,13 +69,24 @@ def _move(images: Tensor, count: int, draws: Tensor, strength: Strength) -> Tens
 
 
 def _recolor(images: Tensor, draws: Tensor, strength: Strength) -> Tensor:
-    """Brightness, contrast and saturation are one affine map of R, G, B: draws (G, 3), images (G * count, 3, H, W)."""
+    """Brightness, contrast, saturation, hue are one affine map of R, G, B: draws (G, 4), images (G * count, 3, H, W)."""
     contrast = 1 + strength.contrast * draws[:, 0, None, None]
     saturation = 1 + strength.saturation * draws[:, 1, None, None]
     grey = torch.tensor(_GREY, device=images.device).expand(3, 3)
     matrix = contrast * (saturation * torch.eye(3, device=images.device) + (1 - saturation) * grey)
+    matrix = matrix @ _turned(2 * math.pi * strength.hue * draws[:, 3])
     offset = 0.5 * (1 - contrast[:, :, 0]) + strength.brightness * draws[:, 2, None]
     height, width = images.shape[-2:]
     pixels = images.permute(0, 2, 3, 1).reshape(len(draws), -1, 3)
     colored = torch.baddbmm(offset[:, None].to(images.dtype), pixels, matrix.mT.to(images.dtype)).clamp_(0, 1)
     return colored.view(-1, height, width, 3).permute(0, 3, 1, 2)
+
+
+def _turned(angles_rad: Tensor) -> Tensor:
+    """Return the maps of R, G, B (G, 3, 3) that turn the two chroma axes of YIQ and keep luma: greys stay as they are."""
+    to_yiq = torch.tensor(_TO_YIQ, device=angles_rad.device)
+    cos, sin = angles_rad.cos(), angles_rad.sin()
+    turn = torch.zeros(len(angles_rad), 3, 3, device=angles_rad.device)
+    turn[:, 0, 0] = 1
+    turn[:, 1, 1], turn[:, 1, 2], turn[:, 2, 1], turn[:, 2, 2] = cos, -sin, sin, cos
+    return torch.linalg.inv(to_yiq) @ turn @ to_yiq

@@ -60,6 +60,8 @@ class Clips(NamedTuple):
     """uint8 (B, V, T, 3, H, W), RGB."""
     action: Tensor | None = None
     """float32 (B, V, T, A): the action taken at each frame; at the last frame of an episode, the last action taken."""
+    proprio: Tensor | None = None
+    """float32 (B, V, T, P): what the robot knows of its own body."""
     state: Tensor | None = None
     """float32 (B, V, T, S): for probes and metrics only, never for a loss."""
     success: Tensor | None = None

@@ -49,15 +49,14 @@ def gather(shares: Sequence[Share], pick: Pick) -> Clips:
     """Copy what a checked pick names into tensors. Raises DataError where the episodes differ in their sizes."""
     import torch  # recording opens stores too, and must not need torch
 
-    action, state = _vectors(shares, "action", pick.step), _vectors(shares, "state", pick.step)
+    vectors = {name: _vectors(shares, name, pick.step) for name in ("action", "proprio", "state")}
     success = np.zeros(len(pick.episode), dtype=bool)
     for episode, rows in shares:
         success[rows] = episode.meta["success"]
     first = _frames(shares, pick.view[:, 0], np.zeros_like(pick.view[:, 0])) if pick.context else None
     return Clips(
         frames=_channels_first(_frames(shares, np.broadcast_to(pick.view[..., None], pick.step.shape), pick.step)),
-        action=None if action is None else torch.from_numpy(action),
-        state=None if state is None else torch.from_numpy(state),
+        **{name: None if values is None else torch.from_numpy(values) for name, values in vectors.items()},
         success=torch.from_numpy(success),
         context=None if first is None else _channels_first(first),
     )
@@ -73,7 +72,7 @@ def _frames(shares: Sequence[Share], view: np.ndarray, step: np.ndarray) -> np.n
 
 
 def _vectors(shares: Sequence[Share], name: str, step: np.ndarray) -> np.ndarray | None:
-    """Gather state or action: float32 (B, V, T, S or A), the last action at the end; None where the store has none."""
+    """Gather state, proprio or action: float32 (B, V, T, S, P or A), the last action at the end; None where the store has none."""
     size = _same_size(shares, name, 1)
     if 0 in size:
         return None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sslctrl import config as configs
-from sslctrl.errors import DataError, InputError
+from sslctrl.checkpoint import ABOUT
+from sslctrl.clips import Episode
+from sslctrl.errors import DataError, InputError, SslctrlError
 from sslctrl.run import CONFIG
 from sslctrl.store import EpisodeStore
 
@@ -24,6 +27,8 @@ MAKER = {
     "evaluation": "scripts/evaluate.py",
 }
 """Which command makes a part; scripts/demo.py makes all of them."""
+_SIGN = {"embedding": "metrics.jsonl", "agent": "curve.jsonl", "evaluation": "evaluation.json"}
+"""The file by which a folder is known to be that part itself, and no demo's."""
 
 
 class Figure(NamedTuple):
@@ -45,13 +50,17 @@ class RunFolder:
             raise InputError(f"there is no run folder {path}; allowed is one that scripts/demo.py or a training wrote")
 
     def find(self, name: str) -> Path:
-        """Return the path of `part/file`, in the run's folder itself where it is that part's own. Raises DataError."""
+        """Return the path of `part/file`, in the run's folder itself where it is that part. Raises DataError."""
         part, _, rest = name.partition("/")
-        for path in (self.path / name, self.path / rest):
-            if rest and path.exists():
-                return path
-        maker = f"python {MAKER[part]}, or python scripts/demo.py --run {self.path}, makes it"
-        raise DataError(f"{name} is not in this run; {maker}")
+        itself = part in _SIGN and not (self.path / part).is_dir() and (self.path / _SIGN[part]).exists()
+        path = self.path / (rest if itself else name)
+        if not path.exists():
+            raise DataError(f"{name} is not in this run; {self.maker(part)}")
+        return path
+
+    def maker(self, part: str) -> str:
+        """Return which commands make a part, as the end of a sentence."""
+        return f"python scripts/demo.py --run {self.path}, or python {MAKER[part]}, makes it"
 
     def has(self, name: str) -> bool:
         """Whether `find` finds it."""
@@ -81,21 +90,39 @@ class RunFolder:
 
     def heldout(self) -> EpisodeStore:
         """Open the held-out video: the demo's, or the `eval_store` of an embedding's own run. Raises DataError."""
-        if not self.has("video/heldout") and self.has(f"embedding/{CONFIG}"):
-            path = configs.load_plain(self.find(f"embedding/{CONFIG}")).get("eval_store")
-            if isinstance(path, str):
-                return EpisodeStore(path)
-        return self.store("video/heldout")
+        return self._store_or("video/heldout", self._config("embedding").get("eval_store"))
+
+    def demonstration(self) -> Episode:
+        """Read the one demonstration: the demo's, or the one that a policy's own run names. Raises DataError."""
+        store = self._store_or("video/demonstration", self.agent_config.get("demonstration"))
+        return store.read(store.ids[0])
+
+    def driven_by(self, who: str) -> list[Episode]:
+        """Read the recorded episodes of a policy of the evaluation: agent, expert, random or do_nothing; or none."""
+        found = []
+        for name in ("evaluation/rollouts", f"evaluation/{who}"):
+            if self.has(name) and any(self.find(name).glob("*/meta.json")):
+                store = self.store(name)
+                episodes = [store.read(id) for id in store.ids]
+                found += [episode for episode in episodes if driver_of(episode) in (who, "")]
+        return found
 
     @cached_property
     def embedding(self) -> Embedding:
-        """The newest checkpoint. Raises DataError where there is none, CheckpointError where it is damaged."""
+        """The newest checkpoint, or a policy's copy. Raises DataError for none, CheckpointError for a damaged one."""
         from vision.build import load_embedding
 
+        if (self.path / "embedding" / ABOUT).exists():
+            return load_embedding(self.path / "embedding")
         folders = sorted(self.find("embedding/checkpoints").glob("step-*"))
         if not folders:
-            raise DataError(f"{self.path} has no checkpoint of an embedding yet; python {MAKER['embedding']} makes one")
+            raise DataError(f"{self.path} has no checkpoint of an embedding yet; {self.maker('embedding')}")
         return load_embedding(folders[-1])
+
+    @cached_property
+    def agent_config(self) -> dict[str, Any]:
+        """The policy's config; empty where there is none. Raises InputError where it is damaged."""
+        return self._config("agent")
 
     @cached_property
     def demo(self) -> dict[str, Any]:
@@ -105,9 +132,10 @@ class RunFolder:
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:
-        """evaluation.json; empty where there is none. Raises DataError where it is damaged."""
+        """What each policy achieved; empty where nothing was evaluated. Raises DataError where the file is damaged."""
         name = "evaluation/evaluation.json"
-        return self.json(name) if self.has(name) else {}
+        values = self.json(name) if self.has(name) else {}
+        return values["policies"] if isinstance(values.get("policies"), dict) else values
 
     def figure(self, name: str) -> Figure | None:
         """Return a figure of demo.json, or the same where evaluation.json or the embedding's metrics.json has it."""
@@ -119,16 +147,33 @@ class RunFolder:
             found = as_figure({"value": self.json("embedding/metrics.json").get("alignment_error")})
         return found
 
-    def camera_pair(self, store: EpisodeStore) -> tuple[str, str]:
-        """Return two cameras: whose view the policy sees, and whose view the demonstration was seen in.
+    def camera_pair(self, cameras: Sequence[str]) -> tuple[str, str]:
+        """Return two of the cameras: through which the policy sees, and through which its demonstration was seen.
 
-        demo.json's `cameras: {policy, demonstration}` where it names them, else the first two that the embedding knows.
+        As the policy's config says, else the first two that the embedding knows; twice the same where there is one.
         """
-        named = [_inside(self.demo, "cameras", role) for role in ("policy", "demonstration")]
-        known = getattr(self.embedding, "cameras", ()) if self.has("embedding/checkpoints") else ()
-        pair = [*(name for name in named if isinstance(name, str)), *known, *store.cameras]
-        pair = [name for name in dict.fromkeys(pair) if name in store.cameras][:2]
+        known: list[Any] = [self.agent_config.get("camera"), self.agent_config.get("demo_camera")]
+        with suppress(SslctrlError):  # no embedding: any two will do
+            known += getattr(self.embedding, "cameras", ())
+        pair = [name for name in dict.fromkeys([*map(str, known), *cameras]) if name in cameras][:2]
         return pair[0], pair[-1]
+
+    def _config(self, part: str) -> dict[str, Any]:
+        name = f"{part}/{CONFIG}"
+        return configs.load_plain(self.find(name)) if self.has(name) else {}
+
+    def _store_or(self, name: str, elsewhere: Any) -> EpisodeStore:
+        if not self.has(name) and isinstance(elsewhere, str):
+            store = EpisodeStore(elsewhere)
+            _ = store.layout
+            return store
+        return self.store(name)
+
+
+def driver_of(episode: Episode) -> str:
+    """Return who acted in an episode: a policy's name, a behaviour's, or nothing where the recorder did not say."""
+    known = str(episode.meta.get("policy", episode.meta.get("behavior", "")))
+    return "agent" if known == "policy" else known
 
 
 def as_figure(found: Any) -> Figure | None:

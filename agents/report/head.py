@@ -9,12 +9,21 @@ from sslctrl.metrics.alignment import UNIFORM_GUESS
 
 _SUCCESS = (("expert", "expert_success"), ("random", "random_success"), ("do nothing", "do_nothing_success"))
 
+_REWARD = {
+    "embedding": "Its distance to one demonstration",
+    "random": "The distance to one demonstration in an untrained net",
+    "pixels": "The distance to one demonstration in raw pixels",
+    "state": "Minus the true distance to the goal",
+}
+"""What rewards a policy, by `reward_from` of its config."""
+
 
 def title(folder: RunFolder) -> str:
     """Return the page's title."""
     if folder.has("evaluation/evaluation.json") or folder.has("agent/curve.jsonl"):
-        return "A policy whose only reward was learned from video"
-    return "An embedding learned from video" if folder.has("embedding/checkpoints") else "A run"
+        learned = _reward_from(folder) == "embedding"
+        return "A policy whose only reward was learned from video" if learned else "A policy"
+    return "An embedding learned from video" if folder.has("embedding/metrics.jsonl") else "A run"
 
 
 def sentence(folder: RunFolder) -> str:
@@ -50,7 +59,8 @@ def _learned(folder: RunFolder) -> str:
         store = folder.store("video/train")
     except SslctrlError:
         return f"{kind} learned from unlabelled video."
-    return f"{kind} watched {len(store)} episodes of unlabelled video through {len(store.cameras)} cameras."
+    cameras = len(getattr(folder.embedding, "cameras", ()) or store.cameras)
+    return f"{kind} watched {len(store)} episodes of unlabelled video through {cameras} cameras."
 
 
 def _rewarded(folder: RunFolder) -> str:
@@ -60,10 +70,16 @@ def _rewarded(folder: RunFolder) -> str:
     others = [f"{name} {percent(found.value)}" for name, key in _SUCCESS if (found := folder.figure(key))]
     beside = f" ({', '.join(others)})" if others else ""
     starts = f"of {policy.n} fresh starts" if policy.n else "of the starts"
-    reward = "Its distance to one demonstration" if folder.has("video/demonstration") else "What it learned"
-    return (
-        f"{reward} was the only reward of a policy that reaches the goal from {percent(policy.value)} {starts}{beside}."
-    )
+    kind = str(folder.agent_config.get("algorithm", "")).upper()
+    who = f"{kind} policy" if kind else "policy"
+    reached = f"reaches the goal from {percent(policy.value)} {starts}{beside}"
+    return f"{_REWARD[_reward_from(folder)]} was the only reward of the {who}, which {reached}."
+
+
+def _reward_from(folder: RunFolder) -> str:
+    """Return what the policy was rewarded by: a demo's, which needs no config, by the embedding."""
+    known = str(folder.agent_config.get("reward_from", "embedding"))
+    return known if known in _REWARD else "embedding"
 
 
 def _success(folder: RunFolder) -> Tile | None:

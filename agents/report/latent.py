@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from agents.encoders import Encoder
 from sslctrl.clips import Episode
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import DataError
@@ -16,6 +17,7 @@ from sslctrl.metrics.progress import reward_progress
 from sslctrl.rewards.latent_distance import LatentDistance
 from sslctrl.store import EpisodeStore
 
+STILL_M = 1e-3
 _POSITION = re.compile(r".*_[xyz]")
 
 
@@ -42,34 +44,35 @@ class Progress(NamedTuple):
     pixels: np.ndarray
 
     def rank_correlation(self, reward: np.ndarray) -> float | None:
-        """Spearman's correlation of a reward with progress; None where nothing moved."""
-        return None if np.ptp(self.distance_m) == 0 else reward_progress([reward], [self.distance_m])
+        """Spearman's correlation of a reward with progress; None where nothing moved, but for the physics' noise."""
+        return reward_progress([reward], [self.distance_m]) if np.ptp(self.distance_m) > STILL_M else None
 
 
 def median_alignment(embedding: Embedding, store: EpisodeStore, pair: tuple[str, str]) -> Alignment:
     """Return the alignment of the episode whose error is the median of the store's, neither the best nor the worst."""
     if pair[0] == pair[1]:
         raise DataError(f"{store.root} has one camera; alignment takes two; record it with another one")
-    views = {id: [_embed(embedding, view_of(store.read(id), camera)) for camera in pair] for id in store.ids}
-    errors = {id: alignment_error(*both) for id, both in views.items()}
+    views = {id: _both(embedding, store.read(id), pair) for id in store.ids}
+    errors = {id: alignment_error(first, second) for id, (first, second) in views.items()}
     middle = sorted(errors, key=lambda id: (errors[id], id))[(len(errors) - 1) // 2]
-    distances = cdist(*views[middle])
+    first, second = views[middle]
+    distances = cdist(first, second)
     return Alignment(middle, errors[middle], len(errors), distances, distances.argmin(axis=1))
 
 
-def progress(embedding: Embedding, episode: Episode, camera: str, goal: Episode, goal_camera: str) -> Progress:
+def progress(encoder: Encoder, episode: Episode, camera: str, goal: Episode, goal_camera: str) -> Progress:
     """Compare rewards with truth along an episode seen by `camera`; the goal is the last frame of `goal_camera`.
 
     Learned and raw-pixel reward are minus the distance to the goal, in the embedding and between pixels; both see the
     same two cameras. Raises DataError where the true state is unknown.
     """
     frames, target = view_of(episode, camera), view_of(goal, goal_camera)[-1:]
-    small, small_target = fit_size(frames, embedding.size_px), fit_size(target, embedding.size_px)
+    small, small_target = fit_size(frames, encoder.size_px), fit_size(target, encoder.size_px)
     end = positions(goal)[-1]
     return Progress(
         np.arange(len(frames)) * seconds_a_step(episode),
         np.linalg.norm(positions(episode) - end, axis=1),
-        _reward(_embed(embedding, frames), _embed(embedding, target)),
+        _reward(encoder(small), encoder(small_target)),
         _reward(*(part.reshape(len(part), -1).astype(np.float32) / 255 for part in (small, small_target))),
     )
 
@@ -115,8 +118,9 @@ def fit_size(frames: np.ndarray, size_px: int) -> np.ndarray:
     return frames if times == 1 else blocks.mean(axis=(2, 4)).round().astype(np.uint8)
 
 
-def _embed(embedding: Embedding, frames: np.ndarray) -> np.ndarray:
-    return embedding.embed_hwc(fit_size(frames, embedding.size_px))
+def _both(embedding: Embedding, episode: Episode, pair: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    frames = [fit_size(view_of(episode, camera), embedding.size_px) for camera in pair]
+    return embedding.embed_hwc(frames[0]), embedding.embed_hwc(frames[1])
 
 
 def _reward(z: np.ndarray, goal: np.ndarray) -> np.ndarray:

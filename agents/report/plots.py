@@ -11,9 +11,10 @@ from matplotlib.ticker import PercentFormatter
 
 from agents.report.blocks import Plot
 from agents.report.folder import Figure
-from agents.report.latent import Alignment, Progress
+from agents.report.latent import STILL_M, Alignment, Progress
 from agents.report.svg import INK, MUTED, OTHER, OURS, SURFACE, THIRD, canvas, svg
 
+_FEW = 40  # more points than this are noise around a trend
 _NEAR_TO_FAR = LinearSegmentedColormap.from_list("near_to_far", ["#0d366b", "#2a78d6", "#86b6ef", "#e9f1fb"])
 Reference = tuple[str, float]
 
@@ -31,7 +32,7 @@ def neighbors(found: Alignment, cameras: tuple[str, str]) -> Plot:
         axes.set(xlim=(0, steps[-1]), ylim=(-1, steps[-1] + 1))
         axes.legend(loc="upper left")
         drawing = svg(figure, "neighbors")
-        span = _span(axes)
+        span = _span(axes, steps[-1])
     wrong = np.abs(found.neighbors - steps)
     caption = (
         f"Median miss {np.median(wrong):.0f} of {len(steps)} steps; alignment error {found.error:.1%} of the episode."
@@ -51,19 +52,20 @@ def distance_map(found: Alignment, cameras: tuple[str, str]) -> Plot:
         bar = figure.colorbar(image, ax=axes, shrink=0.8, label="distance in the embedding")
         bar.outline.set_visible(False)  # type: ignore[operator] - matplotlib's stub says Spine, which is right at run time
         drawing = svg(figure, "distances")
+        span = _span(axes, count - 1)
     return Plot(
-        drawing, 420, "distances between the steps of two views", "Dark is near. Points: each column's nearest."
+        drawing, 420, "distances between the steps of two views", "Dark is near. Points: each column's nearest.", span
     )
 
 
 def reward_over_time(found: Progress, name: str) -> Plot:
     """Draw learned and raw-pixel reward and true progress over time, each scaled to its own range in this episode."""
     lines = (
-        ("true progress", -found.distance_m, {"color": INK, "linewidth": 1.2, "dashes": (4, 2.5)}),
+        ("true progress", _progress(found), {"color": INK, "linewidth": 1.2, "dashes": (4, 2.5)}),
         (f"raw pixels{_rho(found, found.pixels)}", found.pixels, {"color": OTHER, "linewidth": 1.3}),
         (f"learned reward{_rho(found, found.learned)}", found.learned, {"color": OURS, "linewidth": 2.0}),
     )
-    with canvas(470, 270) as figure:
+    with canvas(690, 270) as figure:
         axes = figure.add_subplot()
         for label, values, style in lines:
             axes.plot(found.seconds, _scaled(values), label=label, **style)
@@ -73,15 +75,15 @@ def reward_over_time(found: Progress, name: str) -> Plot:
             *axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, columnspacing=1.2, handlelength=1.6
         )
         drawing = svg(figure, name)
-        span = _span(axes)
+        span = _span(axes, found.seconds[-1])
     far, near = found.distance_m[0] * 100, found.distance_m.min() * 100
     caption = f"True distance to where the demonstration ended: {far:.1f} cm at the start, {near:.1f} cm at best."
-    return Plot(drawing, 470, "learned reward and true progress over time", caption, span)
+    return Plot(drawing, 690, "learned reward and true progress over time", caption, span)
 
 
 def reward_against_distance(episodes: Mapping[str, Progress]) -> Plot:
     """Draw the learned reward of every moment against the true distance, an episode a colour."""
-    with canvas(470, 300) as figure:
+    with canvas(690, 300) as figure:
         axes = figure.add_subplot()
         for (label, found), color in zip(episodes.items(), (OURS, OTHER, THIRD), strict=False):
             axes.scatter(
@@ -89,10 +91,10 @@ def reward_against_distance(episodes: Mapping[str, Progress]) -> Plot:
             )
         axes.set(xlabel="true distance to the goal (cm)", ylabel="learned reward (minus distance)")
         axes.set_xlim(left=0)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=1)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3)
         drawing = svg(figure, "reward-distance")
     return Plot(
-        drawing, 470, "learned reward against true distance", "One reward for one distance would be a falling line."
+        drawing, 690, "learned reward against true distance", "One reward for one distance would be a falling line."
     )
 
 
@@ -106,23 +108,26 @@ def curve(
     unit: str = "environment steps",
 ) -> Plot:
     """Draw one number over training; `share`: from 0 to 100 %; references: dashed levels with their names."""
-    with canvas(430, 260) as figure:
+    with canvas(328, 240) as figure:
         axes = figure.add_subplot()
         for text, level in references:
             axes.axhline(level, color=MUTED, linewidth=1, dashes=(4, 3))
             axes.annotate(
                 text, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=MUTED, fontsize=8
             )
-        few = len(steps) <= 40
-        axes.plot(steps, values, color=OURS, marker="o" if few else "", markersize=3.5, linewidth=1.8 if few else 1.2)
+        if len(steps) <= _FEW:
+            axes.plot(steps, values, color=OURS, marker="o", markersize=3.5)
+        else:
+            axes.plot(steps, values, color=OURS, linewidth=0.8, alpha=0.4)
+            axes.plot(steps, _smooth(np.asarray(values)), color=OURS)
         axes.set(xlabel=unit, title=label)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axes.locator_params(axis="x", nbins=5)
+        axes.locator_params(axis="x", nbins=4)
         if share:
             axes.set_ylim(-0.03, 1.06)
             axes.yaxis.set_major_formatter(PercentFormatter(1))
         drawing = svg(figure, name)
-    return Plot(drawing, 430, f"{label} over training")
+    return Plot(drawing, 328, f"{label} over training")
 
 
 def distances_over_time(rollouts: Sequence[tuple[np.ndarray, np.ndarray, bool]]) -> Plot:
@@ -164,15 +169,27 @@ def intervals(rows: Sequence[tuple[str, Figure, bool]]) -> Plot:
     return Plot(drawing, 640, "success with intervals")
 
 
-def _span(axes: Axes) -> tuple[float, float]:
-    """Where the x axis begins and ends, as shares of the drawing's width; after it was drawn."""
-    box = axes.get_position()
-    return float(box.x0), float(box.x1)
+def _span(axes: Axes, last: float) -> tuple[float, float]:
+    """Where 0 and `last` lie on the x axis, as shares of the drawing's width; after it was drawn."""
+    width = axes.get_window_extent().width / axes.get_position().width
+    first, end = (float(axes.transData.transform((value, 0))[0] / width) for value in (0, last))
+    return first, end
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
     low, spread = values.min(), np.ptp(values)
     return np.full(len(values), 0.5) if spread == 0 else (values - low) / spread
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """Mean over a window of a tenth of the values, shorter at both ends."""
+    window = np.ones(2 * (len(values) // 20) + 1)
+    return np.convolve(values, window, "same") / np.convolve(np.ones(len(values)), window, "same")
+
+
+def _progress(found: Progress) -> np.ndarray:
+    """Minus the distance; level where nothing moved, whose noise would else fill the axis."""
+    return -found.distance_m if np.ptp(found.distance_m) > STILL_M else np.zeros_like(found.distance_m)
 
 
 def _rho(found: Progress, reward: np.ndarray) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from agents.encoders import EmbeddingEncoder
 from agents.report import latent, plots
 from agents.report.blocks import Block, Film, Films, Plot, Plots, Source, Table, Text, Watched
 from agents.report.films import distance_to_goal, episode_film, film, rollout_film
-from agents.report.folder import Figure, RunFolder, as_figure, number
+from agents.report.folder import Figure, RunFolder, as_figure, driver_of, number
 from agents.report.head import interval, percent
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError
-from sslctrl.store import EpisodeStore
 
 HERO_FILMS, ROLLOUT_FILMS = 4, 8
 _WHO = {"agent": "policy", "expert": "scripted expert", "random": "random actions", "do_nothing": "do nothing"}
@@ -27,16 +27,15 @@ _LONGEST_SOURCE = 20_000
 
 def hero(folder: RunFolder) -> tuple[Film, ...]:
     """Films of the policy: its first recorded rollouts, not chosen ones. Raises DataError."""
-    store, ids = _rollouts(folder)
-    camera, _ = folder.camera_pair(store)
-    return tuple(rollout_film(store.read(id), camera, f"rollout {i + 1}") for i, id in enumerate(ids[:HERO_FILMS]))
+    episodes = _rollouts(folder)[:HERO_FILMS]
+    camera, _ = folder.camera_pair(episodes[0].meta["cameras"])
+    return tuple(rollout_film(episode, camera, f"rollout {i + 1}") for i, episode in enumerate(episodes))
 
 
 def demonstration(folder: RunFolder) -> Iterator[Block]:
     """The one demonstration, in the two views."""
-    store = folder.store("video/demonstration")
-    episode = store.read(store.ids[0])
-    ours, theirs = folder.camera_pair(store)
+    episode = folder.demonstration()
+    ours, theirs = folder.camera_pair(episode.meta["cameras"])
     yield Text(
         "One recording fixes the goal: no label, no reward function, no state. The reward compares what the policy's "
         "camera sees with the demonstration as another camera saw it."
@@ -47,9 +46,8 @@ def demonstration(folder: RunFolder) -> Iterator[Block]:
 
 def rollouts(folder: RunFolder) -> Iterator[Block]:
     """What the policy does from several starts: distances of all, and films in the second view."""
-    store, ids = _rollouts(folder)
-    camera = folder.camera_pair(store)[1]
-    episodes = [store.read(id) for id in ids]
+    episodes = _rollouts(folder)
+    camera = folder.camera_pair(episodes[0].meta["cameras"])[1]
     lines = []
     for episode in episodes:
         try:
@@ -61,14 +59,14 @@ def rollouts(folder: RunFolder) -> Iterator[Block]:
     if lines:
         yield plots.distances_over_time(lines)
     shown = episodes[:ROLLOUT_FILMS]
-    yield Text(f"The first {len(shown)} of {len(ids)} recorded rollouts through camera {camera}, at half speed.")
+    yield Text(f"The first {len(shown)} of {len(episodes)} recorded rollouts through camera {camera}, at half speed.")
     yield Films(tuple(rollout_film(episode, camera, f"rollout {i + 1}") for i, episode in enumerate(shown)))
 
 
 def alignment(folder: RunFolder) -> Iterator[Block]:
     """A held-out episode in two views: which moments the embedding takes for the same."""
     store = folder.heldout()
-    pair = folder.camera_pair(store)
+    pair = folder.camera_pair(store.cameras)
     found = latent.median_alignment(folder.embedding, store, pair)
     episode = store.read(found.id)
     first, second = (latent.view_of(episode, camera) for camera in pair)
@@ -88,9 +86,9 @@ def alignment(folder: RunFolder) -> Iterator[Block]:
 
 def reward(folder: RunFolder) -> Iterator[Block]:
     """Learned reward, raw pixels' reward and the truth along an expert's, the policy's and a random episode."""
-    store = folder.store("video/demonstration")
-    goal = store.read(store.ids[0])
-    ours, theirs = folder.camera_pair(store)
+    goal = folder.demonstration()
+    ours, theirs = folder.camera_pair(goal.meta["cameras"])
+    encoder = EmbeddingEncoder(folder.embedding, metric=folder.agent_config.get("metric") is True)
     yield Text(
         f"Reward: minus the distance between camera {ours} now and camera {theirs} at the demonstration's end, in the "
         "embedding (learned) or between pixels (raw). In brackets: Spearman's correlation with the true progress. "
@@ -98,7 +96,7 @@ def reward(folder: RunFolder) -> Iterator[Block]:
     )
     compared = {}
     for i, (name, episode) in enumerate(_told_apart(folder, goal).items()):
-        found = compared[name] = latent.progress(folder.embedding, episode, ours, goal, theirs)
+        found = compared[name] = latent.progress(encoder, episode, ours, goal, theirs)
         yield Watched(episode_film(episode, ours, name), (plots.reward_over_time(found, f"reward-{i}"),))
     yield plots.reward_against_distance(compared)
 
@@ -110,8 +108,8 @@ def learning(folder: RunFolder) -> Iterator[Block]:
     references = [(name, found.value) for name, found in levels if found is not None]
     drawn = [
         _curve(records, "success", "success", "learning-0", share=True, references=references),
-        _curve(records, "distance_m", "distance to the goal at the end (m)", "learning-1"),
-        _curve(records, "return", "return under the learned reward", "learning-2"),
+        _curve(records, "distance_m", "distance to the goal at the end (cm)", "learning-1", times=100.0),
+        _curve(records, "return", "return, rewards summed", "learning-2"),
     ]
     yield Plots(tuple(plot for plot in drawn if plot is not None))
 
@@ -129,8 +127,8 @@ def training(folder: RunFolder) -> Iterator[Block]:
 
 def evaluation(folder: RunFolder) -> Iterator[Block]:
     """Everyone's success and distance on the true task, with intervals."""
-    people = folder.json("evaluation/evaluation.json")
-    found = {who: values for who, values in people.items() if isinstance(values, Mapping)}
+    folder.find("evaluation/evaluation.json")
+    found = {who: values for who, values in folder.evaluation.items() if isinstance(values, Mapping)}
     found = {who: found[who] for who in dict.fromkeys([*(who for who in _WHO if who in found), *found])}
     shown = [(_WHO.get(who, who), as_figure(values.get("success")), who == "agent") for who, values in found.items()]
     drawn = [(name, success, ours) for name, success, ours in shown if success is not None]
@@ -142,7 +140,7 @@ def evaluation(folder: RunFolder) -> Iterator[Block]:
         success, distance = as_figure(values.get("success")), as_figure(values.get("distance_m"))
         trials = "" if success is None or success.n is None else str(success.n)
         rows.append((_WHO.get(who, who), trials, _cell(success, 100, "%"), _cell(distance, 100, "cm")))
-    caption = "95 % intervals in brackets. Success is the true task's; the policy never saw its reward."
+    caption = "95 % intervals in brackets; success and distance are the true task's."
     yield Table(("", "episodes", "success", "distance at the end"), tuple(rows), caption)
 
 
@@ -164,37 +162,36 @@ def figures(folder: RunFolder) -> Iterator[Block]:
             continue
 
 
-def _rollouts(folder: RunFolder) -> tuple[EpisodeStore, list[str]]:
-    """Return the store of rollouts and the policy's episodes in it. Raises DataError where there is none."""
-    store = folder.store("evaluation/rollouts")
-    ids = [id for id in store.ids if store.read(id).meta.get("behavior", "policy") in ("policy", "agent")]
-    if not ids:
-        raise DataError(f"{store.root} holds no rollout of the policy; python scripts/evaluate.py records some")
-    return store, ids
+def _rollouts(folder: RunFolder) -> list[Episode]:
+    """Return the policy's recorded episodes. Raises DataError where there is none."""
+    found = folder.driven_by("agent")
+    if not found:
+        raise DataError(
+            f"no rollout of a policy is recorded in {folder.path}; {folder.maker('evaluation')} with --record"
+        )
+    return found
 
 
 def _told_apart(folder: RunFolder, goal: Episode) -> dict[str, Episode]:
     """Return up to three episodes: the demonstration, a rollout of the policy, and a random one."""
     chosen = {"the expert's demonstration": goal}
-    others = []
-    if folder.has("evaluation/rollouts"):
-        store, ids = _rollouts(folder)
-        chosen["the policy, rollout 1"] = store.read(ids[0])
-        others += [store.read(id) for id in store.ids if id not in ids]
-    if folder.has("video/heldout"):
-        heldout = folder.heldout()
-        others += [heldout.read(id) for id in heldout.ids]
-    others.sort(
-        key=lambda episode: episode.meta.get("behavior") != "random"
-    )  # stable: the first random one, else the first
-    if others:
-        behavior = others[0].meta.get("behavior", "another")
-        chosen["random actions" if behavior == "random" else f"held-out video ({behavior})"] = others[0]
+    if rollouts := folder.driven_by("agent"):
+        chosen["the policy, rollout 1"] = rollouts[0]
+    name, others = "random actions", folder.driven_by("random")
+    if not others and folder.has("video/heldout"):
+        store = folder.heldout()
+        others = [store.read(id) for id in store.ids]
+        others = [episode for episode in others if driver_of(episode) == "random"] or others
+        name = f"held-out video ({driver_of(others[0])})"
+    if others:  # most random episodes never touch the object: then no reward has any progress to rank
+        chosen[name] = max(others, key=lambda episode: np.ptp(latent.positions(episode), axis=0).sum())
     return chosen
 
 
-def _curve(records: list[dict[str, float]], key: str, label: str, name: str, **how: Any) -> Plot | None:
-    points = [(record["step"], record[key]) for record in records if key in record]
+def _curve(
+    records: list[dict[str, float]], key: str, label: str, name: str, times: float = 1.0, **how: Any
+) -> Plot | None:
+    points = [(record["step"], record[key] * times) for record in records if key in record]
     return plots.curve(*zip(*points, strict=True), label=label, name=name, **how) if points else None
 
 

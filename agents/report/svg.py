@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from markupsafe import Markup
@@ -18,7 +19,7 @@ _VARIABLES = {
     THIRD: "var(--third)", SURFACE: "var(--surface)",
 }  # fmt: skip
 PX_PER_INCH = 100  # at which 9 pt text is as large as the page's small text
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: selectable, and in the page's font
     "text.parse_math": False,  # a dollar in somebody's camera name is a dollar
     "font.size": 8.5,

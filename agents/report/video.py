@@ -39,7 +39,7 @@ def mp4(frames: np.ndarray, fps: float) -> bytes:
 def png(image: np.ndarray) -> bytes:
     """Return one image, uint8 (H, W, 3), as PNG."""
     buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, np.ascontiguousarray(image), format="png", metadata={"Software": None})
+    matplotlib.image.imsave(buffer, np.ascontiguousarray(image), format="png")
     return buffer.getvalue()
 
 

@@ -90,4 +90,4 @@ def _damage(folder: RunFolder) -> Iterator[SslctrlError]:
 
 
 def _own(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text()
+    return resources.files("agents.report").joinpath(name).read_text()

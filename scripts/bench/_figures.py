@@ -79,7 +79,7 @@ def write(path: Path, text: str) -> None:
 
 
 def commit() -> str:
-    """Return the short hash of the checkout, with `+changes` where tracked files differ from it; `unknown` without git."""
+    """Return the checkout's short hash, with `+changes` where tracked files differ from it; `unknown` without git."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *GENERATED)

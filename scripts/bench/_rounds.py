@@ -25,9 +25,9 @@ def cpu_seconds(works: Mapping[str, Work], rounds: int, turns: int) -> dict[str,
     costs: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         spent, units = dict.fromkeys(works, 0.0), dict.fromkeys(works, 0)
+        gc.collect()  # no one pays for what went before
         for _ in range(turns):
             for name, work in works.items():
-                gc.collect()  # no one pays for another's garbage
                 start = time.process_time()
                 units[name] += work()
                 spent[name] += time.process_time() - start

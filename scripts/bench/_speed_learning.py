@@ -14,7 +14,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from envs.collect import CollectConfig, collect
+from envs.collect import collect
+from envs.collect_config import CollectConfig
 from scripts.bench._intervals import Figure, from_rounds
 from scripts.bench._rounds import Work, cpu_seconds, milliseconds, per_second, ratio
 from sslctrl.clips import Clips, Episode, Layout, Pick
@@ -28,7 +29,7 @@ from vision.build import ObjectiveSpec, build_objective
 BATCH = 256
 
 
-# -- recording -----------------------------------------------------------------------------------------------------------
+# -- recording --------------------------------------------------------------------------------------------------------
 def record(folder: Path, episodes: int, workers: int = 1) -> EpisodeStore:
     """Record Push with the default four views of 64 px."""
     return collect(CollectConfig(out=folder, episodes=episodes, workers=workers))
@@ -52,7 +53,7 @@ def worker_figures(folder: Path, rounds: int, episodes: int) -> dict[str, Figure
     }
 
 
-# -- batches -------------------------------------------------------------------------------------------------------------
+# -- batches ----------------------------------------------------------------------------------------------------------
 class Frames(Dataset):
     """What one writes first: item i is frame i of the store, out of the same memory-mapped files."""
 
@@ -71,11 +72,12 @@ class Frames(Dataset):
     def _at(self, index: int) -> tuple[Episode, int, int]:
         number = int(self._ends.searchsorted(index, side="right"))
         episode = self._episodes[number]
-        return episode, *divmod(index - self._starts[number], episode.frames.shape[1])
+        view, step = divmod(index - self._starts[number], episode.frames.shape[1])
+        return episode, view, step
 
 
 class Samples(Frames):
-    """Item i is all that :class:`Clips` holds of frame i: the frame, action, state and whether the episode succeeded."""
+    """Item i is all that :class:`Clips` holds of frame i: frame, action, state and whether the episode succeeded."""
 
     def __getitem__(self, index: int) -> Any:
         episode, view, step = self._at(index)
@@ -106,7 +108,7 @@ def sampler_figures(store: EpisodeStore, rounds: int, turns: int, batches: int) 
 
 
 def gathered(store: EpisodeStore, batches: int) -> Work:
-    """Return the work of so many batches by :meth:`EpisodeStore.clips`, each from its own seed, as `fit` asks for them."""
+    """Return the work of so many batches by :meth:`EpisodeStore.clips`, each from its own seed, as in `fit`."""
 
     def work() -> int:
         for step in range(batches):
@@ -129,9 +131,9 @@ def loaded(items: Frames, batches: int) -> Work:
     return work
 
 
-# -- training ------------------------------------------------------------------------------------------------------------
+# -- training ---------------------------------------------------------------------------------------------------------
 def training_figures(store: EpisodeStore, folder: Path, rounds: int, steps: int) -> dict[str, Figure]:
-    """Steps of `fit` on the default TCN (batch, augmentation, forward, backward, optimiser) over its bare convolutions."""
+    """Steps of `fit` on the default TCN (batch, augmentation, forward, backward, optimiser) over bare convolutions."""
     flops, frames, shapes = measured_batch(store)
     bare, bare_flops = convolutions(shapes, repeats=2)
     spent, roof = [], []
@@ -173,7 +175,7 @@ def measured_batch(store: EpisodeStore) -> tuple[int, int, dict[nn.Conv2d, torch
     shapes: dict[nn.Conv2d, torch.Size] = {}
     for module in objective.modules():
         if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(lambda m, inputs, _: shapes.__setitem__(m, inputs[0].shape))
+            module.register_forward_hook(lambda _, inputs, __, conv=module: shapes.update({conv: inputs[0].shape}))
     return step_flops(objective, clips), clips.frames.shape[:3].numel(), shapes
 
 

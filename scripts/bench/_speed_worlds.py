@@ -1,7 +1,7 @@
 """Speed of the worlds beside panda-gym 3.0.7 (Gallouedec et al. 2021), both in this process.
 
-Theirs: `PandaPush-v3` as it comes; its own TinyRenderer path where pictures are asked for, set to 64 x 64 px. Ours: Push.
-Both are made by `gymnasium.make`, are driven by random actions drawn beforehand and start again where an episode ends.
+Theirs: `PandaPush-v3` as it comes; pictures by its own `render` with TinyRenderer, set to 64 x 64 px. Ours: Push. Both
+are made by `gymnasium.make`, driven by random actions drawn beforehand, and start again where an episode ends.
 """
 
 from __future__ import annotations
@@ -74,8 +74,9 @@ def panda_gym() -> gym.Env:
         raise InputError("panda-gym is not installed; this bench compares with 3.0.7; pip install 'sslctrl[bench]'")
     import panda_gym  # noqa: F401 - registers their worlds
 
-    size = {"render_width": SIZE_PX, "render_height": SIZE_PX}
-    return gym.make("PandaPush-v3", render_mode="rgb_array", renderer="Tiny", **size)
+    return gym.make(
+        "PandaPush-v3", render_mode="rgb_array", renderer="Tiny", render_width=SIZE_PX, render_height=SIZE_PX
+    )
 
 
 def push(timing: str, cameras: tuple[str, ...]) -> gym.Env:

@@ -7,15 +7,13 @@ A table stands between `<!-- figures NAME -->`, optionally with the keys to show
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
+from scripts._cli import main
 from scripts.bench._figures import load, write
 from scripts.bench._intervals import Figure
-from sslctrl.errors import DataError, InputError, SslctrlError, StorageError
+from sslctrl.errors import DataError, InputError, StorageError
 
 _TABLE = re.compile(r"(<!-- figures (?P<name>[\w-]+)(?P<keys>[^>]*?) -->\n)(?P<body>.*?)(<!-- /figures -->)", re.DOTALL)
 _OPENING, _CLOSING = "<!-- figures ", "<!-- /figures -->"
@@ -34,25 +32,29 @@ class TablesConfig:
 
 
 def update(config: TablesConfig) -> bool:
-    """Write the tables and return whether any changed. Raises DataError for missing figures, or, to check, stale tables."""
+    """Write the tables and return whether any changed. Raises DataError for missing or, to check, stale figures."""
     try:
         before = config.readme.read_text()
     except OSError as error:
-        raise StorageError(f"cannot read {config.readme} ({error.strerror}); give the file that has the tables") from error
+        raise StorageError(f"cannot read {config.readme} ({error.strerror}); give the file with the tables") from error
     after = filled(before, config.results)
     if after != before and config.check:
-        raise DataError(f"the tables of {config.readme} are not those of {config.results}; run scripts.bench.readme_tables")
+        raise DataError(f"{config.readme} does not show what {config.results} says; run scripts/bench/readme_tables.py")
     if after != before:
         write(config.readme, after)
     return after != before
 
 
 def filled(text: str, results: Path) -> str:
-    """Return the text with every table made anew. Raises InputError for an unclosed marker, DataError for missing figures."""
+    """Return the text with every table made anew. Raises InputError for a lone marker, DataError for lost figures."""
     tables = len(_TABLE.findall(text))
     if tables != text.count(_OPENING) or tables != text.count(_CLOSING):
         raise InputError(f"a marker lacks its partner; allowed is {_OPENING}NAME --> ... {_CLOSING}; close each table")
-    return _TABLE.sub(lambda found: found[1] + table(results / f"{found['name']}.json", found["keys"].split()) + found[5], text)
+
+    def anew(found: re.Match[str]) -> str:
+        return found[1] + table(results / f"{found['name']}.json", found["keys"].split()) + found[5]
+
+    return _TABLE.sub(anew, text)
 
 
 def table(path: Path, keys: list[str]) -> str:
@@ -60,7 +62,7 @@ def table(path: Path, keys: list[str]) -> str:
     content = load(path)
     figures = {name: Figure(**fields) for name, fields in content["figures"].items()}
     if missing := [key for key in keys if key not in figures]:
-        raise DataError(f"{path} has no {', '.join(missing)}; it has {', '.join(figures)}; mend the marker or run the bench")
+        raise DataError(f"{path} has no {', '.join(missing)}; it has {', '.join(figures)}; mend the marker")
     rows = [row(name, figures[name]) for name in keys or figures]
     source = f"`{content['command']}` at `{content['commit']}`, {content['date'][:10]}, on {content['machine']}"
     return "\n".join(["| figure | value | range | unit | n |", "|---|---:|---:|---|---:|", *rows, "", source, ""])
@@ -77,15 +79,10 @@ def short(value: float) -> str:
     return f"{float(f'{value:.3g}'):.10g}"
 
 
-def main() -> None:
-    """Run from the command line; exit code 2 to 6 for a user's error."""
-    config = tyro.cli(TablesConfig, description=__doc__)
-    try:
-        print(f"{config.readme}: {'written' if update(config) else 'up to date'}")
-    except SslctrlError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+def summary(changed: bool) -> str:
+    """Say what was done."""
+    return "tables written anew" if changed else "tables are up to date"
 
 
 if __name__ == "__main__":
-    main()
+    main(TablesConfig, "scripts.bench.readme_tables:update", summary)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sslctrl.augment import augment
+from sslctrl.augment import DEFAULT, STILL, augment
+from sslctrl.body import unexplained
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
@@ -26,6 +28,13 @@ class Tcn(Embedding):
 
     Losses: `npairs` on unnormalised embeddings, with `l2` times their squared norms; `triplet`, semi-hard, on
     normalised ones, with `margin` between squared distances. Every view is the anchor of every other: both directions.
+    The paper's batch is 2 views of many steps; for as many frames, 4 views of half the steps learn faster, since they
+    make 12 ordered pairs instead of 2.
+
+    A robot's own body tells most moments of an episode apart, so that little else need be learned: of hand and puck,
+    the puck is all but absent. With `body`, columns of the proprioception, `body_weight` of the loss is the same
+    contrast of what they leave unexplained in the embedding (see `sslctrl.body`); the reward then ranks states by the
+    puck, too.
     """
 
     def __init__(
@@ -39,8 +48,11 @@ class Tcn(Embedding):
         margin: float = 0.2,
         views_per_batch: int = 2,
         steps_per_batch: int = 50,
+        body: tuple[int, ...] = (),
+        body_weight: float = 0.5,
         cameras: tuple[str, ...] = (),
         augment: bool = True,
+        hue: float = 0.0,
         whiten: bool = False,
         size_px: int = 64,
     ) -> None:
@@ -51,27 +63,30 @@ class Tcn(Embedding):
                 f"views_per_batch is {views_per_batch} and steps_per_batch {steps_per_batch}; "
                 "allowed are 2 or more of each; change them"
             )
+        if not 0 <= body_weight <= 1:
+            raise InputError(f"body_weight is {body_weight}; allowed is 0 to 1; change it")
         self.kind, self.l2, self.margin = loss, l2, margin
+        self.body, self.body_weight = body, body_weight
         self.views_per_batch = views_per_batch
         self.steps_per_batch = steps_per_batch
         self.cameras = cameras
-        self.augmented = augment
+        self.strength = replace(DEFAULT if augment else STILL, hue=hue)
         self.whiten = whiten
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
-        """Pick one episode, `views_per_batch` cameras, and up to `steps_per_batch` steps, the same in all of them.
+        """Pick one episode, up to `views_per_batch` cameras and `steps_per_batch` steps, the same in all of them.
 
         The same cameras for every step: an anchor's negatives then come from its positive's own camera, so that which
         camera took a frame tells nothing of whether it is the positive. Raises InputError for unknown cameras.
         """
-        cameras = camera_indices(layout, self.cameras, at_least=self.views_per_batch)
+        cameras = camera_indices(layout, self.cameras, at_least=2)
         usable = np.flatnonzero(layout.lengths >= 2)
         if not len(usable):
             raise InputError(
                 "no episode has 2 frames or more; a TCN contrasts moments of one episode; record longer ones"
             )
         episode = rng.choice(usable, size=1)
-        view = rng.choice(cameras, size=self.views_per_batch, replace=False)
+        view = rng.choice(cameras, size=min(len(cameras), self.views_per_batch), replace=False)
         length = layout.lengths[episode[0]]
         step = np.sort(rng.choice(length, size=min(length, self.steps_per_batch), replace=False))
         return Pick(episode, view[None], np.broadcast_to(step, (1, len(view), len(step))))
@@ -82,15 +97,16 @@ class Tcn(Embedding):
         batch, views, frames = images.shape[:3]
         if views < 2 or frames < 2:
             raise InputError(f"the clips have {views} views of {frames} frames; allowed are 2 or more of 2 or more")
-        if self.augmented:
-            images = augment(images.flatten(0, 1), rng)
+        if self.strength != STILL:
+            images = augment(images.flatten(0, 1), rng, self.strength)
         z = self._raw(images.reshape(-1, *images.shape[-3:])).float().view(batch, views, frames, self.dim)
         of_anchor, of_positive = (~torch.eye(views, dtype=torch.bool)).nonzero().unbind(1)
         anchors, positives = z[:, of_anchor], z[:, of_positive]
-        if self.kind == "triplet":
-            value = semihard_triplet(anchors, positives, self.margin)
-        else:
-            value = npairs(anchors, positives, self.l2)
+        value = self._contrast(anchors, positives)
+        if self.body:
+            rest = unexplained(z, self._body(clips))
+            share = self.body_weight
+            value = (1 - share) * value + share * self._contrast(rest[:, of_anchor], rest[:, of_positive])
         with torch.no_grad():
             hit = torch.cdist(anchors, positives).argmin(-1) == torch.arange(frames, device=z.device)
             metrics = {"nearest_is_same_step": hit.float().mean(), "norm": z.norm(dim=-1).mean()}
@@ -106,6 +122,18 @@ class Tcn(Embedding):
         """Set the metric to the inverse covariance of what two views of one moment disagree on."""
         self.metric.copy_(torch.eye(self.dim))
         self.metric.copy_(noise_metric(self, store, self.cameras, rng))
+
+    def _contrast(self, anchors: Tensor, positives: Tensor) -> Tensor:
+        if self.kind == "triplet":
+            return semihard_triplet(anchors, positives, self.margin)
+        return npairs(anchors, positives, self.l2)
+
+    def _body(self, clips: Clips) -> Tensor:
+        """Return the body's columns (B, 1, T, K): the same in all views."""
+        known = 0 if clips.proprio is None else clips.proprio.shape[-1]
+        if clips.proprio is None or max(self.body) >= known or min(self.body) < 0:
+            raise InputError(f"body is {self.body}; this video's proprioception has {known} columns; name some of them")
+        return clips.proprio[:, :1, :, list(self.body)].to(self.metric.device)
 
     def _raw(self, images: Tensor) -> Tensor:
         return self.head(self.backbone(images))

@@ -120,7 +120,7 @@ def test_actions_outside_the_box_are_clipped():
         ({"reward": "shaped"}, "sparse, dense"),
         ({"timing": "fast"}, "default, panda_gym"),
         ({"renderer": "opengl"}, "raster, tiny"),
-        ({"cameras": ("front", "behind")}, "behind given; .*corner"),
+        ({"cameras": ("front", "behind")}, r"behind given; .*corner"),
         ({"cameras": ()}, "front"),
         ({"randomize": 1.5}, "from 0"),
         ({"randomize": float("nan")}, "from 0"),
@@ -144,7 +144,7 @@ def test_goal_option_fixes_the_goal_and_nothing_else(push):
     for bad in ((0.4,), (0.4, np.nan), (0.4, 0.0, 0.1)):
         with pytest.raises(InputError, match="2 finite numbers"):
             push.reset(seed=5, options={"goal": bad})
-    with pytest.raises(InputError, match="'gaol'.*goal"):
+    with pytest.raises(InputError, match=r"'gaol'.*goal"):
         push.reset(seed=5, options={"gaol": (0.4, 0.0)})
 
 

@@ -24,9 +24,7 @@ def reached(task, seed, renderer="raster", **options):
 @pytest.mark.parametrize(("task", "seed"), [("push", 0), ("push_varied", 1), ("grasp", 1), ("grasp", 2)])
 def test_silhouettes_and_depth_agree_in_every_view(task, seed):
     pair = [reached(task, seed, renderer, variety="heldout") for renderer in ("raster", "tiny")]
-    ours, theirs = (
-        env.renderer.render_all(env.sim.part_poses(), env._views, SIZE_PX, env._look) for env in pair
-    )
+    ours, theirs = (env.renderer.render_all(env.sim.part_poses(), env._views, SIZE_PX, env._look) for env in pair)
     names = pair[0].renderer.bodies
     assert names == pair[1].renderer.bodies
     for view, camera in enumerate(CAMERAS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -51,7 +52,11 @@ def works(config: Job) -> Path:
     return config.out
 
 
-def run(function: str, *args: str, summary=str) -> int:
+def measures(config: Job) -> dict[str, float]:
+    return {"error": 0.123456, "episodes": 3}
+
+
+def run(function: str, *args: str, summary: Callable[[Any], str] | None = None) -> int:
     sys.modules.setdefault("test_cli", sys.modules[__name__])
     try:
         _cli.main(Job, f"test_cli:{function}", summary, args)
@@ -118,7 +123,7 @@ def test_bad_flags_are_one_line_and_exit_code_2(args: str, message: str, capsys:
         ("DataError", 3, "what is allowed"),
         ("CheckpointError", 4, "what is allowed"),
         ("StorageError", 5, "what is allowed"),
-        ("full", 5, "No space left on device at /x/y"),
+        ("full", 5, "no room to write /x/y"),
         ("Interrupted", 6, "what is allowed"),
         ("interrupt", 6, "run the same command again"),
         ("bug", 1, "RuntimeError: two lines; this is a bug"),
@@ -137,7 +142,8 @@ def test_every_error_has_its_code_and_one_line(
 def test_prints_what_it_made(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("works", "--out", "a/b") == 0
     assert run("works", "--out", "a/b", summary=lambda path: f"made {path.name}") == 0
-    assert capsys.readouterr().out == "a/b\nmade b\n"
+    assert run("measures", "--out", "a/b") == 0
+    assert capsys.readouterr().out == "a/b\nmade b\nerror 0.1235, episodes 3\n"
 
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,12 +76,26 @@ def test_colour_by_hand() -> None:
 
     red = torch.tensor([0.6, 0.2, 0.2]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
     grey = 0.299 * 0.6 + 0.587 * 0.2 + 0.114 * 0.2
-    washed = _recolor(red, torch.tensor([[0.0, -1.0, 0.0]]), Strength(saturation=1.0))
+    washed = _recolor(red, torch.tensor([[0.0, -1.0, 0.0, 0.0]]), Strength(saturation=1.0))
     torch.testing.assert_close(washed, torch.full((1, 3, 2, 2), grey))
-    bright = _recolor(red, torch.tensor([[0.0, 0.0, 1.0]]), Strength(brightness=0.1))
+    bright = _recolor(red, torch.tensor([[0.0, 0.0, 1.0, 0.0]]), Strength(brightness=0.1))
     torch.testing.assert_close(bright, red + 0.1)
-    flat = _recolor(red, torch.tensor([[-1.0, 0.0, 0.0]]), Strength(contrast=0.5))
+    flat = _recolor(red, torch.tensor([[-1.0, 0.0, 0.0, 0.0]]), Strength(contrast=0.5))
     torch.testing.assert_close(flat, 0.5 + 0.5 * (red - 0.5))
+
+
+def test_hue_turns_colours_and_leaves_greys() -> None:
+    from sslctrl.augment import _recolor
+
+    full = torch.tensor([[0.0, 0.0, 0.0, 1.0]])
+    grey = torch.full((1, 3, 2, 2), 0.4)
+    torch.testing.assert_close(_recolor(grey, full, Strength(hue=1 / 3)), grey, atol=1e-4, rtol=0)
+    red = torch.tensor([0.5, 0.3, 0.3]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
+    third, back = _recolor(red, full, Strength(hue=1 / 3)), torch.tensor([[0.0, 0.0, 0.0, -1.0]])
+    assert (third - red).abs().max() > 0.1
+    torch.testing.assert_close(_recolor(third, back, Strength(hue=1 / 3)), red, atol=1e-4, rtol=0)
+    luma = torch.tensor([0.299, 0.587, 0.114])
+    torch.testing.assert_close(third[0, :, 0, 0] @ luma, red[0, :, 0, 0] @ luma, atol=1e-4, rtol=0)
 
 
 def test_refuses_images_without_groups() -> None:

@@ -119,7 +119,7 @@ def test_clips_share_no_negatives(kind) -> None:
 
 def test_pick_takes_one_episode_two_cameras_and_the_same_different_steps() -> None:
     layout = Layout(np.array([1, 7, 60]), 3, CAMERAS)
-    model, rng = small(steps_per_batch=50), np.random.default_rng(0)
+    model, rng = small(views_per_batch=2, steps_per_batch=50), np.random.default_rng(0)
     seen = set()
     for _ in range(300):
         pick = model.pick(layout, rng)
@@ -210,7 +210,9 @@ def test_more_views_are_the_mean_over_their_ordered_pairs() -> None:
     wanted = torch.stack([model.loss(pair, torch.Generator()).value for pair in pairs]).mean()
     torch.testing.assert_close(model.loss(Clips(frames), torch.Generator()).value, wanted)
     layout = Layout(np.array([9]), 3, CAMERAS)
-    assert small(views_per_batch=3).pick(layout, np.random.default_rng(0)).step.shape == (1, 3, 9)
+    for views, wanted in ((2, 2), (3, 3), (4, 3)):  # as many as the store has
+        pick = small(views_per_batch=views).pick(layout, np.random.default_rng(0))
+        assert pick.step.shape == (1, wanted, 9) and len(set(pick.view[0])) == wanted
 
 
 @pytest.mark.parametrize("options", [{"views_per_batch": 1}, {"steps_per_batch": 1}])

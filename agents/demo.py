@@ -1,0 +1,153 @@
+"""The main job, start to end: video, embedding, policy, evaluation, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.config import EvaluateConfig, TrainAgentConfig
+from agents.demo_config import DemoConfig
+from agents.encoders import EmbeddingEncoder
+from agents.evaluate import evaluate, interval
+from agents.report.config import ReportConfig
+from agents.report.latent import progress
+from agents.report.write import write_report
+from agents.train import train_agent
+from envs.collect import CollectConfig, collect
+from sslctrl.embeddings.base import Embedding
+from sslctrl.fit_config import FitConfig
+from sslctrl.metrics.progress import reward_progress
+from sslctrl.run import write_atomically
+from sslctrl.store import EpisodeStore
+from vision.build import load_embedding
+from vision.train import train
+from vision.train_config import TrainConfig
+
+CAMERAS = ("front", "left", "right")
+POLICY_CAMERA, DEMONSTRATION_CAMERA = "front", "left"
+GOAL_M = (0.50, -0.04)  # where the demonstration brings the puck
+HELDOUT_SEED, DEMONSTRATION_SEED, EXPERT_SEED = 10_000, 20_000, 30_000
+
+
+def demo(config: DemoConfig) -> Path:
+    """Run every stage that is not finished, write ``demo.json`` and return the report's page.
+
+    Raises StorageError where the folder cannot be written and Interrupted after Ctrl-C; then the same call goes on.
+    """
+    began = time.monotonic()
+    run = Path(config.run)
+    record(config)
+    checkpoint = train(embedding_config(config))
+    embedding = load_embedding(checkpoint)
+    agent = train_agent(agent_config(config, checkpoint))
+    evaluation = evaluate(
+        EvaluateConfig(
+            out=run / "evaluation",
+            agent=agent,
+            demonstration=run / "video" / "demonstration",
+            episodes=config.test_episodes,
+            record=4,
+        )
+    )
+    measured = figures(config, embedding, evaluation)
+    minutes = _minutes_so_far(run, time.monotonic() - began)
+    measured["minutes"] = {"value": minutes, "low": minutes, "high": minutes, "n": 1}
+    about = {"figures": measured, "cameras": {"policy": POLICY_CAMERA, "demonstration": DEMONSTRATION_CAMERA}}
+    write_atomically(run / "demo.json", json.dumps(about, indent=2) + "\n")
+    return write_report(ReportConfig(run=run))
+
+
+def record(config: DemoConfig) -> None:
+    """Record the four stores under ``video/``: train, heldout, demonstration, expert (other starts, the same goal)."""
+    video = Path(config.run) / "video"
+    common = {"cameras": CAMERAS, "workers": config.workers}
+    plays = {
+        "train": (config.video_episodes, config.video_steps, "train", config.seed),
+        "heldout": (config.heldout_episodes, None, "heldout", HELDOUT_SEED + config.seed),
+    }
+    for name, (episodes, steps, variety, seed) in plays.items():
+        collect(CollectConfig(video / name, episodes=episodes, steps=steps, variety=variety, seed=seed, **common))
+    experts = {"demonstration": (1, DEMONSTRATION_SEED), "expert": (config.heldout_episodes, EXPERT_SEED)}
+    for name, (episodes, seed) in experts.items():
+        collect(
+            CollectConfig(
+                video / name,
+                episodes=episodes,
+                behaviors=("expert",),
+                variety="fixed",
+                goal=GOAL_M,
+                seed=seed + config.seed,
+                **common,
+            )
+        )
+
+
+def embedding_config(config: DemoConfig) -> TrainConfig:
+    """The multi-view TCN."""
+    video = Path(config.run) / "video"
+    return TrainConfig(
+        store=video / "train",
+        run=Path(config.run) / "embedding",
+        name="tcn",
+        options={"views_per_batch": 3, "body": (0, 1), "body_weight": 0.5, "augment": False, "hue": 0.5},
+        eval_store=video / "heldout",
+        fit=FitConfig(steps=config.embedding_steps, lr=2e-3, seed=config.seed),
+    )
+
+
+def agent_config(config: DemoConfig, embedding: Path, **changes: Any) -> TrainAgentConfig:
+    """SAC on the embedding's distance to the demonstration's end; ``changes`` make the baselines of the same training."""
+    video = Path(config.run) / "video"
+    chosen: dict[str, Any] = {
+        "run": Path(config.run) / "agent",
+        "steps": config.agent_steps,
+        "seed": config.seed,
+        "camera": POLICY_CAMERA,
+        "embedding": embedding,
+        "demonstration": video / "demonstration",
+        "demo_camera": DEMONSTRATION_CAMERA,
+        "prior": video / "train",
+    }
+    return TrainAgentConfig(**(chosen | changes))
+
+
+def figures(config: DemoConfig, embedding: Embedding, evaluation: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Everything measured: alignment, reward against progress, success."""
+    run = Path(config.run)
+    metrics = json.loads((run / "embedding" / "metrics.json").read_text())
+    names = {"tcn_alignment_error": "alignment_error"} | {name: name for name in metrics if name != "alignment_error"}
+    found = {ours: _alone(metrics[theirs], config.heldout_episodes) for ours, theirs in names.items()}
+    found |= reward_figures(embedding, run / "video")
+    for who, measured in evaluation["policies"].items():
+        name = "policy" if who == "agent" else who
+        found[f"{name}_success"] = measured["success"]
+        found[f"{name}_distance_m"] = measured["distance_m"]
+    return found
+
+
+def reward_figures(embedding: Embedding, video: Path) -> dict[str, dict[str, Any]]:
+    """Spearman between reward and true progress on the expert's way to the demonstration's goal, learned and raw."""
+    goal_store, store = EpisodeStore(video / "demonstration"), EpisodeStore(video / "expert")
+    goal, encoder = goal_store.read(goal_store.ids[0]), EmbeddingEncoder(embedding)
+    found: dict[str, list[float]] = {"reward_spearman": [], "pixel_spearman": []}
+    for id in store.ids:
+        seen = progress(encoder, store.read(id), POLICY_CAMERA, goal, DEMONSTRATION_CAMERA)
+        for name, reward in (("reward_spearman", seen.learned), ("pixel_spearman", seen.pixels)):
+            found[name].append(reward_progress([reward], [seen.distance_m]))
+    return {name: interval(values, 0) | {"value": float(np.median(values))} for name, values in found.items()}
+
+
+def _alone(value: float, n: int) -> dict[str, Any]:
+    return {"value": value, "low": value, "high": value, "n": n}
+
+
+def _minutes_so_far(run: Path, seconds: float) -> float:
+    """Minutes of work, those of interrupted attempts included: kept in a file, since a run may take several."""
+    path = run / "seconds.json"
+    spent = (json.loads(path.read_text()) if path.exists() else 0.0) + seconds
+    write_atomically(path, json.dumps(spent))
+    return spent / 60

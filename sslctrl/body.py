@@ -1,0 +1,38 @@
+"""What the robot's own body does not explain of an embedding."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sslctrl.errors import InputError
+
+DEGREE = 3
+
+
+def unexplained(z: Tensor, body: Tensor) -> Tensor:
+    """Return the residual of the least-squares fit of z on all monomials of the body's coordinates up to degree 3.
+
+    z: (..., T, D), T moments of one episode; body: (..., T, K), the same leading axes or ones that broadcast. What is a
+    cubic function of the body's pose is 0 in the result, so that only the rest can tell the moments apart (the
+    residualisation of Frisch and Waugh 1933 and Lovell 1963). Raises InputError where T leaves nothing to tell.
+    """
+    basis = monomials(body)
+    if basis.shape[-1] >= z.shape[-2]:
+        raise InputError(
+            f"{z.shape[-2]} moments with {body.shape[-1]} columns of the body: {basis.shape[-1]} terms explain them all; "
+            "give more steps a batch, or fewer columns"
+        )
+    q = torch.linalg.qr(basis).Q
+    return z - q @ (q.mT @ z)
+
+
+def monomials(body: Tensor) -> Tensor:
+    """Return 1, x, y, x^2, x y, ... of standardised coordinates: (..., T, K) -> (..., T, M), M = C(K + 3, 3)."""
+    scaled = (body - body.mean(-2, keepdim=True)) / body.std(-2, keepdim=True).clamp_min(1e-6)
+    terms = [torch.ones_like(scaled[..., :1])]
+    ends = [(terms[0], 0)]
+    for _ in range(DEGREE):
+        ends = [(end * scaled[..., k : k + 1], k) for end, first in ends for k in range(first, scaled.shape[-1])]
+        terms += [end for end, _ in ends]
+    return torch.cat(terms, dim=-1)

@@ -1,0 +1,299 @@
+"""The report: every part of a run is on the page or named as missing, and nothing of anyone's data is markup."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import moving_square
+
+from agents.report import latent, video
+from agents.report.blocks import Note
+from agents.report.config import ReportConfig
+from agents.report.folder import RunFolder, as_figure
+from agents.report.plots import curve
+from agents.report.sections import evaluation, learning
+from agents.report.write import write_report
+from sslctrl import checkpoint
+from sslctrl.clips import Episode
+from sslctrl.errors import DataError, InputError, StorageError
+from sslctrl.store import EpisodeStore
+from sslctrl.training_state import KIND, spec_of
+from vision.build import ObjectiveSpec, build_objective
+
+EVIL = "<img src=x onerror=alert(1)>'\"&$x_$</text></svg><script>alert(2)</script>"
+CURVE = [{"step": step, "success": step / 100, "distance_m": 0.2, "return": -3.0} for step in (0, 50, 100)]
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements and its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.html = path.read_text()
+        self.feed(self.html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.elements if name == tag]
+
+    @property
+    def notes(self) -> list[str]:
+        return re.findall(r'<p class="note">(.*?)</p>', self.html)
+
+
+def result(success: float) -> dict:
+    return {
+        "success": {"value": success, "low": success / 2, "high": 1.0, "n": 40},
+        "distance_m": {"value": 0.034, "low": 0.03, "high": 0.04, "n": 40},
+    }
+
+
+def fill_store(root: Path, count: int, size_px: int = 32, **about: object) -> None:
+    store = EpisodeStore(root, create=True)
+    for seed in range(count):
+        episode = moving_square(seed, steps=8, size_px=size_px)
+        store.add(episode._replace(meta=episode.meta | {"goal": [0.5, 0.5]} | about))
+
+
+def fill_embedding(run: Path) -> None:
+    options = {"dim": 4, "points": 4, "hidden": 8, "size_px": 32}
+    tcn = build_objective(ObjectiveSpec("tcn", options, "conv", {"widths": [4, 4, 8]}))
+    checkpoint.save(run / "checkpoints" / "step-00000010", KIND, spec_of(tcn), tcn.state_dict(), {})
+    lines = [{"step": step, "loss": 1 / step, "norm": 1.0, "lr": 0.1} for step in range(1, 60)]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def fill_demo(run: Path, word: str = "word", camera: str = "right") -> Path:
+    """Make a demo's folder, with a word in every place where a word may be."""
+    cameras = ["front", "left", camera]
+    for name, count in (("train", 2), ("heldout", 3), ("demonstration", 1)):
+        fill_store(run / "video" / name, count, behavior=word, cameras=cameras)
+    fill_store(run / "evaluation" / "rollouts", 2, size_px=64, policy="agent", cameras=cameras)
+    fill_embedding(run / "embedding")
+    (run / "agent").mkdir()
+    (run / "agent" / "curve.jsonl").write_text("".join(json.dumps(line) + "\n" for line in CURVE) + '{"step": 1')
+    (run / "agent" / "config.yaml").write_text(
+        json.dumps({"camera": camera, "demo_camera": "front", "algorithm": word})
+    )
+    results = {"agent": result(0.8), "random": result(0.1), word: result(0.3)}
+    (run / "evaluation" / "evaluation.json").write_text(json.dumps(results))
+    figures = {"reward_spearman": {"value": 0.91}, "minutes": {"value": 12.34}, word: {"value": 1}}
+    (run / "demo.json").write_text(json.dumps({"commit": word, word: {word: [word]}, "figures": figures}))
+    return run
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill_demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="module")
+def page(demo: Path) -> Page:
+    return Page(write_report(ReportConfig(run=demo)))
+
+
+def test_a_whole_demo_is_all_on_the_page(page: Page) -> None:
+    assert page.notes == []
+    films = page.all("video")
+    assert len(films) == 2 + 2 + 2 + 3 + 1  # hero, demonstration, rollouts, rewards, alignment
+    assert all((film["src"] or "").startswith("data:video/mp4;base64,") for film in films)
+    assert len(page.all("svg")) == 1 + 1 + 4 + 2 + 3 + 2  # rollouts, evaluation, rewards, alignment, policy, embedding
+    assert "from 80 % of 40 fresh starts" in page.text and "12.3" in page.text and "40 % to 100 %" in page.text
+
+
+def test_the_page_loads_nothing(page: Page) -> None:
+    links = [value for _, attrs in page.elements for name, value in attrs.items() if name in ("src", "poster", "data")]
+    links += [attrs.get("href") or attrs.get("xlink:href") for name, attrs in page.elements if name != "details"]
+    assert all(link.startswith(("data:", "#")) for link in links if link)
+    assert not page.all("link") and not re.search(r"@import|url\((?!#)", page.html)
+    policy = [attrs["content"] for attrs in page.all("meta") if attrs.get("http-equiv") == "Content-Security-Policy"]
+    assert policy and "default-src 'none'" in str(policy[0])
+
+
+def test_ids_are_unique(page: Page) -> None:
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    used = re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', page.html)
+    assert set(used) <= set(ids)
+
+
+def test_drawings_follow_the_colour_scheme(page: Page) -> None:
+    assert not re.search("#01020[0-9]", page.html) and "var(--ours)" in page.html
+    assert "prefers-color-scheme: dark" in page.html
+
+
+def test_cameras_are_the_policys_own(page: Page) -> None:
+    assert "between camera right now and camera front at the demonstration's end" in page.text
+
+
+def test_data_is_never_markup(tmp_path: Path, page: Page) -> None:
+    demo = fill_demo(tmp_path / "demo", EVIL, camera=EVIL)
+    evil = Page(write_report(ReportConfig(run=demo)))
+    assert evil.notes == []
+    assert [name for name, _ in evil.elements if name in ("script", "img")] == ["script"]
+    assert len(evil.all("svg")) == len(page.all("svg")) and len(evil.all("video")) == len(page.all("video"))
+    assert not [attrs for _, attrs in evil.elements if any(name.startswith("on") for name in attrs)]
+    assert evil.text.count("<img src=x onerror=alert(1)>") >= 8  # shown as what it is
+
+
+@pytest.mark.parametrize("kind", ["empty", "embedding", "agent", "evaluation"])
+def test_what_is_missing_is_named_with_its_command(tmp_path: Path, kind: str) -> None:
+    if kind == "embedding":
+        fill_embedding(tmp_path)
+        fill_store(tmp_path / "elsewhere", 2)
+        (tmp_path / "config.yaml").write_text(json.dumps({"eval_store": str(tmp_path / "elsewhere")}))
+    elif kind == "agent":
+        (tmp_path / "curve.jsonl").write_text(json.dumps(CURVE[1]))
+    elif kind == "evaluation":
+        content = {"goal_m": None, "policies": {"agent": result(0.5), "expert": result(1.0)}}
+        (tmp_path / "evaluation.json").write_text(json.dumps(content))
+        fill_store(tmp_path / "agent", 2, policy="agent")
+    page = Page(write_report(ReportConfig(run=tmp_path)))
+    drawn = {"empty": 0, "embedding": 4, "agent": 3, "evaluation": 2}
+    films = {"empty": 0, "embedding": 1, "agent": 0, "evaluation": 4}
+    assert len(page.all("svg")) == drawn[kind] and len(page.all("video")) == films[kind]
+    assert len(page.notes) == {"empty": 8, "embedding": 5, "agent": 7, "evaluation": 6}[kind], page.notes
+    assert "scripts/demo.py" in page.text
+
+
+def test_damage_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
+    demo = fill_demo(tmp_path / "demo")
+    (demo / "demo.json").write_text('{"figures": ')
+    next((demo / "embedding").rglob("*.safetensors")).write_bytes(b"cut")
+    next((demo / "evaluation" / "rollouts").glob("*/frames.npy")).write_bytes(b"cut")
+    page = Page(write_report(ReportConfig(run=demo)))
+    for part in ("demo.json is not JSON", "weights.safetensors", "frames.npy"):
+        assert part in page.text
+    assert len(page.all("svg")) >= 3
+
+
+def test_errors_of_the_caller(tmp_path: Path, demo: Path) -> None:
+    with pytest.raises(InputError, match="no run folder"):
+        write_report(ReportConfig(run=tmp_path / "none"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        write_report(ReportConfig(run=demo, out=tmp_path / "file" / "report.html"))
+
+
+def test_the_config_needs_no_torch() -> None:
+    code = "import sys, agents.report.config; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_mp4_plays_back_what_was_put_in() -> None:
+    frames = np.stack([np.full((33, 40, 3), level, np.uint8) for level in (20, 120, 220)])
+    with av.open(io.BytesIO(video.mp4(frames, fps=12.5))) as file:
+        stream = file.streams.video[0]
+        decoded = [frame.to_ndarray(format="rgb24") for frame in file.decode(stream)]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert float(stream.average_rate or 0) == 12.5
+    assert [image.shape for image in decoded] == [(34, 40, 3)] * 3
+    assert np.allclose([image.mean() for image in decoded], (20, 120, 220), atol=6)
+
+
+def test_mp4_stays_small() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 128, 128, 3)).astype(np.uint8)
+    assert len(video.mp4(noise, 12)) <= video.LARGEST_BYTES
+
+
+@pytest.mark.parametrize(
+    "frames", [np.zeros((2, 8, 8), np.uint8), np.zeros((2, 8, 8, 3)), np.zeros((0, 8, 8, 3), np.uint8)]
+)
+def test_mp4_refuses_what_is_no_video(frames: np.ndarray) -> None:
+    with pytest.raises(InputError, match="allowed are uint8"):
+        video.mp4(frames, 10)
+
+
+def test_enlarging_repeats_pixels() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 48, 3)).astype(np.uint8)
+    large = video.enlarge(frames)
+    assert large.shape == (2, 384, 288, 3) and np.array_equal(large[:, ::6, ::6], frames)
+
+
+def test_shrinking_takes_means_of_blocks() -> None:
+    frames = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(1, 4, 4, 3)
+    small = latent.fit_size(frames, 2)
+    assert small[0, 0, 0].tolist() == np.round(frames[0, :2, :2].mean(axis=(0, 1))).tolist()
+    with pytest.raises(DataError, match="multiples"):
+        latent.fit_size(frames, 3)
+
+
+def an_episode(names: list[str], state: np.ndarray, shade: np.ndarray) -> Episode:
+    """One whose pictures are one grey, `shade` (T,), all over."""
+    frames = np.broadcast_to(shade.astype(np.uint8)[None, :, None, None, None], (2, len(shade), 4, 4, 3))
+    none = np.zeros((len(shade), 0), np.float32)
+    meta = {"cameras": ["a", "b"], "state_names": names, "dt_s": 0.5}
+    return Episode(frames, state, none, none[1:], none[1:], meta)
+
+
+class Grey:
+    size_px = 4
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        return frames.mean(axis=(1, 2, 3), dtype=np.float32)[:, None]
+
+
+def test_progress_is_distance_of_the_object_to_the_demonstrations_end() -> None:
+    names = ["hand_x", "hand_y", "hand_vx", "hand_vy", "puck_x", "puck_y", "puck_vx", "puck_vy"]
+    state = np.zeros((3, 8), np.float32)
+    state[:, 4:6] = [[0.3, 0.4], [0.0, 0.2], [0.0, 0.0]]
+    state[:, :4] = state[:, 6:] = 9.0  # neither the hand nor any velocity counts
+    episode = an_episode(names, state, np.array([10, 40, 60]))
+    found = latent.progress(Grey(), episode, "a", episode, "b")
+    assert found.distance_m == pytest.approx([0.5, 0.2, 0.0]) and found.seconds.tolist() == [0.0, 0.5, 1.0]
+    assert found.learned.tolist() == [-50.0, -20.0, 0.0]
+    assert found.pixels == pytest.approx(np.array([-50, -20, 0]) / 255 * np.sqrt(48))
+    assert found.rank_correlation(found.learned) == pytest.approx(1.0)
+    assert found._replace(distance_m=np.full(3, 0.4)).rank_correlation(found.learned) is None
+
+
+def test_the_episode_shown_is_the_median_one(tmp_path: Path) -> None:
+    fill_store(tmp_path / "video", 5)
+    fill_embedding(tmp_path)
+    store, embedding = EpisodeStore(tmp_path / "video"), RunFolder(tmp_path).embedding
+    found = latent.median_alignment(embedding, store, ("front", "right"))
+    alone = [latent.median_alignment(embedding, store.subset([id]), ("front", "right")).error for id in store.ids]
+    assert found.error == np.median(alone) and found.episodes == 5
+    assert np.array_equal(found.distances[np.arange(9), found.neighbors], found.distances.min(axis=1))
+
+
+def test_figures_fall_back_to_where_they_were_measured(demo: Path) -> None:
+    folder = RunFolder(demo)
+    policy, random = folder.figure("policy_success"), folder.figure("random_success")
+    assert policy is not None and policy.value == 0.8 and random is not None and random.value == 0.1
+    assert folder.figure("expert_success") is None
+    for bad in (None, 3, {"value": "3"}, {"value": float("nan")}, {"value": True}):
+        assert as_figure(bad) is None
+
+
+def test_a_cut_line_and_text_in_a_curve_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "curve.jsonl").write_text('{"step": 20, "success": 1}\n{"step": 10, "success": "x"}\n[1]\n{"step": 3')
+    assert RunFolder(tmp_path).lines("agent/curve.jsonl") == [{"step": 10}, {"step": 20, "success": 1}]
+    assert len(next(iter(learning(RunFolder(tmp_path)))).plots) == 1  # type: ignore[union-attr]
+
+
+def test_an_evaluation_of_nobody_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text('{"agent": {"success": "high"}}')
+    with pytest.raises(DataError, match="nobody"):
+        list(evaluation(RunFolder(tmp_path)))
+
+
+def test_drawings_are_reproducible() -> None:
+    first, second = (curve([1, 2], [0.1, 0.2], "success", "same").svg for _ in range(2))
+    assert first == second and isinstance(Note("x"), tuple)
