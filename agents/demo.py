@@ -100,7 +100,7 @@ def embedding_config(config: DemoConfig) -> TrainConfig:
 
 
 def agent_config(config: DemoConfig, embedding: Path, **changes: Any) -> TrainAgentConfig:
-    """SAC on the embedding's distance to the demonstration's end; ``changes`` make the baselines of the same training."""
+    """SAC on the embedding's distance to the demonstration's end; ``changes`` make the baselines of the same."""
     video = Path(config.run) / "video"
     chosen: dict[str, Any] = {
         "run": Path(config.run) / "agent",

@@ -107,7 +107,7 @@ class RobotEnv(gym.Env):
         return self._observation(), self._info()
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
-        """Act for one control step. An action of the wrong shape or not finite raises InputError and changes nothing."""
+        """Act for one control step. An action of the wrong shape or not finite raises InputError, changing nothing."""
         self.task.act(self.robot, np.clip(self._checked_action(action), -1.0, 1.0))
         self.sim.step()
         self._state = self.task.state(self.sim, self.robot)

@@ -106,7 +106,7 @@ class Panda:
 
 
 def _urdf(tool: str) -> Path:
-    """The Panda of pybullet_data with its meshes taken out, finger pads as boxes and ``tool`` added; written to the cache.
+    """The Panda of pybullet_data without its meshes, finger pads as boxes, ``tool`` added; written to the cache.
 
     Without meshes a world is built in a quarter of the time; what is drawn comes from :mod:`envs.panda_mesh`.
     """

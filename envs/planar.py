@@ -14,7 +14,7 @@ GOAL_MIN_M = 0.08  # from the start
 
 
 def sample_start(rng: np.random.Generator, contact_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (2,) of the object and of the pusher, at least 1 cm clear of each other; ``contact_m`` between centres."""
+    """Positions (2,) of the object and of the pusher, 1 cm or more clear of contact, ``contact_m`` between centres."""
     puck = sample_xy(rng, OBJECT_HALF_M)
     while True:
         hand = sample_xy(rng, TIP_HALF_M)

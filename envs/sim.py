@@ -37,7 +37,7 @@ PANDA_GYM_TIMING = Timing(1 / 500, 20)
 class Shape(NamedTuple):
     """A collision primitive: ``kind`` is plane, box, cylinder (axis z), sphere or hull; ``size`` its numbers in metres.
 
-    Sizes: plane (), box half extents (x, y, z), cylinder (radius, height), sphere (radius,); a hull takes ``points`` (n, 3).
+    Sizes: plane (), box half extents (x, y, z), cylinder (radius, height), sphere (radius,); hull: ``points`` (n, 3).
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Physical(NamedTuple):
 class Body(NamedTuple):
     """One loaded body: its pybullet id and the joints that are driven."""
 
-    index: int
+    id: int
     joints: tuple[int, ...]
     links: dict[str, int]
     fixed: bool
@@ -68,7 +68,7 @@ class Body(NamedTuple):
 class Sim:
     """A physics world of named bodies.
 
-    Everything is loaded once, when the world is built. A reset moves bodies and never loads or removes any (loading leaks).
+    Everything is loaded once, when the world is built: a reset moves bodies and loads or removes none, which leaks.
     With the simple broadphase, ``deterministicOverlappingPairs`` and :meth:`park` a reset is bit-equal to a new world.
     """
 
@@ -111,7 +111,7 @@ class Sim:
             self._add_part(Part(name, -1, mesh))
 
     def add_urdf(self, name: str, path: Path, joints: Sequence[str], meshes: Mapping[str, Mesh]) -> None:
-        """Load a fixed-base robot; ``joints`` are the driven ones, in order; ``meshes`` by link name are what is drawn."""
+        """Load a fixed-base robot; ``joints`` are driven, in order; ``meshes`` by link name are drawn."""
         index = pybullet.loadURDF(
             str(path), useFixedBase=True, flags=pybullet.URDF_USE_INERTIA_FROM_FILE, physicsClientId=self._client
         )
@@ -128,13 +128,13 @@ class Sim:
 
     def set_friction(self, name: str, link: str, physical: Physical) -> None:
         """Set the friction of one link of a loaded robot."""
-        self._set_dynamics(self.bodies[name].index, self.bodies[name].links[link], physical)
+        self._set_dynamics(self.bodies[name].id, self.bodies[name].links[link], physical)
 
     def gear(self, name: str, first: str, second: str, force: float) -> None:
         """Make two links' joints move alike, as the fingers of a parallel gripper do, by at most ``force`` (N)."""
         body = self.bodies[name]
         constraint = pybullet.createConstraint(
-            body.index, body.links[first], body.index, body.links[second], pybullet.JOINT_GEAR,
+            body.id, body.links[first], body.id, body.links[second], pybullet.JOINT_GEAR,
             (1, 0, 0), (0, 0, 0), (0, 0, 0), physicsClientId=self._client,
         )  # fmt: skip
         pybullet.changeConstraint(constraint, gearRatio=-1, erp=0.1, maxForce=force, physicsClientId=self._client)
@@ -181,8 +181,8 @@ class Sim:
         body = self.bodies[part.body]
         if part.link >= 0 or not body.joints:  # a robot's base stands at the origin; every other body is read
             self._rows = np.append(self._rows, len(self.parts))
-            if part.link < 0 or not self._readings or self._readings[-1][0] != body.index:
-                self._readings.append((body.index, []))
+            if part.link < 0 or not self._readings or self._readings[-1][0] != body.id:
+                self._readings.append((body.id, []))
             if part.link >= 0:
                 self._readings[-1][1].append(part.link)
         self.parts.append(part)
@@ -206,7 +206,7 @@ class Sim:
 
     def place(self, name: str, position_m: Sequence[float], orientation_xyzw: Sequence[float] = IDENTITY_XYZW) -> None:
         """Put a body somewhere, at rest."""
-        index = self.bodies[name].index
+        index = self.bodies[name].id
         pybullet.resetBasePositionAndOrientation(index, position_m, orientation_xyzw, physicsClientId=self._client)
         pybullet.resetBaseVelocity(index, (0, 0, 0), (0, 0, 0), physicsClientId=self._client)
 
@@ -214,15 +214,15 @@ class Sim:
         """Put a robot's driven joints at ``positions`` (rad or m), at rest."""
         body = self.bodies[name]
         for joint, position in zip(body.joints, positions, strict=True):
-            pybullet.resetJointState(body.index, joint, position, 0.0, physicsClientId=self._client)
+            pybullet.resetJointState(body.id, joint, position, 0.0, physicsClientId=self._client)
 
     def drive_joints(
         self, name: str, targets: Sequence[float], forces: Sequence[float], gains: Sequence[float]
     ) -> None:
-        """Position control of the driven joints: ``targets`` (rad or m), largest ``forces`` (N m or N), position ``gains``."""
+        """Position control: ``targets`` (rad, m) of the driven joints, ``forces`` (N m, N), ``gains``."""
         body = self.bodies[name]
         pybullet.setJointMotorControlArray(
-            body.index,
+            body.id,
             body.joints,
             pybullet.POSITION_CONTROL,
             targetPositions=targets,
@@ -237,47 +237,47 @@ class Sim:
         """Joint positions that bring ``link`` to a pose, starting from the present ones."""
         body = self.bodies[name]
         return pybullet.calculateInverseKinematics(
-            body.index, body.links[link], position_m, orientation_xyzw, physicsClientId=self._client
+            body.id, body.links[link], position_m, orientation_xyzw, physicsClientId=self._client
         )
 
     # -- reading -----------------------------------------------------------------------------------------------------
     def pose(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Position (3,) in m and orientation (4,) xyzw of a body."""
         position, orientation = pybullet.getBasePositionAndOrientation(
-            self.bodies[name].index, physicsClientId=self._client
+            self.bodies[name].id, physicsClientId=self._client
         )
         return np.array(position), np.array(orientation)
 
     def velocity(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Linear (3,) in m/s and angular (3,) in rad/s velocity of a body."""
-        linear, angular = pybullet.getBaseVelocity(self.bodies[name].index, physicsClientId=self._client)
+        linear, angular = pybullet.getBaseVelocity(self.bodies[name].id, physicsClientId=self._client)
         return np.array(linear), np.array(angular)
 
     def joints(self, name: str) -> np.ndarray:
         """Positions (J,) of the driven joints, rad or m."""
         body = self.bodies[name]
-        states = pybullet.getJointStates(body.index, body.joints, physicsClientId=self._client)
+        states = pybullet.getJointStates(body.id, body.joints, physicsClientId=self._client)
         return np.array([state[0] for state in states])
 
     def joint_speeds(self, name: str) -> np.ndarray:
         """Velocities (J,) of the driven joints, rad/s or m/s."""
         body = self.bodies[name]
-        states = pybullet.getJointStates(body.index, body.joints, physicsClientId=self._client)
+        states = pybullet.getJointStates(body.id, body.joints, physicsClientId=self._client)
         return np.array([state[1] for state in states])
 
     def link_pose(self, name: str, link: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Position (3,) m, orientation (4,) xyzw and linear velocity (3,) m/s of a link's frame."""
         body = self.bodies[name]
-        state = pybullet.getLinkState(body.index, body.links[link], 1, 1, physicsClientId=self._client)
+        state = pybullet.getLinkState(body.id, body.links[link], 1, 1, physicsClientId=self._client)
         return np.array(state[4]), np.array(state[5]), np.array(state[6])
 
     def touching(self, first: str, second: str) -> bool:
         """Whether two bodies are in contact now."""
-        a, b = self.bodies[first].index, self.bodies[second].index
+        a, b = self.bodies[first].id, self.bodies[second].id
         return bool(pybullet.getContactPoints(a, b, physicsClientId=self._client))
 
     def part_poses(self) -> np.ndarray:
-        """[R | t] of every part's link frame, float64 (P, 3, 4), in the order of ``parts``; a new array at every call."""
+        """[R | t] of every part's link frame, float64 (P, 3, 4), in the order of ``parts``; a new array every time."""
         positions, quaternions = [], []
         for index, links in self._readings:
             if links:
@@ -293,7 +293,7 @@ class Sim:
         return poses
 
     def camera_image(self, view: Sequence[float], projection: Sequence[float], size_px: tuple[int, int]) -> tuple:
-        """PyBullet's own TinyRenderer: rgba, depth buffer and segmentation (body index) for 4 x 4 column-major matrices."""
+        """PyBullet's own TinyRenderer: rgba, depth buffer, segmentation (body id) for 4 x 4 column-major matrices."""
         height, width = size_px
         return pybullet.getCameraImage(
             width, height, view, projection, shadow=0, renderer=pybullet.ER_TINY_RENDERER, physicsClientId=self._client

@@ -22,7 +22,7 @@ class TinyRenderer:
         self._names = [f"part{i}" for i in range(len(parts))]
         for name, part in zip(self._names, parts, strict=True):
             self._sim.add_visual(name, part.mesh)
-        indices = [self._sim.bodies[name].index for name in self._names]
+        indices = [self._sim.bodies[name].id for name in self._names]
         self._body_of = np.full(max(indices) + 2, -1, np.int16)  # by pybullet's id; the last entry is id -1: nothing
         self._body_of[indices] = [self.bodies.index(part.body) for part in parts]
 

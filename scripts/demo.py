@@ -4,7 +4,6 @@ python scripts/demo.py --run runs/demo
 """
 
 from _cli import main
-
 from agents.demo_config import DemoConfig
 
 if __name__ == "__main__":

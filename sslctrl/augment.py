@@ -69,7 +69,7 @@ def _move(images: Tensor, count: int, draws: Tensor, strength: Strength) -> Tens
 
 
 def _recolor(images: Tensor, draws: Tensor, strength: Strength) -> Tensor:
-    """Brightness, contrast, saturation, hue are one affine map of R, G, B: draws (G, 4), images (G * count, 3, H, W)."""
+    """Brightness to hue are one affine map of R, G, B: draws (G, 4), images (G * count, 3, H, W)."""
     contrast = 1 + strength.contrast * draws[:, 0, None, None]
     saturation = 1 + strength.saturation * draws[:, 1, None, None]
     grey = torch.tensor(_GREY, device=images.device).expand(3, 3)
@@ -83,7 +83,7 @@ def _recolor(images: Tensor, draws: Tensor, strength: Strength) -> Tensor:
 
 
 def _turned(angles_rad: Tensor) -> Tensor:
-    """Return the maps of R, G, B (G, 3, 3) that turn the two chroma axes of YIQ and keep luma: greys stay as they are."""
+    """Return the maps of R, G, B (G, 3, 3) that turn the chroma axes of YIQ and keep luma: greys stay as they are."""
     to_yiq = torch.tensor(_TO_YIQ, device=angles_rad.device)
     cos, sin = angles_rad.cos(), angles_rad.sin()
     turn = torch.zeros(len(angles_rad), 3, 3, device=angles_rad.device)

@@ -20,8 +20,8 @@ def unexplained(z: Tensor, body: Tensor) -> Tensor:
     basis = monomials(body)
     if basis.shape[-1] >= z.shape[-2]:
         raise InputError(
-            f"{z.shape[-2]} moments with {body.shape[-1]} columns of the body: {basis.shape[-1]} terms explain them all; "
-            "give more steps a batch, or fewer columns"
+            f"{z.shape[-2]} moments with {body.shape[-1]} columns of the body: {basis.shape[-1]} terms explain them "
+            "all; give more steps a batch, or fewer columns"
         )
     q = torch.linalg.qr(basis).Q
     return z - q @ (q.mT @ z)

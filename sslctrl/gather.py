@@ -72,7 +72,7 @@ def _frames(shares: Sequence[Share], view: np.ndarray, step: np.ndarray) -> np.n
 
 
 def _vectors(shares: Sequence[Share], name: str, step: np.ndarray) -> np.ndarray | None:
-    """Gather state, proprio or action: float32 (B, V, T, S, P or A), the last action at the end; None where the store has none."""
+    """Gather state, proprio or action, the last action at the end: float32 (B, V, T, S); None where there is none."""
     size = _same_size(shares, name, 1)
     if 0 in size:
         return None

@@ -87,6 +87,11 @@ class Section(NamedTuple):
     title: str
     blocks: tuple[Block, ...]
 
+    @property
+    def absent(self) -> bool:
+        """Whether all that there is to say is what is missing."""
+        return all(isinstance(block, Note) for block in self.blocks)
+
     def kinds(self) -> list[tuple[str, Block]]:
         """Return each block with its kind's name, by which the template chooses how to draw it."""
         return [(type(block).__name__, block) for block in self.blocks]

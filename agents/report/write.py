@@ -49,13 +49,15 @@ def _page(folder: RunFolder) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     script = _own("page.js")
+    made = [Section(id, title, _blocks(make, folder)) for id, title, make in _SECTIONS]
     return environment.from_string(_own("page.html")).render(
         title=head.title(folder),
         sentence=_or_note(head.sentence, folder, ""),
         tiles=_or_note(head.tiles, folder, ()),
         films=_or_note(sections.hero, folder, ()),
         notes=tuple(str(error) for error in _damage(folder)),
-        sections=[Section(id, title, _blocks(make, folder)) for id, title, make in _SECTIONS],
+        sections=[part for part in made if not part.absent],
+        absent=[part for part in made if part.absent],
         run=str(folder.path),
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         style=Markup(_own("page.css")),

@@ -37,7 +37,7 @@ class Task(ABC):
 
     @abstractmethod
     def reset(self, sim: Sim, robot: Panda, rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
-        """Place everything at rest and return the colours (r, g, b in [0, 1]) of the bodies that have one of their own."""
+        """Place everything at rest and return the colours (r, g, b in [0, 1]) of the bodies that have their own."""
 
     @abstractmethod
     def sample_goal(self, rng: np.random.Generator, state: np.ndarray) -> np.ndarray:

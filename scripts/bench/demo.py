@@ -57,7 +57,7 @@ def one_seed(config: DemoConfig) -> dict[str, float]:
     values = {name: float(figure["value"]) for name, figure in figures.items()}
     for name, training in baselines(config):
         measured = _success_of(config, name, training)
-        values |= {f"{name}_success": measured["success"]["value"], f"{name}_distance_m": measured["distance_m"]["value"]}
+        values |= {f"{name}_{what}": measured[what]["value"] for what in ("success", "distance_m")}
     values["policy_over_oracle"] = values["policy_success"] / max(values["oracle_success"], 1e-9)
     return values
 

@@ -25,7 +25,8 @@ def test_a_cubic_function_of_the_body_leaves_nothing() -> None:
 
 def test_equals_numpys_least_squares() -> None:
     rng = torch.Generator().manual_seed(1)
-    body, z = torch.rand(30, 2, generator=rng, dtype=torch.float64), torch.randn(30, 5, generator=rng, dtype=torch.float64)
+    body = torch.rand(30, 2, generator=rng, dtype=torch.float64)
+    z = torch.randn(30, 5, generator=rng, dtype=torch.float64)
     basis = monomials(body).numpy()
     expected = z.numpy() - basis @ np.linalg.lstsq(basis, z.numpy(), rcond=None)[0]
     np.testing.assert_allclose(unexplained(z, body).numpy(), expected, atol=1e-9)

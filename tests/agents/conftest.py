@@ -1,0 +1,33 @@
+"""Recorded pushing and a tiny embedding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from agents_toys import SIZE_PX
+
+from envs.collect import CollectConfig, record_episode
+from sslctrl import checkpoint, training_state
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `demo` (one expert episode), `prior` (two of 60 steps: longer than the world's limit) and
+    `embedding` (untrained).
+    """
+    root = tmp_path_factory.mktemp("agents")
+    for name, episodes, behavior, steps in (("demo", 1, "expert", None), ("prior", 2, "noisy", 60)):
+        config = CollectConfig(
+            root / name, behaviors=(behavior,), variety="fixed", size_px=SIZE_PX, seed=5, steps=steps
+        )
+        store = EpisodeStore(root / name, create=True)
+        for index in range(episodes):
+            store.add(record_episode(config, index))
+    spec = ObjectiveSpec("tcn", {"size_px": SIZE_PX, "dim": 4, "points": 4, "hidden": 0}, "conv", {"widths": [4, 4, 4]})
+    embedding = build_objective(spec)
+    weights = embedding.state_dict()
+    checkpoint.save(root / "embedding", "objective", training_state.spec_of(embedding), weights, {"step": 0})
+    return root

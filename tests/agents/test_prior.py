@@ -1,0 +1,90 @@
+"""Prior data against frame-by-frame encoding and rewards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from agents_toys import counters, tiny
+from stable_baselines3.common.buffers import ReplayBuffer
+
+from agents import prior
+from agents.judge import Judge
+from agents.lesson import lesson_of
+from agents.senses import Senses
+from agents.worlds import task_of
+from agents.wrapper import LearnedVecEnv
+from sslctrl.errors import InputError
+from sslctrl.rewards import REWARDS
+from sslctrl.store import EpisodeStore
+from vision.build import load_embedding
+
+HORIZON = 50
+
+
+@pytest.fixture
+def known(recorded: Path, tmp_path: Path) -> prior.Transitions:
+    lesson = lesson_of(tiny(recorded, tmp_path), recorded / "embedding")
+    store, task = EpisodeStore(recorded / "prior"), task_of("sslctrl/Push-v0")
+    return prior.of_store(store, lesson.senses, lesson.judge, "right", task, HORIZON, lesson.goal)
+
+
+def test_transitions_are_as_frame_by_frame(recorded: Path, known: prior.Transitions) -> None:
+    store, embedding = EpisodeStore(recorded / "prior"), load_embedding(recorded / "embedding")
+    demo = EpisodeStore(recorded / "demo")
+    goal = embedding.embed_hwc(demo.read(demo.ids[0]).frames[demo.cameras.index("left"), -1:])[0]
+    row = 0
+    for id in store.ids:
+        episode = store.read(id)
+        frames = episode.frames[store.cameras.index("right")]
+        for t in range(len(episode.action)):
+            z, z_next = (embedding.embed_hwc(frames[at : at + 1])[0] for at in (t, t + 1))
+            time, time_next = t % HORIZON / HORIZON, (t % HORIZON + 1) / HORIZON
+            before, after = known.before["observation"][row], known.after["observation"][row]
+            assert np.allclose(before, [*z, *episode.proprio[t], time], atol=1e-5)
+            assert np.allclose(after, [*z_next, *episode.proprio[t + 1], time_next], atol=1e-5)
+            assert np.allclose(known.action[row], np.clip(episode.action[t], -1, 1))
+            assert known.reward[row] == pytest.approx(-np.linalg.norm(z_next - goal), abs=1e-5)
+            assert known.ended[row] == (t in (HORIZON - 1, len(episode.action) - 1))
+            row += 1
+    assert row == len(known.reward) == 120
+
+
+def test_the_buffer_holds_them_all_and_no_end_is_terminal(known: prior.Transitions) -> None:
+    box = gym.spaces.Box(-np.inf, np.inf, known.before["observation"].shape[1:], np.float32)
+    buffer = ReplayBuffer(500, box, counters().action_space, "cpu", n_envs=2)
+    assert prior.fill(buffer, known) == 120
+    assert buffer.pos == 60
+    for name, values in (("observations", known.before["observation"]), ("actions", known.action)):
+        held = getattr(buffer, name)[:60]
+        assert np.array_equal(np.concatenate([held[:, 0], held[:, 1]]), values)
+    assert np.array_equal(np.concatenate([buffer.rewards[:60, 0], buffer.rewards[:60, 1]]), known.reward)
+    assert np.array_equal(buffer.dones, buffer.timeouts)
+    assert buffer.dones[59].all()  # rollouts begin new episodes
+
+
+def test_scales_bring_inputs_and_rewards_to_one(known: prior.Transitions) -> None:
+    scales = prior.scales_of(known)
+    x = (known.before["observation"] - scales.mean) / scales.std
+    assert np.abs(x.mean(axis=0)).max() < 1e-3
+    assert np.allclose(x.std(axis=0), 1, atol=1e-3)
+    assert np.abs(known.reward / scales.reward).mean() == pytest.approx(1, abs=1e-5)
+
+
+def test_random_steps_follow_each_world_over_the_ends_of_episodes() -> None:
+    judge = Judge(REWARDS.build("latent_distance", {}), None)  # towards the worlds' own goal
+    env = LearnedVecEnv(counters((3, 4)), Senses(None, None), judge, goals=True)
+    known = prior.of_random_steps(env, 12, seed=0)
+    steps, after = known.before["achieved_goal"], known.after["achieved_goal"]
+    assert steps.tolist() == [[0, t % 3] for t in range(6)] + [[1, t % 4] for t in range(6)]
+    assert after.tolist() == [[0, t % 3 + 1] for t in range(6)] + [[1, t % 4 + 1] for t in range(6)]
+    assert np.flatnonzero(known.ended).tolist() == [2, 5, 9, 11]
+    assert known.reward == pytest.approx(-np.linalg.norm(after - [1, 2], axis=1))
+
+
+def test_video_of_another_world_is_refused(recorded: Path, tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    lesson = lesson_of(tiny(recorded, tmp_path), recorded / "embedding")
+    with pytest.raises(InputError, match="same robot"):
+        prior.of_store(tiny_store, lesson.senses, lesson.judge, "front", task_of("sslctrl/Push-v0"), HORIZON)

@@ -1,0 +1,251 @@
+"""Training, its checkpoints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from agents_toys import SIZE_PX, tiny
+
+from agents import checkpoint, train
+from agents.config import ALGORITHMS, OFF_POLICY, EvaluateConfig, TrainAgentConfig
+from agents.evaluate import evaluate, interval
+from agents.model_state import training_of, weights_of
+from agents.train import train_agent
+from envs.collect import CollectConfig, record_episode
+from sslctrl.errors import CheckpointError, DataError, InputError, Interrupted, SslctrlError
+from sslctrl.store import EpisodeStore
+
+
+@pytest.fixture(scope="module")
+def trained(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of SAC, 300 steps; do not change it."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    train_agent(tiny(recorded, run, eval_every=150, eval_episodes=2))
+    return run
+
+
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "sac"])
+def test_every_algorithm_trains(algorithm: str, recorded: Path, tmp_path: Path) -> None:
+    agent = checkpoint.load(train_agent(tiny(recorded, tmp_path, algorithm=algorithm)))
+    assert all(torch.isfinite(value).all() for value in weights_of(agent.model).values())
+    assert agent.model.policy.features_extractor is None or algorithm == "ppo"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"her": True},
+        {"her": True, "observe": "state", "reward_from": "state", "prior": None, "demonstration": None},
+        {"reward_from": "random", "goal_from": "steps", "metric": True},
+        {"reward_from": "pixels", "processes": True},
+        {"reward_from": "state", "reward": "huber"},
+    ],
+    ids=["hindsight on latents", "oracle", "untrained reward", "pixels", "true distance"],
+)
+def test_every_source_of_reward_trains(changes: dict[str, Any], recorded: Path, tmp_path: Path) -> None:
+    agent = checkpoint.load(train_agent(tiny(recorded, tmp_path, steps=160, **changes)))
+    assert agent.config.reward_from == changes.get("reward_from", "embedding")
+    assert (agent.judge.targets is None) == (agent.config.reward_from == "state")
+
+
+def test_the_curve_holds_true_success_and_distance(trained: Path) -> None:
+    curve = [json.loads(line) for line in (trained / "curve.jsonl").read_text().splitlines()]
+    assert [sorted(one) for one in curve] == [["distance_m", "return", "step", "success"]] * 2
+    assert [one["step"] for one in curve] == [150, 300]
+    assert all(0 < one["distance_m"] < 0.5 and one["return"] < 0 for one in curve)
+    assert list((trained / "tb").iterdir())
+
+
+def test_a_checkpoint_acts_as_the_model_did_bit_for_bit(recorded: Path, tmp_path: Path, monkeypatch) -> None:
+    made = []
+    build = train.build_model
+    monkeypatch.setattr(train, "build_model", lambda *given: made.append(build(*given)) or made[-1])
+    path = train_agent(tiny(recorded, tmp_path, steps=120))
+
+    def refuse(*given: object, **named: object) -> None:
+        raise AssertionError("unpickled")
+
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, refuse)
+    monkeypatch.setattr(torch, "load", refuse)
+    agent = checkpoint.load(path)
+    looks = np.random.default_rng(0).normal(size=(32, *made[0].observation_space.shape)).astype(np.float32)
+    assert np.array_equal(
+        agent.model.predict(looks, deterministic=True)[0], made[0].predict(looks, deterministic=True)[0]
+    )
+    assert sorted(file.suffix for file in path.iterdir()) == [".json", ".safetensors"]
+
+
+def test_a_run_folder_may_move(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "moved")
+    assert checkpoint.load(tmp_path / "moved").senses.observer is not None
+
+
+@pytest.mark.parametrize("her", [False, True])
+def test_a_stopped_run_goes_on_with_all_that_it_had(her: bool, recorded: Path, tmp_path: Path, monkeypatch) -> None:
+    config = tiny(recorded, tmp_path, steps=160, her=her)
+    step = train.Watch._on_step
+
+    def stop_at_80(watch: train.Watch) -> bool:
+        if watch.num_timesteps >= 80:
+            watch.stop.set()
+        return step(watch)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="stopped at step 80 of 160") as stopped:
+        patch.setattr(train.Watch, "_on_step", stop_at_80)
+        train_agent(config)
+    assert stopped.value.exit_code == 6
+    found = checkpoint.last_step(tmp_path)
+    assert found is not None and found[1] == 80
+    saved = checkpoint.checkpoint.read(found[0], checkpoint.KIND, training=True)
+    seen: dict[str, Any] = {}
+    resume = checkpoint.resume
+
+    def look(path: Path, model: Any) -> dict[str, Any]:
+        extra = resume(path, model)
+        seen.update(training_of(model)[0], **{f"policy/{k}": v.clone() for k, v in weights_of(model).items()})
+        seen.update({k: v.clone() for k, v in seen.items()})
+        return extra
+
+    monkeypatch.setattr(checkpoint, "resume", look)
+    assert train_agent(config).name == "step-00000160"
+    ours = {**saved.training, **{k: v for k, v in saved.tensors.items() if k.startswith("policy/")}}
+    closed = {"buffer/dones", "buffer/timeouts", "buffer/ep_length", "buffer/begun"}  # episodes end where they were
+    assert seen.keys() == ours.keys()
+    assert [name for name in ours if not torch.equal(ours[name], seen[name]) and name not in closed] == []
+    assert len(ours["buffer/rewards"]) == 60 + 39  # prior and steps; the step it was stopped in is not stored
+
+
+def test_a_finished_run_is_left_alone(trained: Path, recorded: Path) -> None:
+    before = (trained / "curve.jsonl").stat().st_mtime_ns
+    assert train_agent(tiny(recorded, trained, eval_every=150, eval_episodes=2)).name == "step-00000300"
+    assert (trained / "curve.jsonl").stat().st_mtime_ns == before
+
+
+def test_evaluation_is_the_same_again_and_beside_the_expert(trained: Path, tmp_path: Path) -> None:
+    found = [
+        evaluate(EvaluateConfig(tmp_path / name, agent=trained, episodes=5, n_envs=n, policies=("agent", "expert")))
+        for name, n in (("a", 2), ("b", 3))
+    ]
+    assert found[0]["policies"] == found[1]["policies"]
+    assert found[0]["policies"]["expert"]["success"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 5}
+    assert json.loads((tmp_path / "a" / "evaluation.json").read_text()) == found[0]
+
+
+def test_recorded_rollouts_are_what_was_measured(trained: Path, tmp_path: Path) -> None:
+    config = EvaluateConfig(tmp_path, agent=trained, episodes=1, n_envs=1, record=1, record_px=24, policies=("agent",))
+    found = evaluate(config)["policies"]["agent"]["each"]
+    store = EpisodeStore(tmp_path / "agent")
+    episode = store.read(store.ids[0])
+    assert episode.frames.shape == (4, 51, 24, 24, 3)
+    assert -episode.reward[-1] == pytest.approx(found["distance_m"][0], abs=1e-6)
+    assert episode.meta["success"] == found["success"][0]
+
+
+def test_the_interval_holds_the_mean_and_narrows() -> None:
+    few, many = (interval([0.0, 1.0] * n, seed=0) for n in (5, 500))
+    assert few["value"] == many["value"] == 0.5
+    assert 0.1 < few["low"] < 0.35 < 0.45 < many["low"] < 0.5 < many["high"] < 0.55 < 0.65 < few["high"] < 0.9
+
+
+def _one_line(error: pytest.ExceptionInfo[SslctrlError], code: int) -> str:
+    assert error.value.exit_code == code and "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"algorithm": "sca"}, "the nearest are sac,"),
+        ({"reward_from": "pixel"}, "the nearest are pixels,"),
+        ({"embedding": None}, "need an embedding"),
+        ({"demonstration": None}, "needs a demonstration"),
+        ({"her": True, "algorithm": "ppo"}, "allowed are sac, td3, tqc"),
+        ({"gamma": 1.0}, "gamma"),
+        ({"n_envs": 0}, "n_envs is 0; allowed is 1 or more"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(
+    changes: dict[str, Any], says: str, recorded: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as error:
+        tiny(recorded, tmp_path, **changes)
+    assert says in _one_line(error, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"env_id": "sslctrl/Psh-v0"}, "the nearest are sslctrl/Push-v0"),
+        ({"demo_camera": "lft"}, "the nearest are left"),
+        ({"reward": "hubert"}, "the nearest are huber"),
+        ({"prior": None, "steps": 90}, "warmup takes 100"),
+    ],
+)
+def test_names_that_are_not_there_are_one_line(
+    changes: dict[str, Any], says: str, recorded: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as error:
+        train_agent(tiny(recorded, tmp_path / "run", **changes))
+    assert says in _one_line(error, 2)
+
+
+def test_a_demonstration_of_another_size_is_one_line(recorded: Path, tmp_path: Path) -> None:
+    config = CollectConfig(tmp_path / "big", behaviors=("expert",), size_px=2 * SIZE_PX, steps=2)
+    EpisodeStore(tmp_path / "big", create=True).add(record_episode(config, 0))
+    with pytest.raises(InputError) as error:
+        train_agent(tiny(recorded, tmp_path / "run", demonstration=tmp_path / "big"))
+    assert "32 x 32 px; the embedding takes 16 px" in _one_line(error, 2)
+
+
+def test_a_demonstration_that_is_not_there_is_one_line(recorded: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        train_agent(tiny(recorded, tmp_path / "run", demonstration=tmp_path / "none"))
+    assert "none" in _one_line(error, 3)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError) as error:
+        train_agent(tiny(recorded, tmp_path / "run", demonstration=tmp_path / "empty"))
+    assert "holds no demonstration" in _one_line(error, 3)
+
+
+def test_checkpoints_of_another_kind_are_one_line(trained: Path, recorded: Path, tmp_path: Path) -> None:
+    agent = next((trained / "checkpoints").iterdir())
+    with pytest.raises(CheckpointError) as error:
+        train_agent(tiny(recorded, tmp_path / "run", embedding=agent))
+    assert "kind 'agent'" in _one_line(error, 4)
+    with pytest.raises(CheckpointError) as error:
+        checkpoint.load(recorded / "embedding")
+    assert "kind 'objective'" in _one_line(error, 4)
+
+
+@pytest.mark.parametrize("part", ["weights.safetensors", "checkpoint.json"])
+def test_a_damaged_agent_is_one_line(part: str, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    file = next((tmp_path / "run" / "checkpoints").iterdir()) / part
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(CheckpointError) as error:
+        checkpoint.load(tmp_path / "run")
+    _one_line(error, 4)
+
+
+def test_another_embedding_in_the_run_is_refused(trained: Path, recorded: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "embedding")
+    with pytest.raises(CheckpointError):
+        checkpoint.load(tmp_path / "run")
+
+
+def test_the_config_is_imported_without_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import agents.config, sys; assert not {'torch', 'stable_baselines3'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert set(OFF_POLICY) < set(ALGORITHMS) and TrainAgentConfig.__doc__
