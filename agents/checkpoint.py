@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,10 +94,11 @@ def save(model: BaseAlgorithm, config: TrainAgentConfig, lesson: Lesson, step: i
     return path
 
 
-def load(path: Path) -> Agent:
-    """Open an agent's checkpoint, or the newest of a run folder.
+def load(path: Path, allow: Collection[str] = ()) -> Agent:
+    """Open an agent's checkpoint, or the newest of a run folder. No code runs but ours and that in ``allow``.
 
-    Raises CheckpointError where it, or the run's copy of the embedding, is missing, damaged or of another kind.
+    Raises CheckpointError where it, or the run's copy of the embedding, is missing, damaged or of another kind,
+    InputError for a class not allowed.
     """
     path = _newest(Path(path))
     saved = checkpoint.read(path, KIND)
@@ -113,9 +115,9 @@ def load(path: Path) -> Agent:
         ) from error
     embedding = _embedding_of(path, saved.extra.get("embedding"))
     targets = saved.tensors.get(_TARGETS)
-    judge = taught(config, None if targets is None else targets.numpy())
+    judge = taught(config, None if targets is None else targets.numpy(), allow)
     judge.scale = saved.extra["reward_scale"]
-    senses = senses_of(config, embedding, size_px)
+    senses = senses_of(config, embedding, size_px, allow)
     return Agent(model, config, senses, judge, None if goal is None else np.array(goal))
 
 

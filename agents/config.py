@@ -76,6 +76,8 @@ class TrainAgentConfig:
     """Episodes of each evaluation; the same starts every time."""
     checkpoint_every: int = 5_000
     """Steps from one checkpoint to the next; the newest two are kept."""
+    allow: tuple[str, ...] = ()
+    """Your own package.module:Class names that the embedding's checkpoint may import."""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Nets this small are fastest on the CPU."""
     threads: int = 1
@@ -145,6 +147,8 @@ class EvaluateConfig:
     """Start i is drawn from this plus i; training never uses these."""
     n_envs: int = 4
     """Worlds side by side."""
+    allow: tuple[str, ...] = ()
+    """Your own package.module:Class names that the checkpoints may import."""
     record: int = 0
     """How many of the episodes of each policy are recorded, all cameras, into <out>/<policy>."""
     record_px: int = 128

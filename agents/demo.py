@@ -110,6 +110,7 @@ def agent_config(config: DemoConfig, embedding: Path, **changes: Any) -> TrainAg
         "embedding": embedding,
         "demonstration": video / "demonstration",
         "demo_camera": DEMONSTRATION_CAMERA,
+        "metric": True,
         "prior": video / "train",
     }
     return TrainAgentConfig(**(chosen | changes))

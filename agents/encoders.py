@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -53,9 +54,9 @@ class PixelEncoder:
         return frames.reshape(len(frames), -1).astype(np.float32) / 255
 
 
-def untrained(path: Path, seed: int) -> Embedding:
-    """Return an embedding of the same architecture as a checkpoint's, with random weights."""
-    loaded = load_embedding(path)  # refuses what is damaged, of another kind, or names foreign code
+def untrained(path: Path, seed: int, allow: Collection[str] = ()) -> Embedding:
+    """Return an embedding of the same architecture as a checkpoint's, with random weights. Raises as it does."""
+    loaded = load_embedding(path, allow)  # refuses what is damaged, of another kind, or names foreign code
     spec = checkpoint.about_of(path)["spec"]
     fresh = build_objective(replace(ObjectiveSpec(**spec), seed=seed))
     assert isinstance(fresh, type(loaded)) and isinstance(fresh, Embedding)

@@ -36,7 +36,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """
     torch.set_num_threads(config.threads)
     durable.make_folder(Path(config.out))
-    agent = None if config.agent is None else load(config.agent)
+    agent = None if config.agent is None else load(config.agent, config.allow)
     if agent is not None and agent.config.env_id != config.env_id:
         raise InputError(f"the agent acts in {agent.config.env_id}, asked for is {config.env_id}; give its own env_id")
     goal = _goal(config, agent)

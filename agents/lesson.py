@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,31 +34,37 @@ def lesson_of(config: TrainAgentConfig, embedding: Path | None) -> Lesson:
     """
     task = task_of(config.env_id)
     if config.demonstration is None:
-        return Lesson(senses_of(config, embedding, 64), Judge(TrueDistance(task), None), None)
+        return Lesson(senses_of(config, embedding, 64, config.allow), Judge(TrueDistance(task), None), None)
     demo = demonstration(config.demonstration)
-    senses = senses_of(config, embedding, demo.frames.shape[2])
+    senses = senses_of(config, embedding, demo.frames.shape[2], config.allow)
     goal = true_goal(demo, task)
     if senses.judged is None:
         return Lesson(senses, Judge(TrueDistance(task), None), goal)
     return Lesson(senses, taught(config, _targets(config, demo, senses.judged)), goal)
 
 
-def taught(config: TrainAgentConfig, targets: np.ndarray | None) -> Judge:
-    """Return the judge of latent targets (K, D), or of the true distance where there are none."""
+def taught(config: TrainAgentConfig, targets: np.ndarray | None, allow: Collection[str] | None = None) -> Judge:
+    """Return the judge of latent targets (K, D), or of the true distance where there are none.
+
+    ``allow``: the only rewards outside the registry that may be imported; None: any. Raises InputError for another.
+    """
     if config.reward_from == "state" or targets is None:
         return Judge(TrueDistance(task_of(config.env_id)), None)
-    return Judge(REWARDS.build(config.reward, config.reward_options), targets)
+    return Judge(REWARDS.build(config.reward, config.reward_options, allow), targets)
 
 
-def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int) -> Senses:
-    """Build the encoders; ``size_px`` is the frames' where no embedding says it. Raises CheckpointError."""
+def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, allow: Collection[str] = ()) -> Senses:
+    """Build the encoders; ``size_px`` is the frames' where no embedding says it.
+
+    ``allow``: classes outside the registries that the embedding's checkpoint may name. Raises CheckpointError.
+    """
     trained: EmbeddingEncoder | None = None
     if embedding is not None and (config.observe == "embedding" or config.reward_from == "embedding"):
-        trained = EmbeddingEncoder(load_embedding(embedding), config.metric, config.device)
+        trained = EmbeddingEncoder(load_embedding(embedding, allow), config.metric, config.device)
     observer = trained if config.observe == "embedding" else None
     judged: dict[str, Encoder | None] = {"state": None, "embedding": trained}
     if config.reward_from == "random" and embedding is not None:
-        judged["random"] = EmbeddingEncoder(untrained(embedding, config.seed), False, config.device)
+        judged["random"] = EmbeddingEncoder(untrained(embedding, config.seed, allow), False, config.device)
     if config.reward_from == "pixels":
         judged["pixels"] = PixelEncoder(observer.size_px if observer else size_px)
     return Senses(observer, judged[config.reward_from])

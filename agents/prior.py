@@ -176,8 +176,13 @@ def _joined(parts: list[Transitions]) -> Transitions:
         {name: np.concatenate([side[name] for side in sides]) for name in sides[0]}
         for sides in ([part.before for part in parts], [part.after for part in parts])
     )
-    action, reward, ended = (np.concatenate([part[i] for part in parts]) for i in (2, 3, 4))
-    return Transitions(before, after, action, reward, ended)
+    return Transitions(
+        before,
+        after,
+        np.concatenate([part.action for part in parts]),
+        np.concatenate([part.reward for part in parts]),
+        np.concatenate([part.ended for part in parts]),
+    )
 
 
 def _named(observation: Any) -> Observation:

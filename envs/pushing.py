@@ -16,8 +16,8 @@ def push_towards(hand: np.ndarray, puck: np.ndarray, goal: np.ndarray, contact_m
     """Action (2,) in [-1, 1] that brings the object at ``puck`` nearer to ``goal``; zero when it is there.
 
     All positions (2,) in m; ``contact_m`` is the distance between the centres at contact. Without memory: of the
-    contact points that the walls leave free, take the one that trades alignment with the goal against the walk to it; walk
-    there; push.
+    contact points that the walls leave free, take the one that trades alignment with the goal against the walk to it;
+    walk there; push.
     """
     to_goal = goal - puck
     distance = float(np.linalg.norm(to_goal))

@@ -77,17 +77,20 @@ class Frames(Dataset):
 
 
 class Samples(Frames):
-    """Item i is all that :class:`Clips` holds of frame i: frame, action, state and whether the episode succeeded."""
+    """Item i is all that :class:`Clips` holds of frame i: frame, action, proprioception, state, success."""
 
     def __getitem__(self, index: int) -> Any:
         episode, view, step = self._at(index)
-        frame, state = torch.from_numpy(episode.frames[view, step].copy()), torch.from_numpy(episode.state[step].copy())
+        frame, proprio, state = (
+            torch.from_numpy(values.copy())
+            for values in (episode.frames[view, step], episode.proprio[step], episode.state[step])
+        )
         action = torch.from_numpy(episode.action[min(step, len(episode.action) - 1)].copy())
-        return frame, action, state, episode.meta["success"]
+        return frame, action, proprio, state, episode.meta["success"]
 
 
 def sampler_figures(store: EpisodeStore, rounds: int, turns: int, batches: int) -> dict[str, Figure]:
-    """Random batches of 256 frames with their actions, states and success: the same tensors from both.
+    """Random batches of 256 frames with action, proprioception, state, success: the same tensors from both.
 
     `..._frames_alone` is the comparison least kind to us: a DataLoader that fetches frames and nothing else, ours all.
     """

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,10 @@ def trained(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "sac"])
 def test_every_algorithm_trains(algorithm: str, recorded: Path, tmp_path: Path) -> None:
     agent = checkpoint.load(train_agent(tiny(recorded, tmp_path, algorithm=algorithm)))
-    assert all(torch.isfinite(value).all() for value in weights_of(agent.model).values())
-    assert agent.model.policy.features_extractor is None or algorithm == "ppo"
+    weights = weights_of(agent.model)
+    assert all(torch.isfinite(value).all() for value in weights.values())
+    means = [value for name, value in weights.items() if name.endswith("features_extractor.mean")]
+    assert means and all(torch.equal(mean, means[0]) and mean.abs().max() > 0 for mean in means)
 
 
 @pytest.mark.parametrize(
@@ -44,10 +48,11 @@ def test_every_algorithm_trains(algorithm: str, recorded: Path, tmp_path: Path) 
         {"her": True},
         {"her": True, "observe": "state", "reward_from": "state", "prior": None, "demonstration": None},
         {"reward_from": "random", "goal_from": "steps", "metric": True},
-        {"reward_from": "pixels", "processes": True},
+        {"reward_from": "pixels"},
+        pytest.param({"processes": True}, marks=pytest.mark.slow),
         {"reward_from": "state", "reward": "huber"},
     ],
-    ids=["hindsight on latents", "oracle", "untrained reward", "pixels", "true distance"],
+    ids=["hindsight on latents", "oracle", "untrained reward", "pixels", "worlds in processes", "true distance"],
 )
 def test_every_source_of_reward_trains(changes: dict[str, Any], recorded: Path, tmp_path: Path) -> None:
     agent = checkpoint.load(train_agent(tiny(recorded, tmp_path, steps=160, **changes)))
@@ -225,6 +230,21 @@ def test_checkpoints_of_another_kind_are_one_line(trained: Path, recorded: Path,
     assert "kind 'objective'" in _one_line(error, 4)
 
 
+@pytest.mark.parametrize("inside", ["agent", "embedding"])
+def test_opening_an_agent_imports_nothing_it_names(inside: str, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    folder = next((tmp_path / "run" / "checkpoints").iterdir()) if inside == "agent" else tmp_path / "run" / "embedding"
+    file = folder / "checkpoint.json"
+    about = json.loads(file.read_text())
+    (about["spec"]["config"] if inside == "agent" else about["spec"]).update(
+        {"reward": "antigravity:Fly"} if inside == "agent" else {"name": "antigravity:Fly"}
+    )
+    file.write_text(json.dumps(about))
+    with pytest.raises(SslctrlError) as error:
+        checkpoint.load(tmp_path / "run")
+    assert "allow" in _one_line(error, 2) and "antigravity" not in sys.modules
+
+
 @pytest.mark.parametrize("part", ["weights.safetensors", "checkpoint.json"])
 def test_a_damaged_agent_is_one_line(part: str, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "run")
@@ -243,9 +263,6 @@ def test_another_embedding_in_the_run_is_refused(trained: Path, recorded: Path, 
 
 
 def test_the_config_is_imported_without_torch() -> None:
-    import subprocess
-    import sys
-
     code = "import agents.config, sys; assert not {'torch', 'stable_baselines3'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert set(OFF_POLICY) < set(ALGORITHMS) and TrainAgentConfig.__doc__
