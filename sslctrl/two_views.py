@@ -1,4 +1,4 @@
-"""Metrics of an embedding, measured without labels on moments that several views show."""
+"""How far two views of one moment disagree: the noise of an embedding, measured without labels."""
 
 from __future__ import annotations
 
@@ -27,32 +27,16 @@ def noise_metric(embedding: Embedding, store: EpisodeStore, cameras: Sequence[st
     """
     from sklearn.covariance import ledoit_wolf  # half a second, which only the end of a training pays
 
-    first, second = np.triu_indices(len(camera_indices(store.layout, cameras, at_least=2)), k=1)
-    z = _sample(embedding, store, cameras, rng)
-    differences = (z[first] - z[second]).reshape(-1, embedding.dim)
-    covariance, _ = ledoit_wolf(differences.astype(np.float64), assume_centered=True)
-    values, vectors = np.linalg.eigh(covariance)
-    floor = max(values[-1] * 1e-6, 1e-12)  # a dead dimension must not weigh without bound
-    return torch.from_numpy(vectors / np.sqrt(np.maximum(values, floor)) @ vectors.T).float()
-
-
-def balanced_metric(
-    embedding: Embedding, store: EpisodeStore, cameras: Sequence[str], rng: np.random.Generator
-) -> Tensor:
-    """Return the diagonal W under which the two halves of the embedding have a total variance of 1 each."""
-    variance = _sample(embedding, store, cameras, rng).reshape(-1, embedding.dim).var(axis=0, dtype=np.float64)
-    half = embedding.dim // 2
-    scales = np.repeat([variance[:half].sum(), variance[half:].sum()], [half, embedding.dim - half])
-    return torch.from_numpy(np.diag(1 / np.sqrt(np.maximum(scales, 1e-12)))).float()
-
-
-def _sample(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    """Embed the same random moments in every view: (V, N, D)."""
     views = camera_indices(store.layout, cameras, at_least=2)
-    parts = []
+    differences = []
     for index in rng.permutation(len(store))[:_EPISODES]:
         frames = store.read(store.ids[index]).frames
         steps = rng.choice(frames.shape[1], size=min(_STEPS, frames.shape[1]), replace=False)
-        z = embedding.embed_hwc(frames[views][:, steps].reshape(-1, *frames.shape[2:]))
-        parts.append(z.reshape(len(views), len(steps), -1))
-    return np.concatenate(parts, axis=1)
+        size = frames.shape[2:]
+        z = embedding.embed_hwc(frames[views][:, steps].reshape(-1, *size)).reshape(len(views), len(steps), -1)
+        first, second = np.triu_indices(len(views), k=1)
+        differences.append((z[first] - z[second]).reshape(-1, embedding.dim))
+    covariance, _ = ledoit_wolf(np.concatenate(differences).astype(np.float64), assume_centered=True)
+    values, vectors = np.linalg.eigh(covariance)
+    floor = max(values[-1] * 1e-6, 1e-12)  # a dead dimension must not weigh without bound
+    return torch.from_numpy(vectors / np.sqrt(np.maximum(values, floor)) @ vectors.T).float()

@@ -20,7 +20,7 @@ from sslctrl.losses.triplet import semihard_triplet
 from sslctrl.objective import Loss
 from sslctrl.sampling import camera_indices
 from sslctrl.store import EpisodeStore
-from sslctrl.two_views import balanced_metric, noise_metric
+from sslctrl.two_views import noise_metric
 
 
 class Tcn(Embedding):
@@ -32,9 +32,8 @@ class Tcn(Embedding):
     make 12 ordered pairs instead of 2.
 
     A robot's own body tells most moments of an episode apart, so that little else need be learned: of hand and puck,
-    the puck is all but absent. With `body`, columns of the proprioception, the first half of the embedding is
-    contrasted so, and the second half, with `body_weight` of the loss, by what the body leaves unexplained of it
-    (`sslctrl.body`). The metric then weighs both halves alike, and a reward under it ranks states by the puck, too.
+    the puck is all but absent. With `body`, columns of the proprioception, `body_weight` of the loss is the same
+    contrast of what they leave unexplained in the embedding (`sslctrl.body`); distances then show the puck, too.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Tcn(Embedding):
         views_per_batch: int = 2,
         steps_per_batch: int = 50,
         body: tuple[int, ...] = (),
-        body_weight: float = 0.5,
+        body_weight: float = 0.7,
         cameras: tuple[str, ...] = (),
         augment: bool = True,
         hue: float = 0.0,
@@ -102,14 +101,10 @@ class Tcn(Embedding):
         z = self._raw(images.reshape(-1, *images.shape[-3:])).float().view(batch, views, frames, self.dim)
         of_anchor, of_positive = (~torch.eye(views, dtype=torch.bool)).nonzero().unbind(1)
         anchors, positives = z[:, of_anchor], z[:, of_positive]
+        value = self._contrast(anchors, positives)
         if self.body:
-            half, share = self.dim // 2, self.body_weight
-            rest = unexplained(z[..., half:], self._body(clips))
-            value = (1 - share) * self._contrast(anchors[..., :half], positives[..., :half])
-            value = value + share * self._contrast(rest[:, of_anchor], rest[:, of_positive])
-            value = value + share * self.l2 * 2 * (z[..., half:] - rest).square().sum(-1).mean()
-        else:
-            value = self._contrast(anchors, positives)
+            rest, share = unexplained(z, self._body(clips)), self.body_weight
+            value = (1 - share) * value + share * self._contrast(rest[:, of_anchor], rest[:, of_positive])
         with torch.no_grad():
             hit = torch.cdist(anchors, positives).argmin(-1) == torch.arange(frames, device=z.device)
             metrics = {"nearest_is_same_step": hit.float().mean(), "norm": z.norm(dim=-1).mean()}
@@ -122,10 +117,9 @@ class Tcn(Embedding):
         return self.project(z) if self.whiten else z
 
     def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
-        """Set the metric: with `body`, equal variance of both halves; else what two views of a moment disagree on."""
+        """Set the metric to the inverse covariance of what two views of one moment disagree on."""
         self.metric.copy_(torch.eye(self.dim))
-        made = balanced_metric if self.body else noise_metric
-        self.metric.copy_(made(self, store, self.cameras, rng))
+        self.metric.copy_(noise_metric(self, store, self.cameras, rng))
 
     def _contrast(self, anchors: Tensor, positives: Tensor) -> Tensor:
         if self.kind == "triplet":
