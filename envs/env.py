@@ -97,7 +97,6 @@ class RobotEnv(gym.Env):
             _check_choice("reset option", name, ("goal",))
         fixed_goal = self._checked_goal(options["goal"]) if "goal" in options else None
         super().reset(seed=seed)
-        super().reset(seed=seed)
         self.sim.park()
         colors = self.task.reset(self.sim, self.robot, self.np_random)
         self._state = self.task.state(self.sim, self.robot)

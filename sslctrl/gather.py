@@ -1,9 +1,10 @@
-"""From a pick to clips: one gather for each episode that the batch touches."""
+"""From a pick to clips: what it names is checked, then copied byte for byte."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,14 +13,6 @@ from sslctrl.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-class Share(NamedTuple):
-    """One episode's part of a batch."""
-
-    episode: Episode
-    rows: np.ndarray
-    """int: the batch's rows that it fills."""
 
 
 def check_pick(pick: Pick, layout: Layout) -> None:
@@ -38,53 +31,60 @@ def check_pick(pick: Pick, layout: Layout) -> None:
     _check_range("step", step, layout.lengths[episode][:, None, None])
 
 
-def share_out(pick: Pick) -> list[tuple[int, np.ndarray]]:
-    """Return each picked episode's index and the rows of the batch that it fills."""
-    episodes, inverse, counts = np.unique(pick.episode, return_inverse=True, return_counts=True)
-    rows = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
-    return [(int(episode), part) for episode, part in zip(episodes, rows, strict=True)]
+def gather(episodes: Sequence[Episode], which: np.ndarray, pick: Pick) -> Clips:
+    """Copy what a checked pick names into tensors; row i of the batch is of episodes[which[i]].
 
-
-def gather(shares: Sequence[Share], pick: Pick) -> Clips:
-    """Copy what a checked pick names into tensors. Raises DataError where the episodes differ in their sizes."""
+    Raises DataError where the episodes differ in their sizes.
+    """
     import torch  # recording opens stores too, and must not need torch
 
-    vectors = {name: _vectors(shares, name, pick.step) for name in ("action", "proprio", "state")}
-    success = np.zeros(len(pick.episode), dtype=bool)
-    for episode, rows in shares:
-        success[rows] = episode.meta["success"]
-    first = _frames(shares, pick.view[:, 0], np.zeros_like(pick.view[:, 0])) if pick.context else None
+    vectors = {
+        name: _vectors([getattr(episode, name) for episode in episodes], name, which, pick.step)
+        for name in ("action", "proprio", "state")
+    }
+    videos = [episode.frames for episode in episodes]
+    first = _frames(videos, which, pick.view[:, 0], np.zeros_like(pick.view[:, 0])) if pick.context else None
     return Clips(
-        frames=_channels_first(_frames(shares, np.broadcast_to(pick.view[..., None], pick.step.shape), pick.step)),
+        frames=_channels_first(_frames(videos, which, pick.view[..., None], pick.step)),
         **{name: None if values is None else torch.from_numpy(values) for name, values in vectors.items()},
-        success=torch.from_numpy(success),
+        success=torch.from_numpy(np.array([episode.meta["success"] for episode in episodes], bool)[which]),
         context=None if first is None else _channels_first(first),
     )
 
 
-def _frames(shares: Sequence[Share], view: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Gather frames: view and step (B, ...) -> uint8 (B, ..., H, W, 3)."""
-    size = _same_size(shares, "frames", 2)
+def _frames(videos: Sequence[np.ndarray], which: np.ndarray, view: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Gather frames: videos (V, T+1, H, W, 3), view and step (B, ...) -> uint8 (B, ..., H, W, 3).
+
+    As bytes between plain buffers: an index array an episode copies everything twice, and takes longer to set up.
+    """
+    size = _same_size(videos, "frames", 2)
+    width = math.prod(size)
+    lengths = np.array([video.shape[1] for video in videos])[which].reshape(-1, *[1] * (step.ndim - 1))
+    starts = ((view * lengths + step) * width).reshape(len(which), -1).tolist()
+    sources = [np.ascontiguousarray(video).data.cast("B") for video in videos]
     out = np.empty((*step.shape, *size), np.uint8)
-    for episode, rows in shares:
-        out[rows] = episode.frames[view[rows], step[rows]]
+    target, end = out.data.cast("B"), 0
+    for row, frames in zip(which.tolist(), starts, strict=True):
+        source = sources[row]
+        for start in frames:
+            target[end : end + width] = source[start : start + width]
+            end += width
     return out
 
 
-def _vectors(shares: Sequence[Share], name: str, step: np.ndarray) -> np.ndarray | None:
+def _vectors(arrays: Sequence[np.ndarray], name: str, which: np.ndarray, step: np.ndarray) -> np.ndarray | None:
     """Gather state, proprio or action, the last action at the end: float32 (B, V, T, S); None where there is none."""
-    size = _same_size(shares, name, 1)
+    size = _same_size(arrays, name, 1)
     if 0 in size:
         return None
-    out = np.empty((*step.shape, *size), np.float32)
-    for episode, rows in shares:
-        values = getattr(episode, name)
-        out[rows] = values[np.minimum(step[rows], len(values) - 1)]
-    return out
+    lengths = np.array([len(array) for array in arrays])
+    starts = np.cumsum(lengths) - lengths
+    index = starts[which, None, None] + np.minimum(step, lengths[which, None, None] - 1)
+    return np.concatenate(arrays).take(index, axis=0)  # they are small: joining whole episodes beats many small reads
 
 
-def _same_size(shares: Sequence[Share], name: str, skip: int) -> tuple[int, ...]:
-    sizes = {getattr(share.episode, name).shape[skip:] for share in shares}
+def _same_size(arrays: Sequence[np.ndarray], name: str, skip: int) -> tuple[int, ...]:
+    sizes = {array.shape[skip:] for array in arrays}
     if len(sizes) > 1:
         raise DataError(
             f"the batch's episodes have {name} of sizes {sorted(sizes)}; "

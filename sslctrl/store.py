@@ -18,7 +18,7 @@ import numpy as np
 from sslctrl import durable, episode_files
 from sslctrl.clips import Clips, Episode, Layout, Pick
 from sslctrl.errors import DataError, InputError, nearest
-from sslctrl.gather import Share, check_pick, gather, share_out
+from sslctrl.gather import check_pick, gather
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MAPPED_AT_MOST = 16384  # the kernel allows a process 65530 maps
@@ -127,8 +127,8 @@ class EpisodeStore:
     def clips(self, pick: Pick) -> Clips:
         """Gather a batch as torch tensors, frames as uint8. Raises InputError for a pick outside the store."""
         check_pick(pick, self.layout)
-        shares = [Share(self._load(self._ids[index]), rows) for index, rows in share_out(pick)]
-        return gather(shares, pick)
+        episodes, which = np.unique(pick.episode, return_inverse=True)
+        return gather([self._load(self._ids[index]) for index in episodes.tolist()], which, pick)
 
     def _load(self, id: str) -> Episode:
         if id not in self._open:

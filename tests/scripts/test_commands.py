@@ -98,6 +98,7 @@ TINY = ["--options", "dim=4", "size_px=32", "points=4", "hidden=8", "--fit.warmu
 NET = ["--backbone-options", "widths=[4,8]", "strides=[2,2]"]
 
 
+@pytest.mark.slow
 def test_trains_an_embedding_from_flags_and_again_from_its_own_yaml(tiny_store, script, tmp_path: Path) -> None:
     flags = ["--store", tiny_store.root, "--eval-store", tiny_store.root, *TINY, *NET, "--fit.steps", 2]
     first = script("train_embedding", "--run", "r", *flags)
