@@ -14,7 +14,7 @@ from agents.demo_config import DemoConfig
 from agents.encoders import EmbeddingEncoder
 from agents.evaluate import evaluate, interval
 from agents.report.config import ReportConfig
-from agents.report.latent import progress
+from agents.report.latent import STILL_M, progress
 from agents.report.write import write_report
 from agents.train import train_agent
 from envs.collect import CollectConfig, collect
@@ -30,7 +30,7 @@ from vision.train_config import TrainConfig
 CAMERAS = ("front", "left", "right")
 POLICY_CAMERA, DEMONSTRATION_CAMERA = "front", "left"
 GOAL_M = (0.50, -0.04)  # where the demonstration brings the puck
-HELDOUT_SEED, DEMONSTRATION_SEED, EXPERT_SEED = 10_000, 20_000, 30_000
+HELDOUT_SEED, DEMONSTRATION_SEED = 10_000, 20_000
 
 
 def demo(config: DemoConfig) -> Path:
@@ -62,7 +62,7 @@ def demo(config: DemoConfig) -> Path:
 
 
 def record(config: DemoConfig) -> None:
-    """Record the four stores under ``video/``: train, heldout, demonstration, expert (other starts, the same goal)."""
+    """Record the three stores under ``video/``: train, heldout (other colours), demonstration."""
     video = Path(config.run) / "video"
     common = {"cameras": CAMERAS, "workers": config.workers}
     plays = {
@@ -71,19 +71,17 @@ def record(config: DemoConfig) -> None:
     }
     for name, (episodes, steps, variety, seed) in plays.items():
         collect(CollectConfig(video / name, episodes=episodes, steps=steps, variety=variety, seed=seed, **common))
-    experts = {"demonstration": (1, DEMONSTRATION_SEED), "expert": (config.heldout_episodes, EXPERT_SEED)}
-    for name, (episodes, seed) in experts.items():
-        collect(
-            CollectConfig(
-                video / name,
-                episodes=episodes,
-                behaviors=("expert",),
-                variety="fixed",
-                goal=GOAL_M,
-                seed=seed + config.seed,
-                **common,
-            )
+    collect(
+        CollectConfig(
+            video / "demonstration",
+            episodes=1,
+            behaviors=("expert",),
+            variety="fixed",
+            goal=GOAL_M,
+            seed=DEMONSTRATION_SEED + config.seed,
+            **common,
         )
+    )
 
 
 def embedding_config(config: DemoConfig) -> TrainConfig:
@@ -130,14 +128,15 @@ def figures(config: DemoConfig, embedding: Embedding, evaluation: dict[str, Any]
 
 
 def reward_figures(embedding: Embedding, video: Path) -> dict[str, dict[str, Any]]:
-    """Spearman between reward and true progress on the expert's way to the demonstration's goal, learned and raw."""
-    goal_store, store = EpisodeStore(video / "demonstration"), EpisodeStore(video / "expert")
+    """Spearman between reward and minus true distance to the demonstration's end, on held-out video."""
+    goal_store, store = EpisodeStore(video / "demonstration"), EpisodeStore(video / "heldout")
     goal, encoder = goal_store.read(goal_store.ids[0]), EmbeddingEncoder(embedding)
     found: dict[str, list[float]] = {"reward_spearman": [], "pixel_spearman": []}
     for id in store.ids:
         seen = progress(encoder, store.read(id), POLICY_CAMERA, goal, DEMONSTRATION_CAMERA)
         for name, reward in (("reward_spearman", seen.learned), ("pixel_spearman", seen.pixels)):
-            found[name].append(reward_progress([reward], [seen.distance_m]))
+            if np.ptp(seen.distance_m) > STILL_M:
+                found[name].append(reward_progress([reward], [seen.distance_m]))
     return {name: interval(values, 0) | {"value": float(np.median(values))} for name, values in found.items()}
 
 

@@ -20,7 +20,9 @@ SHAPES = {
     "train": ("disc", "slab", "hexagon", "cylinder"),
     "heldout": ("triangle", "half_cylinder"),
 }
-OBJECT = Physical(mass_kg=0.1, friction=2.0, spinning_friction=0.002)
+# low, and with less friction than the puck: else they tip over, and round ones roll out of the tray
+HEIGHT_M = 0.03
+OBJECT = Physical(mass_kg=0.1, friction=1.0, spinning_friction=0.002)
 PARKED_M = 3.0  # where the shapes wait that are not in this episode
 
 
@@ -42,7 +44,8 @@ class PushVaried(Task):
         self._heights = {}
         for name in SHAPES[self.variety]:
             mesh = shape(name, SIZE_M)
-            self._heights[name] = float(np.ptp(mesh.vertices[:, 2]))
+            self._heights[name] = min(HEIGHT_M, float(np.ptp(mesh.vertices[:, 2])))
+            mesh.vertices[:, 2] *= self._heights[name] / np.ptp(mesh.vertices[:, 2])
             sim.add(name, [Shape("hull", points=np.unique(mesh.vertices, axis=0))], OBJECT, mesh)
 
     def reset(self, sim: Sim, robot: Panda, rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:

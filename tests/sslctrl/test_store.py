@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import moving_square
+from squares import moving_square
 
 from sslctrl import durable
 from sslctrl.clips import Episode, Pick
@@ -262,7 +262,7 @@ def test_subset_and_digest(tiny_store: EpisodeStore) -> None:
 def test_processes_add_at_once(tmp_path: Path) -> None:
     root = tmp_path / "store"
     program = (
-        "import sys; from conftest import moving_square; from sslctrl.store import EpisodeStore\n"
+        "import sys; from squares import moving_square; from sslctrl.store import EpisodeStore\n"
         "store = EpisodeStore(sys.argv[1], create=True)\n"
         "for n in range(8): store.add(moving_square(int(sys.argv[2]) + n, steps=3, size_px=8))"
     )
@@ -311,7 +311,7 @@ def test_a_full_disk_for_real_leaves_nothing(square_store: EpisodeStore) -> None
     program = (
         "import resource, sys\n"
         "sys.path.insert(0, sys.argv[2])\n"
-        "from conftest import moving_square\n"
+        "from squares import moving_square\n"
         "from sslctrl.errors import StorageError\n"
         "from sslctrl.store import EpisodeStore\n"
         "store, episode = EpisodeStore(sys.argv[1]), moving_square(0)\n"
