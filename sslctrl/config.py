@@ -51,7 +51,7 @@ def load_plain(path: str | Path) -> dict[str, Any]:
 
 def to_yaml(config: Any) -> str:
     """Return a config as YAML, fields in the order of the class."""
-    return yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=False)
 
 
 def to_plain(value: Any) -> Any:

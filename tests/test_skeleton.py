@@ -55,7 +55,7 @@ def test_every_folder_is_installed() -> None:
 
 
 def test_the_lines_of_the_readme_are_those_of_the_scripts() -> None:
-    lines = re.findall(r"python (scripts/\S+\.py)(.*)", (ROOT / "README.md").read_text().replace("\\\n", " "))
+    lines = re.findall(r"python (scripts/\w+\.py)(.*)", (ROOT / "README.md").read_text().replace("\\\n", " "))
     assert lines
     for script, flags in lines:
         text = (ROOT / script).read_text()

@@ -1,0 +1,41 @@
+"""The main job, in miniature: every stage runs, a second call goes on, and the page is there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agents.demo import demo
+from agents.demo_config import DemoConfig
+from sslctrl.errors import InputError
+
+
+def test_refuses_what_cannot_be() -> None:
+    with pytest.raises(InputError, match="agent_steps is 0; allowed is 1 or more"):
+        DemoConfig(agent_steps=0)
+
+
+@pytest.mark.slow
+def test_demo_runs_and_goes_on(tmp_path: Path) -> None:
+    config = DemoConfig(
+        run=tmp_path / "demo",
+        video_episodes=3,
+        video_steps=60,
+        heldout_episodes=2,
+        embedding_steps=20,
+        agent_steps=300,
+        test_episodes=4,
+        workers=1,
+    )
+    page = demo(config)
+    figures = json.loads((config.run / "demo.json").read_text())["figures"]
+    assert figures["expert_success"]["value"] >= 0.5  # the demonstration's goal is the one that is evaluated
+    assert 0 <= figures["policy_success"]["value"] <= 1
+    assert figures["tcn_alignment_error"]["value"] > figures["alignment_floor"]["value"]
+    assert "<video" in page.read_text()
+    weights = sorted((config.run / "embedding" / "checkpoints").rglob("weights.safetensors"))
+    before = [path.read_bytes() for path in weights]
+    assert demo(config) == page
+    assert [path.read_bytes() for path in weights] == before  # what was finished is not trained again
