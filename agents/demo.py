@@ -145,8 +145,9 @@ def _alone(value: float, n: int) -> dict[str, Any]:
 
 
 def _minutes_so_far(run: Path, seconds: float) -> float:
-    """Minutes of work, those of interrupted attempts included: kept in a file, since a run may take several."""
+    """Minutes of work until the run was first finished, those of interrupted attempts included: kept in a file."""
     path = run / "seconds.json"
-    spent = (json.loads(path.read_text()) if path.exists() else 0.0) + seconds
+    before = json.loads(path.read_text()) if path.exists() else 0.0
+    spent = before if (run / "demo.json").exists() else before + seconds
     write_atomically(path, json.dumps(spent))
     return spent / 60
