@@ -39,12 +39,12 @@ def solve(origins, angles, rest, position, rotation):
     for _ in range(ITERATIONS):
         turn, place = np.eye(3), np.zeros(3)
         for i in range(n):
-            place = place + turn @ origins[i, :, 3]
+            place = place + turn @ np.ascontiguousarray(origins[i, :, 3])
             turn = turn @ np.ascontiguousarray(origins[i, :, :3])
             axes[i], points[i] = turn[:, 2], place
             c, s = np.cos(angles[i]), np.sin(angles[i])
             turn = turn @ np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-        place = place + turn @ origins[n, :, 3]
+        place = place + turn @ np.ascontiguousarray(origins[n, :, 3])
         turn = turn @ np.ascontiguousarray(origins[n, :, :3])
         error[:3] = position - place
         error[3:] = 0.0
