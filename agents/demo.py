@@ -14,13 +14,12 @@ from agents.demo_config import DemoConfig
 from agents.encoders import EmbeddingEncoder
 from agents.evaluate import evaluate, interval
 from agents.report.config import ReportConfig
-from agents.report.latent import STILL_M, progress
+from agents.report.latent import progress
 from agents.report.write import write_report
 from agents.train import train_agent
 from envs.collect import CollectConfig, collect
 from sslctrl.embeddings.base import Embedding
 from sslctrl.fit_config import FitConfig
-from sslctrl.metrics.progress import reward_progress
 from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
@@ -97,20 +96,19 @@ def embedding_config(config: DemoConfig) -> TrainConfig:
     )
 
 
-def agent_config(config: DemoConfig, embedding: Path, **changes: Any) -> TrainAgentConfig:
-    """SAC on the embedding's distance to the demonstration's end; ``changes`` make the baselines of the same."""
+def agent_config(config: DemoConfig, embedding: Path) -> TrainAgentConfig:
+    """SAC on the embedding's distance to the demonstration's end."""
     video = Path(config.run) / "video"
-    chosen: dict[str, Any] = {
-        "run": Path(config.run) / "agent",
-        "steps": config.agent_steps,
-        "seed": config.seed,
-        "camera": POLICY_CAMERA,
-        "embedding": embedding,
-        "demonstration": video / "demonstration",
-        "demo_camera": DEMONSTRATION_CAMERA,
-        "prior": video / "train",
-    }
-    return TrainAgentConfig(**(chosen | changes))
+    return TrainAgentConfig(
+        run=Path(config.run) / "agent",
+        steps=config.agent_steps,
+        seed=config.seed,
+        camera=POLICY_CAMERA,
+        embedding=embedding,
+        demonstration=video / "demonstration",
+        demo_camera=DEMONSTRATION_CAMERA,
+        prior=video / "train",
+    )
 
 
 def figures(config: DemoConfig, embedding: Embedding, evaluation: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -135,9 +133,10 @@ def reward_figures(embedding: Embedding, video: Path) -> dict[str, dict[str, Any
     for id in store.ids:
         seen = progress(encoder, store.read(id), POLICY_CAMERA, goal, DEMONSTRATION_CAMERA)
         for name, reward in (("reward_spearman", seen.learned), ("pixel_spearman", seen.pixels)):
-            if np.ptp(seen.distance_m) > STILL_M:
-                found[name].append(reward_progress([reward], [seen.distance_m]))
-    return {name: interval(values, 0) | {"value": float(np.median(values))} for name, values in found.items()}
+            rank = seen.rank_correlation(reward)
+            if rank is not None:
+                found[name].append(rank)
+    return {name: interval(values, 0, np.median) for name, values in found.items()}
 
 
 def _alone(value: float, n: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +72,13 @@ def summary(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:
     }
 
 
-def interval(values: Sequence[float], seed: int) -> dict[str, float | int]:
-    """Return the mean and its bootstrap 95 % interval: {value, low, high, n}."""
+def interval(values: Sequence[float], seed: int, statistic: Callable[..., Any] = np.mean) -> dict[str, float | int]:
+    """Return a statistic, by default the mean, and its own bootstrap 95 % interval: {value, low, high, n}."""
     array = np.asarray(values, np.float64)
     rng = np.random.default_rng([seed, 3])
-    means = array[rng.integers(len(array), size=(RESAMPLES, len(array)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return {"value": float(array.mean()), "low": float(low), "high": float(high), "n": len(array)}
+    draws = statistic(array[rng.integers(len(array), size=(RESAMPLES, len(array)))], axis=1)
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return {"value": float(statistic(array)), "low": float(low), "high": float(high), "n": len(array)}
 
 
 def _goal(config: EvaluateConfig, agent: Agent | None) -> np.ndarray | None:

@@ -11,7 +11,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def baselines(config: DemoConfig) -> Iterator[tuple[str, TrainAgentConfig]]:
         "oracle": {"reward_from": "state", "observe": "state"},
     }
     for name, change in changes.items():
-        yield name, agent_config(config, embedding, run=run / name, **change)
+        yield name, replace(agent_config(config, embedding), run=run / name, **change)
     yield (
         "oracle_her",
         TrainAgentConfig(
