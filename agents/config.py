@@ -44,8 +44,6 @@ class TrainAgentConfig:
     """embedding; random: the same net, untrained; pixels: raw frames; state: minus the true distance, metres."""
     observe: Literal["embedding", "state"] = "embedding"
     """What the policy sees: embedding, proprioception and time; or the true state and time (an oracle)."""
-    metric: bool = False
-    """Measure distances by the embedding's own metric."""
     reward: str = "latent_distance"
     """A reward's name (latent_distance, huber, cosine), or your own package.module:Class."""
     reward_options: dict[str, Any] = field(default_factory=dict)

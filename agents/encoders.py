@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 
 from sslctrl import checkpoint
 from sslctrl.embeddings.base import Embedding
@@ -28,17 +27,15 @@ class Encoder(Protocol):
 
 
 class EmbeddingEncoder:
-    """An embedding, in eval mode; by its own metric, plain distances between vectors are distances under the metric."""
+    """An embedding, in eval mode."""
 
-    def __init__(self, embedding: Embedding, metric: bool = False, device: str = "cpu") -> None:
+    def __init__(self, embedding: Embedding, device: str = "cpu") -> None:
         self.embedding = embedding.eval().requires_grad_(False).to(device)
-        self.metric = metric
         self.size_px, self.dim = embedding.size_px, embedding.dim
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Return float32 (N, D) of uint8 (N, H, W, 3)."""
-        z = self.embedding.embed_hwc(frames)
-        return self.embedding.project(torch.from_numpy(z).to(self.embedding.metric)).cpu().numpy() if self.metric else z
+        return self.embedding.embed_hwc(frames)
 
 
 class PixelEncoder:

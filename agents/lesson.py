@@ -12,9 +12,10 @@ from agents.config import TrainAgentConfig
 from agents.encoders import EmbeddingEncoder, Encoder, PixelEncoder, untrained
 from agents.judge import Judge, TrueDistance
 from agents.senses import Senses
-from agents.worlds import demonstration, task_of, true_goal, view_of
+from agents.worlds import demonstration, task_of, true_goal
 from sslctrl.clips import Episode
 from sslctrl.rewards import REWARDS
+from sslctrl.views import view_of
 from vision.build import load_embedding
 
 
@@ -60,11 +61,11 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
     """
     trained: EmbeddingEncoder | None = None
     if embedding is not None and (config.observe == "embedding" or config.reward_from == "embedding"):
-        trained = EmbeddingEncoder(load_embedding(embedding, allow), config.metric, config.device)
+        trained = EmbeddingEncoder(load_embedding(embedding, allow), config.device)
     observer = trained if config.observe == "embedding" else None
     judged: dict[str, Encoder | None] = {"state": None, "embedding": trained}
     if config.reward_from == "random" and embedding is not None:
-        judged["random"] = EmbeddingEncoder(untrained(embedding, config.seed, allow), False, config.device)
+        judged["random"] = EmbeddingEncoder(untrained(embedding, config.seed, allow), config.device)
     if config.reward_from == "pixels":
         judged["pixels"] = PixelEncoder(observer.size_px if observer else size_px)
     return Senses(observer, judged[config.reward_from])
@@ -72,5 +73,5 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
 
 def _targets(config: TrainAgentConfig, demo: Episode, judged: Encoder) -> np.ndarray:
     """Encode the demonstration, from its own camera: all steps (T+1, D), or the last alone (1, D)."""
-    frames = view_of(demo, config.demo_camera, judged.size_px, "the demonstration")
+    frames = view_of(demo, config.demo_camera, judged.size_px)
     return judged(np.array(frames if config.goal_from == "steps" else frames[-1:]))

@@ -12,12 +12,12 @@ from tqdm import tqdm
 from agents.judge import Judge
 from agents.senses import Senses
 from agents.standardize import SEEN
-from agents.worlds import view_of
 from agents.wrapper import shown
 from envs.tasks.base import Task
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
+from sslctrl.views import view_of
 
 Observation = dict[str, np.ndarray]
 
@@ -62,13 +62,13 @@ def of_store(
     """Return the transitions of recorded video, seen through one camera and rewarded anew.
 
     Episodes longer than the world's limit count as several, one after another. ``goal`` (G,) is the world's; by default
-    each episode's own. Raises InputError where the video is of another world, camera or size.
+    each episode's own. Raises InputError where the video is of another world or camera.
     """
     parts = []
     for id in tqdm(store.ids, desc="prior video", unit="episode", disable=None if progress else True):
         episode = store.read(id)
         _check(episode, task, f"episode {id} of {store.root}")
-        frames = view_of(episode, camera, senses.size_px, str(store.root)) if senses.size_px else None
+        frames = view_of(episode, camera, senses.size_px) if senses.size_px else None
         for start in range(0, len(episode.action), horizon):
             parts.append(_stretch(episode, frames, start, horizon, senses, judge, task, goal, goals))
     return _joined(parts)

@@ -96,17 +96,3 @@ def true_goal(episode: Episode, task: Task) -> np.ndarray:
             f"{len(task.state_names)}; allowed is a demonstration in the same world; record one"
         )
     return np.asarray(task.achieved_goal(episode.state[-1]), np.float64)
-
-
-def view_of(episode: Episode, camera: str, size_px: int, what: str) -> np.ndarray:
-    """Return one camera's frames, uint8 (T+1, H, W, 3). Raises InputError for an unknown camera or another size."""
-    cameras = episode.meta["cameras"]
-    if camera not in cameras:
-        raise InputError(f"{what} has no camera {camera!r}; the nearest are {nearest(camera, cameras)}; choose one")
-    frames = episode.frames[cameras.index(camera)]
-    if frames.shape[1:3] != (size_px, size_px):
-        raise InputError(
-            f"{what} has frames of {frames.shape[2]} x {frames.shape[1]} px; the embedding takes {size_px} px square; "
-            f"record it with size_px={size_px}"
-        )
-    return frames

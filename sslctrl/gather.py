@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,22 +31,45 @@ def check_pick(pick: Pick, layout: Layout) -> None:
     _check_range("step", step, layout.lengths[episode][:, None, None])
 
 
-def gather(episodes: Sequence[Episode], which: np.ndarray, pick: Pick) -> Clips:
+class Vectors(NamedTuple):
+    """One of action, proprio and state of all episodes, end to end: a hundredth of what their frames take."""
+
+    values: np.ndarray
+    """float32 (N, S)."""
+    first: np.ndarray
+    """int (E,): the row where each episode begins."""
+    last: np.ndarray
+    """int (E,): the row where it ends."""
+
+    @classmethod
+    def joined(cls, arrays: Sequence[np.ndarray], name: str) -> Vectors:
+        """Join the episodes' own (T, S). Raises DataError where S differs."""
+        _same_size(arrays, name, 1)
+        ends = np.cumsum([len(array) for array in arrays])
+        return cls(np.concatenate(arrays), np.concatenate([[0], ends[:-1]]), ends - 1)
+
+    def at(self, pick: Pick) -> Tensor | None:
+        """Return float32 (B, V, T, S), the episode's last beyond its end; None where S is 0."""
+        import torch
+
+        if not self.values.shape[1]:
+            return None
+        first, last = (rows[pick.episode][:, None, None] for rows in (self.first, self.last))
+        return torch.from_numpy(self.values.take(np.minimum(first + pick.step, last), axis=0))
+
+
+def gather(episodes: Sequence[Episode], which: np.ndarray, pick: Pick, vectors: Mapping[str, Vectors]) -> Clips:
     """Copy what a checked pick names into tensors; row i of the batch is of episodes[which[i]].
 
-    Raises DataError where the episodes differ in their sizes.
+    `vectors` are those of the whole store, by name. Raises DataError where the frames' sizes differ.
     """
     import torch  # recording opens stores too, and must not need torch
 
-    vectors = {
-        name: _vectors([getattr(episode, name) for episode in episodes], name, which, pick.step)
-        for name in ("action", "proprio", "state")
-    }
     videos = [episode.frames for episode in episodes]
     first = _frames(videos, which, pick.view[:, 0], np.zeros_like(pick.view[:, 0])) if pick.context else None
     return Clips(
         frames=_channels_first(_frames(videos, which, pick.view[..., None], pick.step)),
-        **{name: None if values is None else torch.from_numpy(values) for name, values in vectors.items()},
+        **{name: one.at(pick) for name, one in vectors.items()},
         success=torch.from_numpy(np.array([episode.meta["success"] for episode in episodes], bool)[which]),
         context=None if first is None else _channels_first(first),
     )
@@ -72,23 +95,11 @@ def _frames(videos: Sequence[np.ndarray], which: np.ndarray, view: np.ndarray, s
     return out
 
 
-def _vectors(arrays: Sequence[np.ndarray], name: str, which: np.ndarray, step: np.ndarray) -> np.ndarray | None:
-    """Gather state, proprio or action, the last action at the end: float32 (B, V, T, S); None where there is none."""
-    size = _same_size(arrays, name, 1)
-    if 0 in size:
-        return None
-    lengths = np.array([len(array) for array in arrays])
-    starts = np.cumsum(lengths) - lengths
-    index = starts[which, None, None] + np.minimum(step, lengths[which, None, None] - 1)
-    return np.concatenate(arrays).take(index, axis=0)  # they are small: joining whole episodes beats many small reads
-
-
 def _same_size(arrays: Sequence[np.ndarray], name: str, skip: int) -> tuple[int, ...]:
     sizes = {array.shape[skip:] for array in arrays}
     if len(sizes) > 1:
         raise DataError(
-            f"the batch's episodes have {name} of sizes {sorted(sizes)}; "
-            "allowed is one size a store; use subset() to part them"
+            f"the episodes have {name} of sizes {sorted(sizes)}; allowed is one size; use subset() to part them"
         )
     return sizes.pop()
 

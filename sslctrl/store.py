@@ -18,7 +18,7 @@ import numpy as np
 from sslctrl import durable, episode_files
 from sslctrl.clips import Clips, Episode, Layout, Pick
 from sslctrl.errors import DataError, InputError, nearest
-from sslctrl.gather import check_pick, gather
+from sslctrl.gather import Vectors, check_pick, gather
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MAPPED_AT_MOST = 16384  # the kernel allows a process 65530 maps
@@ -97,7 +97,8 @@ class EpisodeStore:
                 if id is not None:  # else another process took the number: take the next
                     raise InputError(f"{self.root} has an episode {id!r} already; choose another id") from error
         self._ids = tuple(sorted({*self._ids, chosen}))
-        self.__dict__.pop("layout", None)
+        for known in ("layout", "_vectors"):
+            self.__dict__.pop(known, None)
         return chosen
 
     def read(self, id: str) -> Episode:
@@ -128,7 +129,15 @@ class EpisodeStore:
         """Gather a batch as torch tensors, frames as uint8. Raises InputError for a pick outside the store."""
         check_pick(pick, self.layout)
         episodes, which = np.unique(pick.episode, return_inverse=True)
-        return gather([self._load(self._ids[index]) for index in episodes.tolist()], which, pick)
+        return gather([self._load(self._ids[index]) for index in episodes.tolist()], which, pick, self._vectors)
+
+    @cached_property
+    def _vectors(self) -> dict[str, Vectors]:
+        episodes = [self._load(id) for id in self._ids]
+        return {
+            name: Vectors.joined([getattr(episode, name) for episode in episodes], name)
+            for name in ("action", "proprio", "state")
+        }
 
     def _load(self, id: str) -> Episode:
         if id not in self._open:

@@ -81,4 +81,4 @@ def _positions(store: EpisodeStore) -> tuple[list[int], list[str]]:
 def _untrained(embedding: Embedding) -> Embedding:
     """Build the same net anew, with random weights, on the same device."""
     fresh = build_objective(replace(ObjectiveSpec(**spec_of(embedding)), seed=_UNTRAINED_SEED))
-    return fresh.to(embedding.metric.device).eval()  # type: ignore[return-value]  # the same class as `embedding`
+    return fresh.to(embedding.device).eval()  # type: ignore[return-value]  # the same class as `embedding`

@@ -6,9 +6,10 @@ import numpy as np
 
 from agents.report import video
 from agents.report.blocks import Film
-from agents.report.latent import positions, seconds_a_step, view_of
+from agents.report.latent import positions, seconds_a_step
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError
+from sslctrl.views import view_of
 
 SLOWER = 2.0  # an episode takes two seconds: too quick to follow
 

@@ -16,6 +16,7 @@ from sslctrl.metrics.alignment import alignment_error
 from sslctrl.metrics.progress import reward_progress
 from sslctrl.rewards.latent_distance import LatentDistance
 from sslctrl.store import EpisodeStore
+from sslctrl.views import view_of
 
 STILL_M = 1e-3
 _POSITION = re.compile(r".*_[xyz]")
@@ -66,14 +67,13 @@ def progress(encoder: Encoder, episode: Episode, camera: str, goal: Episode, goa
     Learned and raw-pixel reward are minus the distance to the goal, in the embedding and between pixels; both see the
     same two cameras. Raises DataError where the true state is unknown.
     """
-    frames, target = view_of(episode, camera), view_of(goal, goal_camera)[-1:]
-    small, small_target = fit_size(frames, encoder.size_px), fit_size(target, encoder.size_px)
+    frames, target = view_of(episode, camera, encoder.size_px), view_of(goal, goal_camera, encoder.size_px)[-1:]
     end = positions(goal)[-1]
     return Progress(
         np.arange(len(frames)) * seconds_a_step(episode),
         np.linalg.norm(positions(episode) - end, axis=1),
-        _reward(encoder(small), encoder(small_target)),
-        _reward(*(part.reshape(len(part), -1).astype(np.float32) / 255 for part in (small, small_target))),
+        _reward(encoder(frames), encoder(target)),
+        _reward(*(part.reshape(len(part), -1).astype(np.float32) / 255 for part in (frames, target))),
     )
 
 
@@ -87,40 +87,15 @@ def positions(episode: Episode) -> np.ndarray:
     return np.asarray(episode.state[:, things], np.float64)
 
 
-def view_of(episode: Episode, camera: str) -> np.ndarray:
-    """Return one camera's frames, uint8 (T, H, W, 3). Raises DataError where the episode has no such camera."""
-    cameras = list(episode.meta["cameras"])
-    if camera not in cameras:
-        raise DataError(
-            f"no camera {camera!r} in this video; it has {', '.join(map(str, cameras))}; record it with that"
-        )
-    return np.asarray(episode.frames[cameras.index(camera)])
-
-
 def seconds_a_step(episode: Episode) -> float:
     """Return the time from one frame to the next; 0.1 s where the recorder did not say."""
     dt = episode.meta.get("dt_s")
     return float(dt) if isinstance(dt, int | float) and 1e-3 < dt < 60 else 0.1
 
 
-def fit_size(frames: np.ndarray, size_px: int) -> np.ndarray:
-    """Return frames as wide as the embedding reads them: means of blocks of pixels, which must fit without a rest.
-
-    uint8 (T, H, W, 3) -> (T, size_px, size_px, 3). Raises DataError where they do not fit.
-    """
-    count, height, width = frames.shape[:3]
-    times = height // size_px
-    if height != width or times < 1 or height % size_px:
-        raise DataError(
-            f"frames are {height} x {width}, the embedding reads {size_px}; allowed are its multiples; record such"
-        )
-    blocks = frames.reshape(count, size_px, times, size_px, times, 3)
-    return frames if times == 1 else blocks.mean(axis=(2, 4)).round().astype(np.uint8)
-
-
 def _both(embedding: Embedding, episode: Episode, pair: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    frames = [fit_size(view_of(episode, camera), embedding.size_px) for camera in pair]
-    return embedding.embed_hwc(frames[0]), embedding.embed_hwc(frames[1])
+    first, second = (embedding.embed_hwc(view_of(episode, camera, embedding.size_px)) for camera in pair)
+    return first, second
 
 
 def _reward(z: np.ndarray, goal: np.ndarray) -> np.ndarray:

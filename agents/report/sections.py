@@ -17,6 +17,7 @@ from agents.report.folder import Figure, RunFolder, as_figure, driver_of, number
 from agents.report.head import interval, percent
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError
+from sslctrl.views import view_of
 
 HERO_FILMS, ROLLOUT_FILMS = 4, 8
 _WHO = {"agent": "policy", "expert": "scripted expert", "random": "random actions", "do_nothing": "do nothing"}
@@ -69,7 +70,7 @@ def alignment(folder: RunFolder) -> Iterator[Block]:
     pair = folder.camera_pair(store.cameras)
     found = latent.median_alignment(folder.embedding, store, pair)
     episode = store.read(found.id)
-    first, second = (latent.view_of(episode, camera) for camera in pair)
+    first, second = (view_of(episode, camera) for camera in pair)
     yield Text(
         f"Held-out episode {found.id}, whose error is the median of {found.episodes}. For every frame of one view the "
         "embedding's nearest frame of the other view: were it perfect, both halves of the film would move as one."
@@ -88,7 +89,7 @@ def reward(folder: RunFolder) -> Iterator[Block]:
     """Learned reward, raw pixels' reward and the truth along an expert's, the policy's and a random episode."""
     goal = folder.demonstration()
     ours, theirs = folder.camera_pair(goal.meta["cameras"])
-    encoder = EmbeddingEncoder(folder.embedding, metric=folder.agent_config.get("metric") is True)
+    encoder = EmbeddingEncoder(folder.embedding)
     yield Text(
         f"Reward: minus the distance between camera {ours} now and camera {theirs} at the demonstration's end, in the "
         "embedding (learned) or between pixels (raw). In brackets: Spearman's correlation with the true progress. "

@@ -16,9 +16,6 @@ from sslctrl.objective import Objective, to_float
 class Embedding(Objective):
     """An objective with `embed`. Frames are square, `size_px` wide; embeddings have `dim` numbers."""
 
-    metric: Tensor
-    """float32 (D, D): |metric (z - z')| is the distance that `finish` chose; the identity until then."""
-
     def __init__(self, backbone: nn.Module, dim: int, size_px: int) -> None:
         super().__init__()
         if dim < 1 or size_px < 8:
@@ -26,7 +23,11 @@ class Embedding(Objective):
         self.backbone = backbone
         self.dim = dim
         self.size_px = size_px
-        self.register_buffer("metric", torch.eye(dim))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
@@ -63,10 +64,6 @@ class Embedding(Objective):
             frames = frames.copy()
         return self.embed(torch.from_numpy(frames).movedim(-1, 1), batch).cpu().numpy()
 
-    def project(self, z: Tensor) -> Tensor:
-        """Return metric z, (N, D): plain distances between these are distances under the metric."""
-        return z @ self.metric.mT
-
     def images(self, clips: Clips) -> Tensor:
         """Return all frames of the clips as float images (B, V, T, 3, H, W) in [0, 1] on the model's device.
 
@@ -75,7 +72,7 @@ class Embedding(Objective):
         if clips.frames.ndim != 6:
             raise InputError(f"the clips' frames are {tuple(clips.frames.shape)}; allowed are (B, V, T, 3, H, W)")
         self._check_size(clips.frames)
-        return to_float(clips.frames, self.metric.device)
+        return to_float(clips.frames, self.device)
 
     def _check_size(self, frames: Tensor) -> None:
         if frames.shape[-2:] != (self.size_px, self.size_px):
@@ -85,7 +82,7 @@ class Embedding(Objective):
             )
 
     def _embed_in_batches(self, frames: Tensor, batch: int) -> Tensor:
-        device = self.metric.device
+        device = self.device
         if not len(frames):
             to_float(frames, device)  # an empty batch has a dtype, too
             return torch.empty(0, self.dim, device=device)

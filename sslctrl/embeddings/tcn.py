@@ -19,8 +19,8 @@ from sslctrl.losses.npairs import npairs
 from sslctrl.losses.triplet import semihard_triplet
 from sslctrl.objective import Loss
 from sslctrl.sampling import camera_indices
+from sslctrl.slow_features import slow_features
 from sslctrl.store import EpisodeStore
-from sslctrl.two_views import noise_metric
 
 
 class Tcn(Embedding):
@@ -35,6 +35,9 @@ class Tcn(Embedding):
     the puck is all but absent. With `body`, columns of the proprioception, `body_weight` of the loss is the same
     contrast of what they leave unexplained in the embedding (`sslctrl.body`); distances then show the puck, too.
     """
+
+    readout: Tensor
+    """float32 (D, D): from what the net gives to what `embed` returns; the identity until `finish`."""
 
     def __init__(
         self,
@@ -52,7 +55,7 @@ class Tcn(Embedding):
         cameras: tuple[str, ...] = (),
         augment: bool = True,
         hue: float = 0.0,
-        whiten: bool = False,
+        slow: bool = True,
         size_px: int = 64,
     ) -> None:
         super().__init__(backbone, dim, size_px)
@@ -70,7 +73,8 @@ class Tcn(Embedding):
         self.steps_per_batch = steps_per_batch
         self.cameras = cameras
         self.strength = replace(DEFAULT if augment else STILL, hue=hue)
-        self.whiten = whiten
+        self.slow = slow
+        self.register_buffer("readout", torch.eye(dim))
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick one episode, up to `views_per_batch` cameras and `steps_per_batch` steps, the same in all of them.
@@ -111,15 +115,16 @@ class Tcn(Embedding):
         return Loss(value, metrics)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Return embeddings (N, D): unit vectors under the triplet loss; under the metric if `whiten`."""
+        """Return embeddings (N, D): unit vectors under the triplet loss, until `finish` turns them by `readout`."""
         z = self._raw(images)
         z = nn.functional.normalize(z, dim=-1) if self.kind == "triplet" else z
-        return self.project(z) if self.whiten else z
+        return z @ self.readout.mT
 
     def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
-        """Set the metric to the inverse covariance of what two views of one moment disagree on."""
-        self.metric.copy_(torch.eye(self.dim))
-        self.metric.copy_(noise_metric(self, store, self.cameras, rng))
+        """Read the embedding out by its slow features, if `slow`: distances then weigh what rarely moves."""
+        self.readout.copy_(torch.eye(self.dim))
+        if self.slow:
+            self.readout.copy_(slow_features(self, store, self.cameras, rng))
 
     def _contrast(self, anchors: Tensor, positives: Tensor) -> Tensor:
         if self.kind == "triplet":
@@ -131,7 +136,7 @@ class Tcn(Embedding):
         known = 0 if clips.proprio is None else clips.proprio.shape[-1]
         if clips.proprio is None or max(self.body) >= known or min(self.body) < 0:
             raise InputError(f"body is {self.body}; this video's proprioception has {known} columns; name some of them")
-        return clips.proprio[:, :1, :, list(self.body)].to(self.metric.device)
+        return clips.proprio[:, :1, :, list(self.body)].to(self.device)
 
     def _raw(self, images: Tensor) -> Tensor:
         return self.head(self.backbone(images))

@@ -242,14 +242,6 @@ def test_enlarging_repeats_pixels() -> None:
     assert large.shape == (2, 384, 288, 3) and np.array_equal(large[:, ::6, ::6], frames)
 
 
-def test_shrinking_takes_means_of_blocks() -> None:
-    frames = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(1, 4, 4, 3)
-    small = latent.fit_size(frames, 2)
-    assert small[0, 0, 0].tolist() == np.round(frames[0, :2, :2].mean(axis=(0, 1))).tolist()
-    with pytest.raises(DataError, match="multiples"):
-        latent.fit_size(frames, 3)
-
-
 def an_episode(names: list[str], state: np.ndarray, shade: np.ndarray) -> Episode:
     """One whose pictures are one grey, `shade` (T,), all over."""
     frames = np.broadcast_to(shade.astype(np.uint8)[None, :, None, None, None], (2, len(shade), 4, 4, 3))

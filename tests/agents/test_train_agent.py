@@ -18,6 +18,7 @@ from agents_toys import SIZE_PX, tiny
 from agents import checkpoint, train
 from agents.config import ALGORITHMS, OFF_POLICY, EvaluateConfig, TrainAgentConfig
 from agents.evaluate import evaluate, interval
+from agents.lesson import lesson_of
 from agents.model_state import training_of, weights_of
 from agents.train import train_agent
 from envs.collect import CollectConfig, record_episode
@@ -47,7 +48,7 @@ def test_every_algorithm_trains(algorithm: str, recorded: Path, tmp_path: Path) 
     [
         {"her": True},
         {"her": True, "observe": "state", "reward_from": "state", "prior": None, "demonstration": None},
-        {"reward_from": "random", "goal_from": "steps", "metric": True},
+        {"reward_from": "random", "goal_from": "steps"},
         {"reward_from": "pixels"},
         pytest.param({"processes": True}, marks=pytest.mark.slow),
         {"reward_from": "state", "reward": "huber"},
@@ -202,12 +203,16 @@ def test_names_that_are_not_there_are_one_line(
     assert says in _one_line(error, 2)
 
 
-def test_a_demonstration_of_another_size_is_one_line(recorded: Path, tmp_path: Path) -> None:
-    config = CollectConfig(tmp_path / "big", behaviors=("expert",), size_px=2 * SIZE_PX, steps=2)
-    EpisodeStore(tmp_path / "big", create=True).add(record_episode(config, 0))
-    with pytest.raises(InputError) as error:
-        train_agent(tiny(recorded, tmp_path / "run", demonstration=tmp_path / "big"))
-    assert "32 x 32 px; the embedding takes 16 px" in _one_line(error, 2)
+def test_a_demonstration_of_another_size_is_resized(recorded: Path, tmp_path: Path) -> None:
+    for name, size_px in (("big", 2 * SIZE_PX), ("same", SIZE_PX)):
+        config = CollectConfig(tmp_path / name, behaviors=("expert",), size_px=size_px, steps=2)
+        EpisodeStore(tmp_path / name, create=True).add(record_episode(config, 0))
+    same, big = (
+        lesson_of(tiny(recorded, tmp_path / "run", demonstration=tmp_path / name), recorded / "embedding").judge.targets
+        for name in ("same", "big")
+    )
+    assert same is not None and big is not None
+    assert np.linalg.norm(big - same) < 0.5 * np.linalg.norm(same) and not np.array_equal(big, same)
 
 
 def test_a_demonstration_that_is_not_there_is_one_line(recorded: Path, tmp_path: Path) -> None:

@@ -177,11 +177,10 @@ def test_embed_refuses_dtypes_and_batches(embedding) -> None:
         embedding.embed(torch.zeros(1, 3, SIZE_PX, SIZE_PX, dtype=torch.uint8), batch=0)
 
 
-def test_finish_leaves_a_usable_metric(embedding, tiny_store) -> None:
+def test_finish_leaves_a_usable_embedding(embedding, tiny_store) -> None:
     embedding.eval().finish(tiny_store, np.random.default_rng(0))
     z = embedding.embed_hwc(tiny_store.read(tiny_store.ids[0]).frames[0])
-    projected = embedding.project(torch.from_numpy(z))
-    assert projected.shape == z.shape and torch.isfinite(projected).all()
+    assert np.isfinite(z).all() and np.ptp(z, axis=0).max() > 0
 
 
 def test_no_name_is_taken_twice() -> None:

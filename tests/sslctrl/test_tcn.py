@@ -17,7 +17,6 @@ from sslctrl.errors import InputError
 from sslctrl.heads import PositionHead, SpatialSoftArgmax
 from sslctrl.losses.npairs import npairs
 from sslctrl.losses.triplet import semihard_triplet
-from sslctrl.two_views import noise_metric
 from vision.backbones.conv import Conv
 
 CAMERAS = ("front", "left", "right")
@@ -243,39 +242,19 @@ def test_loss_refuses(shape: tuple[int, int, int]) -> None:
         small().loss(Clips(torch.zeros(*shape, 3, 32, 32, dtype=torch.uint8)), torch.Generator())
 
 
-# --- metric
+# --- slow features
 
 
-class _Noisy:
-    """Embeds a frame as a known vector plus noise of known covariance, different in every view."""
-
-    dim = 3
-    scales = np.array([0.1, 1.0, 5.0])
-
-    def __init__(self) -> None:
-        self.rng = np.random.default_rng(0)
-
-    def embed_hwc(self, frames: np.ndarray) -> np.ndarray:
-        return (self.rng.normal(size=(len(frames), 3)) * self.scales).astype(np.float32)
-
-
-def test_metric_whitens_what_views_disagree_on(tiny_store) -> None:
-    metric = noise_metric(_Noisy(), tiny_store, (), np.random.default_rng(0))  # type: ignore[arg-type]
-    torch.testing.assert_close(metric, metric.T)
-    wanted = torch.diag(torch.tensor(1 / (np.sqrt(2) * _Noisy.scales), dtype=torch.float32))
-    assert (metric[2, 2] / wanted[2, 2] - 1).abs() < 0.2
-    assert metric[0, 0] > 5 * metric[2, 2] and metric[1, 1] > 2 * metric[2, 2]
-
-
-def test_finish_sets_the_metric_and_whiten_uses_it(tiny_store) -> None:
-    plain, white = small(), small(whiten=True)
+def test_finish_reads_out_slow_features_once(tiny_store) -> None:
+    plain, slow = small(slow=False), small()
     frames = clips().frames.flatten(0, 2)
-    before = white.embed(frames)
-    for model in (plain, white):
+    before = plain.embed(frames)
+    for model in (plain, slow):
         model.eval()
         model.finish(tiny_store, np.random.default_rng(0))
-    assert torch.equal(plain.metric, white.metric) and not torch.equal(plain.metric, torch.eye(4))
     torch.testing.assert_close(plain.embed(frames), before)
-    torch.testing.assert_close(white.embed(frames), plain.project(plain.embed(frames)))
-    white.finish(tiny_store, np.random.default_rng(0))
-    assert torch.equal(plain.metric, white.metric)  # finishing twice whitens once
+    torch.testing.assert_close(slow.embed(frames), before @ slow.readout.T)
+    assert not torch.equal(slow.readout, torch.eye(4))
+    first = slow.readout.clone()
+    slow.finish(tiny_store, np.random.default_rng(0))
+    assert torch.equal(slow.readout, first)

@@ -81,9 +81,9 @@ def test_a_pretext_task_is_no_embedding(tmp_path: Path) -> None:
 def test_refuses_a_checkpoint_that_does_not_fit_or_says_too_little(tmp_path: Path) -> None:
     objective = build_objective(spec())
     weights = objective.state_dict()
-    weights.pop("metric")
+    weights.pop("readout")
     checkpoint.save(tmp_path / "a", KIND, spec_of(objective), weights, {})
-    with pytest.raises(CheckpointError, match="metric"):
+    with pytest.raises(CheckpointError, match="readout"):
         load_objective(tmp_path / "a")
     checkpoint.save(tmp_path / "b", KIND, {"name": "tcn"}, weights, {})
     with pytest.raises(CheckpointError, match="backbone"):

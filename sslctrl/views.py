@@ -1,0 +1,44 @@
+"""One camera's frames out of an episode, and frames of any size as squares that an embedding reads."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from sslctrl.clips import Episode
+from sslctrl.errors import InputError, nearest
+
+
+def view_of(episode: Episode, camera: str, size_px: int | None = None) -> np.ndarray:
+    """Return one camera's frames, uint8 (T+1, H, W, 3), as they are or as squares. Raises InputError for another
+    camera.
+    """
+    cameras = list(episode.meta["cameras"])
+    if camera not in cameras:
+        raise InputError(
+            f"no camera {camera!r} in this video; the nearest are {nearest(camera, cameras)}; choose one, or record it"
+        )
+    frames = np.asarray(episode.frames[cameras.index(camera)])
+    return frames if size_px is None else square(frames, size_px)
+
+
+def square(frames: np.ndarray, size_px: int) -> np.ndarray:
+    """Return the middle square of frames at another size: uint8 (T, H, W, 3) -> (T, size_px, size_px, 3).
+
+    Smaller by means over areas, so that nothing aliases; larger by linear interpolation. Frames of that size are
+    returned as they are. Raises InputError on another dtype or shape.
+    """
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or size_px < 1:
+        raise InputError(
+            f"frames are {frames.dtype} {frames.shape}, size_px is {size_px}; "
+            "allowed are uint8 (T, H, W, 3) and 1 or more; pass frames as they were recorded"
+        )
+    height, width = frames.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = frames[:, top : top + side, left : left + side]
+    if side == size_px:
+        return middle
+    how = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
+    resized = [cv2.resize(np.ascontiguousarray(frame), (size_px, size_px), interpolation=how) for frame in middle]
+    return np.stack(resized) if resized else np.empty((0, size_px, size_px, 3), np.uint8)

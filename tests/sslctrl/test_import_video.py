@@ -1,0 +1,98 @@
+"""Films of one's own become an episode that everything else can learn from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sslctrl.errors import DataError, InputError, SslctrlError
+from sslctrl.import_config import ImportConfig
+from sslctrl.import_video import import_video
+
+
+def film(path: Path, frames: int = 10, left: int = 8, fps: float = 20.0) -> Path:
+    """Write a film, 64 wide and 48 high, of a red square that goes down 2 px a frame."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (64, 48))
+    for step in range(frames):
+        frame = np.full((48, 64, 3), 40, np.uint8)
+        frame[4 + 2 * step : 16 + 2 * step, 8 + left : 20 + left] = (30, 30, 220)  # blue, green, red
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+def test_two_films_become_one_episode(tmp_path: Path) -> None:
+    videos = (film(tmp_path / "front.avi"), film(tmp_path / "side.avi", left=16))
+    np.save(tmp_path / "hand.npy", np.arange(20.0).reshape(10, 2))
+    np.save(tmp_path / "command.npy", np.arange(10).reshape(10, 1))
+    config = ImportConfig(
+        tmp_path / "store", videos, size_px=48, proprio=tmp_path / "hand.npy", actions=tmp_path / "command.npy"
+    )
+    store = import_video(config)
+    episode = store.read(store.ids[0])
+    assert store.cameras == ("front", "side") and episode.frames.shape == (2, 10, 48, 48, 3)
+    assert episode.meta["dt_s"] == pytest.approx(0.05)
+    for view, column in enumerate((14, 22)):  # the middle square begins 8 px from the left
+        for step in (0, 5, 9):
+            red, green, blue = episode.frames[view, step, 10 + 2 * step, column].astype(int)
+            assert red > 180 and green < 70 and blue < 70
+            assert episode.frames[view, step, 40 - step, 40].max() < 80
+    np.testing.assert_array_equal(episode.proprio, np.arange(20, dtype=np.float32).reshape(10, 2))
+    np.testing.assert_array_equal(episode.action[:, 0], np.arange(9, dtype=np.float32))
+    assert store.verify() == []
+
+
+def test_every_second_frame_under_names_of_ones_own(tmp_path: Path) -> None:
+    config = ImportConfig(tmp_path / "store", (film(tmp_path / "a.avi"),), cameras=("wrist",), every=2, size_px=16)
+    assert import_video(config).lengths.tolist() == [5]
+    assert import_video(config).cameras == ("wrist",)
+    assert import_video(config).read("000002").meta["dt_s"] == pytest.approx(0.1)
+    with pytest.raises(InputError, match=r"cameras are head, those of .* are wrist"):
+        import_video(replace(config, cameras=("head",)))
+
+
+def wrong_length(folder: Path) -> ImportConfig:
+    return ImportConfig(folder / "store", (film(folder / "a.avi"), film(folder / "b.avi", frames=9)))
+
+
+def no_film(folder: Path) -> ImportConfig:
+    (folder / "a.mp4").write_text("words")
+    return ImportConfig(folder / "store", (folder / "a.mp4",))
+
+
+def short_vectors(folder: Path) -> ImportConfig:
+    np.save(folder / "hand.npy", np.zeros((9, 2)))
+    return ImportConfig(folder / "store", (film(folder / "a.avi"),), proprio=folder / "hand.npy")
+
+
+def pickled(folder: Path) -> ImportConfig:
+    np.save(folder / "hand.npy", np.array([{}], object), allow_pickle=True)
+    return ImportConfig(folder / "store", (film(folder / "a.avi"),), proprio=folder / "hand.npy")
+
+
+@pytest.mark.parametrize(
+    ("broken", "message", "kind"),
+    [
+        (wrong_length, "the videos have 10, 9 frames", InputError),
+        (no_film, "a.mp4 shows no frame", DataError),
+        (short_vectors, r"allowed are finite numbers \(10, any\)", InputError),
+        (pickled, "hand.npy cannot be read", DataError),
+    ],
+)
+def test_what_does_not_fit_is_one_line_and_adds_nothing(
+    tmp_path: Path, broken, message: str, kind: type[SslctrlError]
+) -> None:
+    with pytest.raises(kind, match=message) as caught:
+        import_video(broken(tmp_path))
+    assert "\n" not in str(caught.value) and not (tmp_path / "store").exists()
+
+
+def test_names_are_one_a_video(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="2 videos and 1 cameras"):
+        ImportConfig(tmp_path, (Path("a"), Path("b")), cameras=("x",))
+    with pytest.raises(InputError, match="cameras are a, a; allowed are different names"):
+        ImportConfig(tmp_path, (Path("x/a.mp4"), Path("y/a.mp4")))

@@ -1,0 +1,45 @@
+"""One camera's frames, at the size that is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from squares import moving_square
+
+from sslctrl.errors import InputError
+from sslctrl.views import square, view_of
+
+
+def test_the_named_camera_is_taken() -> None:
+    episode = moving_square(0, views=2, size_px=16)
+    for index, camera in enumerate(episode.meta["cameras"]):
+        np.testing.assert_array_equal(view_of(episode, camera), episode.frames[index])
+    assert view_of(episode, episode.meta["cameras"][1], 8).shape == (*episode.frames.shape[1:2], 8, 8, 3)
+    with pytest.raises(InputError, match=r"no camera 'frnt'.*nearest are front"):
+        view_of(episode, "frnt")
+
+
+def test_shrinking_takes_means_over_areas() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (3, 12, 12, 3)).astype(np.uint8)
+    means = frames.reshape(3, 4, 3, 4, 3, 3).mean(axis=(2, 4))
+    assert np.abs(square(frames, 4) - means).max() <= 0.5 + 1e-6
+
+
+def test_a_wide_frame_loses_its_sides() -> None:
+    frames = np.zeros((1, 6, 10, 3), np.uint8)
+    frames[:, :, 2:8] = 200
+    assert (square(frames, 6) == 200).all() and (square(frames, 3) == 200).all() and (square(frames, 9) == 200).all()
+
+
+def test_frames_of_that_size_are_not_copied() -> None:
+    frames = np.zeros((2, 8, 8, 3), np.uint8)
+    assert np.shares_memory(square(frames, 8), frames)
+    assert square(frames[:0], 4).shape == (0, 4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((2, 8, 8, 3)), np.zeros((8, 8, 3), np.uint8), np.zeros((2, 8, 8, 4), np.uint8)]
+)
+def test_other_arrays_are_refused(bad: np.ndarray) -> None:
+    with pytest.raises(InputError, match="allowed are uint8"):
+        square(bad, 4)
