@@ -19,9 +19,11 @@ from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError, nearest
 from sslctrl.store import EpisodeStore
 
+REDRAWS = 100
+
 
 class FixedGoal(gym.Wrapper):
-    """Every episode has the same goal (G,), metres."""
+    """Every episode has the same goal (G,), metres. Starts that have reached it already are drawn again."""
 
     def __init__(self, env: gym.Env, goal: np.ndarray) -> None:
         super().__init__(env)
@@ -29,7 +31,13 @@ class FixedGoal(gym.Wrapper):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict]:
         """Start an episode towards the goal."""
-        return self.env.reset(seed=seed, options={**(options or {}), "goal": self.goal})
+        options = {**(options or {}), "goal": self.goal}
+        started = self.env.reset(seed=seed, options=options)
+        for _ in range(REDRAWS):
+            if not started[1]["is_success"]:
+                break
+            started = self.env.reset(options=options)  # without the seed: the next start of the same stream
+        return started
 
 
 def spec_of(env_id: str) -> EnvSpec:

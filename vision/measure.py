@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from tqdm import tqdm
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.metrics.alignment import alignment_of, alignment_over_views, state_floor
+from sslctrl.metrics.positions import position_columns
 from sslctrl.metrics.probe import probe_r2
 from sslctrl.sampling import camera_indices
 from sslctrl.store import EpisodeStore
@@ -20,7 +20,6 @@ from vision.build import ObjectiveSpec, build_objective
 
 RESOLUTION_M = 0.01
 """The displacement that a picture is taken to show: about a pixel of a 64 px view of the table."""
-_POSITION = re.compile(r"(.*_)?[xyz]")
 _UNTRAINED_SEED = 12345  # other than the seeds people train with, so that these weights are no one's first
 
 
@@ -67,9 +66,9 @@ def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[s
 
 
 def _positions(store: EpisodeStore) -> tuple[list[int], list[str]]:
-    """Return the columns and names of the states that are positions, m: hand_x, and not hand_vx or hand_yaw."""
+    """Return the columns and names of the states that are positions."""
     names = list(store.read(store.ids[0]).meta.get("state_names", []))
-    columns = [column for column, name in enumerate(names) if _POSITION.fullmatch(name)]
+    columns = position_columns(names)
     if not columns:
         raise InputError(
             f"the states of {store.root} are {', '.join(names) or 'not named'}; allowed are some that end in x, y or "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +12,13 @@ from sslctrl.clips import Episode
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import DataError
 from sslctrl.metrics.alignment import alignment_error
+from sslctrl.metrics.positions import position_columns
 from sslctrl.metrics.progress import reward_progress
 from sslctrl.rewards.latent_distance import LatentDistance
 from sslctrl.store import EpisodeStore
 from sslctrl.views import view_of
 
 STILL_M = 1e-3
-_POSITION = re.compile(r".*_[xyz]")
 
 
 class Alignment(NamedTuple):
@@ -82,7 +81,7 @@ def positions(episode: Episode) -> np.ndarray:
     names = [str(name) for name in episode.meta.get("state_names", ())]
     if not names or len(names) != episode.state.shape[1]:
         raise DataError("the true state is not in this video; a real robot's has none; record a simulated one")
-    places = [i for i, name in enumerate(names) if _POSITION.fullmatch(name)] or list(range(len(names)))
+    places = position_columns(names) or list(range(len(names)))
     things = [i for i in places if not names[i].startswith("hand_")] or places
     return np.asarray(episode.state[:, things], np.float64)
 
