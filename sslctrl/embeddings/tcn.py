@@ -50,6 +50,7 @@ class Tcn(Embedding):
         margin: float = 0.2,
         views_per_batch: int = 2,
         steps_per_batch: int = 50,
+        window: int = 0,
         body: tuple[int, ...] = (),
         body_weight: float = 0.7,
         cameras: tuple[str, ...] = (),
@@ -65,19 +66,23 @@ class Tcn(Embedding):
                 f"views_per_batch is {views_per_batch} and steps_per_batch {steps_per_batch}; "
                 "allowed are 2 or more of each; change them"
             )
+        if window and window < steps_per_batch:
+            raise InputError(f"window is {window}; allowed are 0, the whole episode, or {steps_per_batch} or more")
         if not 0 <= body_weight <= 1:
             raise InputError(f"body_weight is {body_weight}; allowed is 0 to 1; change it")
         self.kind, self.l2, self.margin = loss, l2, margin
         self.body, self.body_weight = body, body_weight
         self.views_per_batch = views_per_batch
         self.steps_per_batch = steps_per_batch
+        self.window = window
         self.cameras = cameras
         self.strength = replace(DEFAULT if augment else STILL, hue=hue)
         self.slow = slow
         self.register_buffer("readout", torch.eye(dim))
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
-        """Pick one episode, up to `views_per_batch` cameras and `steps_per_batch` steps, the same in all of them.
+        """Pick one episode, up to `views_per_batch` cameras and `steps_per_batch` steps out of `window` in a row, the
+        same in all of them.
 
         The same cameras for every step: an anchor's negatives then come from its positive's own camera, so that which
         camera took a frame tells nothing of whether it is the positive. Raises InputError for unknown cameras.
@@ -91,7 +96,9 @@ class Tcn(Embedding):
         episode = rng.choice(usable, size=1)
         view = rng.choice(cameras, size=min(len(cameras), self.views_per_batch), replace=False)
         length = layout.lengths[episode[0]]
-        step = np.sort(rng.choice(length, size=min(length, self.steps_per_batch), replace=False))
+        window = min(length, self.window or length)
+        first = rng.integers(length - window + 1)
+        step = first + np.sort(rng.choice(window, size=min(window, self.steps_per_batch), replace=False))
         return Pick(episode, view[None], np.broadcast_to(step, (1, len(view), len(step))))
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:

@@ -148,6 +148,18 @@ def test_pick_refuses_cameras(cameras: tuple[str, ...], message: str) -> None:
         small(cameras=cameras).pick(Layout(np.array([9]), 3, CAMERAS), np.random.default_rng(0))
 
 
+def test_steps_lie_in_a_window_that_may_lie_anywhere() -> None:
+    layout, rng = Layout(np.array([100, 7]), 3, CAMERAS), np.random.default_rng(0)
+    model = small(window=20, steps_per_batch=10)
+    picks = [model.pick(layout, rng) for _ in range(2000)]
+    long = [pick.step[0, 0] for pick in picks if pick.episode[0] == 0]
+    assert {len(set(steps)) for steps in long} == {10} and max(np.ptp(steps) for steps in long) == 19
+    assert {int(step) for steps in long for step in steps} == set(range(100))
+    assert all(pick.step[0, 0].tolist() == list(range(7)) for pick in picks if pick.episode[0] == 1)
+    with pytest.raises(InputError, match="window is 9; allowed are 0, the whole episode, or 10 or more"):
+        small(window=9, steps_per_batch=10)
+
+
 def test_pick_refuses_episodes_of_one_frame() -> None:
     with pytest.raises(InputError, match="2 frames or more"):
         small().pick(Layout(np.array([1, 1]), 3, CAMERAS), np.random.default_rng(0))
