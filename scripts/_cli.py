@@ -45,6 +45,7 @@ def main(
     """
     for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(threads, "1")  # before torch is imported: threads beyond a core each are slower
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait take busy cores from others
     sys.path.append(os.getcwd())  # where a user's own package.module:Class is looked for
     args = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in args
