@@ -90,7 +90,7 @@ def embedding_config(config: DemoConfig) -> TrainConfig:
         store=video / "train",
         run=Path(config.run) / "embedding",
         name="tcn",
-        options={"views_per_batch": 3, "body": (0, 1), "body_weight": 0.7, "augment": False, "hue": 0.5},
+        options={"views_per_batch": 3, "body": (0, 1), "body_weight": 0.68, "augment": False, "hue": 0.5},
         eval_store=video / "heldout",
         fit=FitConfig(steps=config.embedding_steps, lr=2e-3, seed=config.seed),
     )

@@ -25,7 +25,7 @@ class DemoConfig:
     """Control steps of each."""
     heldout_episodes: int = 20
     """Episodes, of colours never trained on, to measure the embedding on."""
-    embedding_steps: int = 2000
+    embedding_steps: int = 3000
     """Batches the embedding is trained on."""
     agent_steps: int = 15_000
     """Control steps the policy is trained for."""
