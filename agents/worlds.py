@@ -19,11 +19,13 @@ from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError, nearest
 from sslctrl.store import EpisodeStore
 
-REDRAWS = 100
+_REDRAWS = 100
 
 
 class FixedGoal(gym.Wrapper):
-    """Every episode has the same goal (G,), metres. Starts that have reached it already are drawn again."""
+    """Every episode has the same goal (G,), metres. Starts that have reached it already are drawn again,
+    up to 100 times.
+    """
 
     def __init__(self, env: gym.Env, goal: np.ndarray) -> None:
         super().__init__(env)
@@ -33,7 +35,7 @@ class FixedGoal(gym.Wrapper):
         """Start an episode towards the goal."""
         options = {**(options or {}), "goal": self.goal}
         started = self.env.reset(seed=seed, options=options)
-        for _ in range(REDRAWS):
+        for _ in range(_REDRAWS):
             if not started[1]["is_success"]:
                 break
             started = self.env.reset(options=options)  # without the seed: the next start of the same stream

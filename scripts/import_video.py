@@ -9,8 +9,12 @@ from sslctrl.store import EpisodeStore
 
 
 def summary(store: EpisodeStore) -> str:
-    """Say what lies where, and how to go on."""
-    return f"{len(store)} episodes in {store.root}; next: train_embedding.py --store {store.root} --run runs/tcn"
+    """Say what lies where, and how to go on: one camera teaches no multi-view embedding."""
+    size_px = store.read(store.ids[0]).frames.shape[2]
+    name = "tcn" if len(store.cameras) > 1 else "vae"
+    options = "" if size_px == 64 else f" --options size_px={size_px}"
+    command = f"train_embedding.py --store {store.root} --run runs/{name} --name {name}{options}"
+    return f"{len(store)} episodes in {store.root}; next, when there are enough: {command}"
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class FitConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes the GPU where there is one; a GPU computes in bf16, a CPU in float32."""
     threads: int = 1
-    """CPU threads of torch; two are faster where a core is idle."""
+    """CPU threads of torch; more than one is faster where a core is idle, and slow where the cores are busy."""
     checkpoint_every: int = 500
     """Steps from one checkpoint to the next; the newest two are kept."""
     log_every: int = 20

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslctrl.errors import InputError
-
 
 @dataclass(frozen=True)
 class ImportConfig:
@@ -23,23 +21,10 @@ class ImportConfig:
     size_px: int = 64
     """Side of the square frames: the middle of each is cut out and resized."""
     every: int = 1
-    """Keep each such frame: 3 makes 10 a second of 30."""
+    """Keep one of so many frames: 3 makes 10 a second of 30; then actions cannot be given, since they would be lost."""
     proprio: Path | None = None
     """.npy of float32 (frames, P): what the robot knows of its body at each frame of the files."""
     actions: Path | None = None
     """.npy of float32 (frames, A): the action that each frame of the files was followed by."""
     success: bool = False
     """Whether the recording shows the task done."""
-
-    def __post_init__(self) -> None:
-        if self.size_px < 8 or self.every < 1:
-            raise InputError(f"size_px is {self.size_px}, every {self.every}; allowed are >= 8 and >= 1; change them")
-        if self.cameras and len(self.cameras) != len(self.videos):
-            raise InputError(f"{len(self.videos)} videos and {len(self.cameras)} cameras; allowed is one name a video")
-        if not self.videos or len(set(self.names)) < len(self.videos):
-            raise InputError(f"cameras are {', '.join(self.names) or 'none'}; allowed are different names; give them")
-
-    @property
-    def names(self) -> list[str]:
-        """The cameras' names, one a video."""
-        return list(self.cameras or (path.stem for path in self.videos))

@@ -18,71 +18,116 @@ from sslctrl.views import square
 def import_video(config: ImportConfig) -> EpisodeStore:
     """Add the recording to the store and return it; learning needs nothing else of a robot.
 
-    Raises DataError for a file that cannot be read, InputError where the cameras differ in length, StorageError.
+    Raises DataError for a file that cannot be read, InputError where the cameras differ in length or the store holds
+    recordings of another kind, StorageError where it cannot be written.
     """
-    views = [read_video(path, config.size_px) for path in tqdm(config.videos, desc="videos", disable=None)]
-    lengths = [len(view) for view in views]
+    cameras = _checked_cameras(config)
+    proprio, actions = (_vectors(path) for path in (config.proprio, config.actions))
+    films = [read_film(path, config.size_px, config.every) for path in tqdm(config.videos, desc="films", disable=None)]
+    lengths = [length for _, length in films]
     if len(set(lengths)) > 1 or lengths[0] <= config.every:
         raise InputError(
             f"the videos have {', '.join(map(str, lengths))} frames; allowed is one number, above {config.every}; "
             "cut them to the same moments"
         )
-    seconds = _seconds_a_frame(config.videos[0]) * config.every
-    frames = np.stack([view[:: config.every] for view in views])
-    proprio, action = (_vectors(path, lengths[0])[:: config.every] for path in (config.proprio, config.actions))
-    count = frames.shape[1]
+    for path, values in ((config.proprio, proprio), (config.actions, actions)):
+        if values is not None and len(values) != lengths[0]:
+            raise InputError(
+                f"{path} has {len(values)} rows; allowed is one a frame of the films, {lengths[0]}; mend it"
+            )
+    frames = np.stack([film for film, _ in films])
+    nothing = np.zeros((lengths[0], 0), np.float32)
+    steps = frames.shape[1] - 1
     episode = Episode(
         frames,
-        state=np.zeros((count, 0), np.float32),
-        proprio=proprio,
-        action=action[:-1],
-        reward=np.zeros(count - 1, np.float32),
-        meta={"cameras": config.names, "success": config.success, "dt_s": seconds, "state_names": []},
+        state=np.zeros((steps + 1, 0), np.float32),
+        proprio=(nothing if proprio is None else proprio)[:: config.every],
+        action=(nothing if actions is None else actions)[:: config.every][:-1],
+        reward=np.zeros(steps, np.float32),
+        meta={"cameras": cameras, "success": config.success, "state_names": [], **_pace(config)},
     )
     store = EpisodeStore(config.out, create=True)
-    if store.ids and list(store.cameras) != config.names:
-        raise InputError(
-            f"cameras are {', '.join(config.names)}, those of {store.root} are {', '.join(store.cameras)}; "
-            "allowed is one rig a store; name them so, or start another store"
-        )
+    _check_alike(episode, store)
     store.add(episode, config.id)
     return store
 
 
-def read_video(path: Path, size_px: int) -> np.ndarray:
-    """Return a film's frames, uint8 RGB (T, size_px, size_px, 3). Raises DataError where none can be read."""
-    film = cv2.VideoCapture(str(path))
-    frames = []
-    try:
-        while True:
-            good, frame = film.read()
+def read_film(path: Path, size_px: int, every: int = 1) -> tuple[np.ndarray, int]:
+    """Return one of `every` frames, uint8 RGB (T, size_px, size_px, 3), and how many the film has.
+
+    Raises DataError where none can be read.
+    """
+    film, frames, count = _opened(path), [], 0
+    while film.grab():
+        if count % every == 0:
+            good, frame = film.retrieve()
             if not good:
-                break
+                raise DataError(f"frame {count} of {path} cannot be read; allowed is a whole video; copy it again")
             frames.append(square(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)[None], size_px)[0])
-    finally:
-        film.release()
+        count += 1
+    film.release()
     if not frames:
         raise DataError(f"{path} shows no frame; allowed is a video that OpenCV reads, as MP4; check the file")
-    return np.stack(frames)
+    return np.stack(frames), count
 
 
-def _seconds_a_frame(path: Path) -> float:
-    film = cv2.VideoCapture(str(path))
+def _opened(path: Path) -> cv2.VideoCapture:
+    if not Path(path).is_file():
+        raise DataError(f"there is no file {path}; allowed are videos, one a camera; check the name")
+    return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+
+
+def _pace(config: ImportConfig) -> dict[str, float]:
+    """Return the seconds from one kept frame to the next, where the first film says them."""
+    film = _opened(config.videos[0])
     rate = film.get(cv2.CAP_PROP_FPS)
     film.release()
-    return 1 / rate if 0 < rate < 1000 else 0.1
+    return {"dt_s": config.every / rate} if 0 < rate < 1000 else {}
 
 
-def _vectors(path: Path | None, frames: int) -> np.ndarray:
-    """Read float32 (frames, S), or nothing (frames, 0) where there is no file."""
+def _checked_cameras(config: ImportConfig) -> list[str]:
+    """Return the cameras' names, one a video. Raises InputError for options that do not go together."""
+    if config.size_px < 8 or config.every < 1:
+        raise InputError(f"size_px is {config.size_px}, every {config.every}; allowed are >= 8 and >= 1; change them")
+    if config.every > 1 and config.actions is not None:
+        raise InputError(
+            f"every is {config.every} and actions are given; allowed is every=1; join the actions yourself"
+        )
+    names = list(config.cameras or (Path(path).stem for path in config.videos))
+    if len(names) != len(config.videos):
+        raise InputError(f"{len(config.videos)} videos and {len(names)} cameras; allowed is one name a video")
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"cameras are {', '.join(names) or 'none'}; allowed are different names; give them")
+    return names
+
+
+def _check_alike(episode: Episode, store: EpisodeStore) -> None:
+    """Raise InputError where the store's episodes are of another kind: no batch could be made of both."""
+    if not store.ids:
+        return
+    first = store.read(store.ids[0])
+    for name, ours, theirs in (
+        ("cameras", episode.meta["cameras"], first.meta["cameras"]),
+        ("size_px", episode.frames.shape[2:4], first.frames.shape[2:4]),
+        ("proprio", episode.proprio.shape[1], first.proprio.shape[1]),
+        ("actions", episode.action.shape[1], first.action.shape[1]),
+    ):
+        if ours != theirs:
+            raise InputError(
+                f"{name} of this recording: {ours}, of those in {store.root}: {theirs}; allowed is one kind a store; "
+                "make it alike, or start another store"
+            )
+
+
+def _vectors(path: Path | None) -> np.ndarray | None:
+    """Read float32 (frames, S) from a .npy file. Raises DataError or InputError."""
     if path is None:
-        return np.zeros((frames, 0), np.float32)
+        return None
     try:
-        values = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read ({error}); allowed is a .npy file of numbers; save it so") from error
-    if values.ndim != 2 or len(values) != frames or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-        raise InputError(
-            f"{path} is {values.dtype} {values.shape}; allowed are finite numbers ({frames}, any); mend it"
-        )
+    if values.ndim != 2 or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise InputError(f"{path} is {values.dtype} {values.shape}; allowed are finite numbers (frames, any); mend it")
     return values.astype(np.float32)

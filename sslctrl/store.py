@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -133,9 +134,10 @@ class EpisodeStore:
 
     @cached_property
     def _vectors(self) -> dict[str, Vectors]:
-        episodes = [self._load(id) for id in self._ids]
+        folders = [self.root / id for id in self._ids]
+        metas = [episode_files.load_meta(folder) for folder in folders]
         return {
-            name: Vectors.joined([getattr(episode, name) for episode in episodes], name)
+            name: Vectors.joined(list(map(episode_files.load_array, folders, repeat(name), metas)), name)
             for name in ("action", "proprio", "state")
         }
 

@@ -9,14 +9,14 @@ from sslctrl.clips import Episode
 from sslctrl.errors import InputError, nearest
 
 
-def view_of(episode: Episode, camera: str, size_px: int | None = None) -> np.ndarray:
-    """Return one camera's frames, uint8 (T+1, H, W, 3), as they are or as squares. Raises InputError for another
-    camera.
+def view_of(episode: Episode, camera: str, size_px: int | None = None, what: str = "this video") -> np.ndarray:
+    """Return one camera's frames, uint8 (T+1, H, W, 3), as they are or as squares. Raises InputError, naming `what`,
+    for another camera.
     """
     cameras = list(episode.meta["cameras"])
     if camera not in cameras:
         raise InputError(
-            f"no camera {camera!r} in this video; the nearest are {nearest(camera, cameras)}; choose one, or record it"
+            f"{what} has no camera {camera!r}; the nearest are {nearest(camera, cameras)}; choose one, or record it"
         )
     frames = np.asarray(episode.frames[cameras.index(camera)])
     return frames if size_px is None else square(frames, size_px)

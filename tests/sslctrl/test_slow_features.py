@@ -1,4 +1,4 @@
-"""Slow features of an embedding whose slow, fast and one-eyed parts are known."""
+"""Slow features of an embedding whose slow, slower, fast and one-eyed parts are known."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from sslctrl.clips import Episode
 from sslctrl.slow_features import slow_features
 from sslctrl.store import EpisodeStore
 
-STEPS, VIEWS = 120, 2
+STEPS, VIEWS = 240, 2
 MIX = np.random.default_rng(3).normal(size=(4, 4))
 FAST = np.random.default_rng(4).normal(size=STEPS)
+SLOW, SLOWER = 0, 1
 
 
 class Known:
-    """Embeds frame (episode, step, view) as four signals, mixed: slow and loud, slow and faint, fast, and of one view.
+    """Embeds frame (episode, step, view) as four signals, mixed: slow, slower and fainter, fast, and of one view.
 
     What is fast is drawn anew at every step, and what is of one view differs between the cameras.
     """
 
     dim = 4
+    sizes = np.array([2, 1, 1, 1])
 
     def signals(self, frames: np.ndarray) -> np.ndarray:
         step, view, episode = (frames[:, 0, 0, channel].astype(float) for channel in range(3))
         phase = 2 * np.pi * step / STEPS + episode
-        fast = FAST[step.astype(int)]
         one_eyed = np.where(view, 1.0, -1.0) * (1 + 0.5 * np.sin(5 * phase))
-        return np.stack([5 * np.sin(phase), 0.5 * np.cos(phase), fast, one_eyed], axis=1)
+        return np.stack([np.sin(8 * phase), np.sin(4 * phase), FAST[step.astype(int)], one_eyed], axis=1) * self.sizes
 
     def embed_hwc(self, frames: np.ndarray) -> np.ndarray:
         return (self.signals(frames) @ MIX.T).astype(np.float32)
@@ -49,26 +50,43 @@ def counted(tmp_path: Path) -> EpisodeStore:
     return store
 
 
-def test_slow_signals_are_kept_equally_and_others_left_out(counted: EpisodeStore) -> None:
+def test_the_slower_comes_first_and_weighs_more(counted: EpisodeStore) -> None:
     rows = slow_features(Known(), counted, (), np.random.default_rng(0)).numpy()  # type: ignore[arg-type]
     assert (np.abs(rows).sum(axis=1) > 0).tolist() == [True, True, False, False]
-    weights = np.abs(rows[:2] @ MIX)  # of each signal in each feature
-    slow = weights * [5, 0.5, 1, 1]
-    assert slow[:, 2:].max() < 0.05 * slow[:, :2].max()
-    sizes = np.linalg.norm(slow[:, :2], axis=0)  # ten times as loud; but for the shrinkage they would weigh the same
-    assert 1 / 5 < sizes[0] / sizes[1] < 5
+    weights = np.abs(rows[:2] @ MIX) * Known.sizes  # of each signal in each feature
+    assert weights[:, [2, 3]].max() < 0.1 * weights[:, [SLOW, SLOWER]].max()
+    assert weights[0].argmax() == SLOWER and weights[1].argmax() == SLOW
+    # sin(k phase) has variance 1/2, and its change over a phase of d the variance 2 sin(k d / 2)^2; d is that of 4 steps
+    ratio = [0.25 / np.sin(k * (2 * np.pi * 4 / STEPS) / 2) ** 2 for k in (4, 8)]
+    assert weights[0, SLOWER] ** 2 / 2 == pytest.approx(ratio[0] ** 2, rel=0.3)
+    assert weights[1, SLOW] ** 2 / 2 == pytest.approx(ratio[1] ** 2, rel=0.3)
 
 
 def test_one_camera_is_enough(counted: EpisodeStore) -> None:
     rows = slow_features(Known(), counted, ("a",), np.random.default_rng(0)).numpy()  # type: ignore[arg-type]
-    weights = np.abs(rows @ MIX) * [5, 0.5, 1, 1]
-    assert weights[:, 2].max() < 0.05 * weights[:, :2].max()
+    weights = np.abs(rows @ MIX) * Known.sizes
+    assert weights[:, 2].max() < 0.1 * weights[:, :2].max()
 
 
-def test_where_all_is_fast_one_feature_is_left(counted: EpisodeStore) -> None:
+def test_where_nothing_is_slow_all_is_left_as_it_is(counted: EpisodeStore) -> None:
     class Fast(Known):
         def signals(self, frames: np.ndarray) -> np.ndarray:
             return super().signals(frames)[:, [2, 2, 3, 3]]
 
-    rows = slow_features(Fast(), counted, (), np.random.default_rng(0)).numpy()  # type: ignore[arg-type]
-    assert np.isfinite(rows).all() and (np.abs(rows).sum(axis=1) > 0).sum() == 1
+    class Still(Known):
+        def signals(self, frames: np.ndarray) -> np.ndarray:
+            return np.zeros((len(frames), 4))
+
+    for known in (Fast(), Still()):
+        rows = slow_features(known, counted, (), np.random.default_rng(0))  # type: ignore[arg-type]
+        assert rows.tolist() == np.eye(4).tolist()
+
+
+def test_the_time_between_moments_is_the_videos_own(counted: EpisodeStore) -> None:
+    every_step = slow_features(Known(), counted, (), np.random.default_rng(0))  # type: ignore[arg-type]
+    slower = EpisodeStore(counted.root.parent / "slower", create=True)
+    for id in counted.ids:
+        episode = counted.read(id)
+        slower.add(episode._replace(meta={**episode.meta, "dt_s": 1 / 6}))
+    by_the_step = slow_features(Known(), slower, (), np.random.default_rng(0))  # type: ignore[arg-type]
+    assert by_the_step.norm() > 3 * every_step.norm()  # the change of one step is less noise than that of four

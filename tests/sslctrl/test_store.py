@@ -245,6 +245,19 @@ def test_unlike_episodes_are_refused(square_store: EpisodeStore) -> None:
     assert square_store.subset([name]).lengths.tolist() == [13]
 
 
+def test_what_is_added_after_a_batch_is_in_the_next(square_store: EpisodeStore) -> None:
+    first = Pick(np.array([0]), np.array([[0]]), np.array([[[3]]]))
+    square_store.clips(first)
+    id = square_store.add(moving_square(7, steps=5))
+    clips = square_store.clips(first._replace(episode=np.array([square_store.ids.index(id)])))
+    assert clips.proprio is not None
+    np.testing.assert_array_equal(clips.proprio[0, 0, 0].numpy(), square_store.read(id).proprio[3])
+    odd = moving_square(8, steps=5)
+    square_store.add(odd._replace(proprio=np.zeros((6, 9), np.float32)))
+    with pytest.raises(DataError, match=r"proprio of sizes .*allowed is one size; use subset\(\)"):
+        square_store.clips(first)
+
+
 def test_subset_and_digest(tiny_store: EpisodeStore) -> None:
     part = tiny_store.subset(tiny_store.ids[::2])
     assert part.ids == tiny_store.ids[::2]

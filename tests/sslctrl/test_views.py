@@ -15,7 +15,7 @@ def test_the_named_camera_is_taken() -> None:
     for index, camera in enumerate(episode.meta["cameras"]):
         np.testing.assert_array_equal(view_of(episode, camera), episode.frames[index])
     assert view_of(episode, episode.meta["cameras"][1], 8).shape == (*episode.frames.shape[1:2], 8, 8, 3)
-    with pytest.raises(InputError, match=r"no camera 'frnt'.*nearest are front"):
+    with pytest.raises(InputError, match=r"this video has no camera 'frnt'; the nearest are front"):
         view_of(episode, "frnt")
 
 
