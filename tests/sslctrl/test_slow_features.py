@@ -56,7 +56,7 @@ def test_the_slower_comes_first_and_weighs_more(counted: EpisodeStore) -> None:
     weights = np.abs(rows[:2] @ MIX) * Known.sizes  # of each signal in each feature
     assert weights[:, [2, 3]].max() < 0.1 * weights[:, [SLOW, SLOWER]].max()
     assert weights[0].argmax() == SLOWER and weights[1].argmax() == SLOW
-    # sin(k phase) has variance 1/2, and its change over a phase of d the variance 2 sin(k d / 2)^2; d is that of 4 steps
+    # sin(k phase) has variance 1/2, and its change over a phase of d the variance 2 sin(k d / 2)^2: 4 steps
     ratio = [0.25 / np.sin(k * (2 * np.pi * 4 / STEPS) / 2) ** 2 for k in (4, 8)]
     assert weights[0, SLOWER] ** 2 / 2 == pytest.approx(ratio[0] ** 2, rel=0.3)
     assert weights[1, SLOW] ** 2 / 2 == pytest.approx(ratio[1] ** 2, rel=0.3)
