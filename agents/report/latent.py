@@ -44,8 +44,12 @@ class Progress(NamedTuple):
     pixels: np.ndarray
 
     def rank_correlation(self, reward: np.ndarray) -> float | None:
-        """Spearman's correlation of a reward with progress; None where nothing moved, but for the physics' noise."""
-        return reward_progress([reward], [self.distance_m]) if np.ptp(self.distance_m) > STILL_M else None
+        """Spearman's correlation of a reward with progress, seen to a millimetre: below is the physics' noise.
+
+        None where nothing moved.
+        """
+        distance_m = np.round(self.distance_m / STILL_M) * STILL_M
+        return reward_progress([reward], [distance_m]) if np.ptp(distance_m) > STILL_M else None
 
 
 def median_alignment(embedding: Embedding, store: EpisodeStore, pair: tuple[str, str]) -> Alignment:
