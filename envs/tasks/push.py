@@ -29,7 +29,7 @@ class Push(Task):
 
     def build(self, sim: Sim) -> None:
         """Add the tray and the puck."""
-        add_tray(sim)
+        add_tray(sim, closed=True)
         shape = Shape("cylinder", (PUCK_RADIUS_M, PUCK_HEIGHT_M))
         sim.add("puck", [shape], PUCK, cylinder(PUCK_RADIUS_M, PUCK_HEIGHT_M))
 

@@ -40,7 +40,7 @@ class PushVaried(Task):
 
     def build(self, sim: Sim) -> None:
         """Add the tray and one object of every shape."""
-        add_tray(sim)
+        add_tray(sim, closed=True)
         self._heights = {}
         for name in SHAPES[self.variety]:
             mesh = shape(name, SIZE_M)
