@@ -46,7 +46,7 @@ class PushVaried(Task):
             mesh = shape(name, SIZE_M)
             self._heights[name] = min(HEIGHT_M, float(np.ptp(mesh.vertices[:, 2])))
             mesh.vertices[:, 2] *= self._heights[name] / np.ptp(mesh.vertices[:, 2])
-            sim.add(name, [Shape("hull", points=np.unique(mesh.vertices, axis=0))], OBJECT, mesh)
+            sim.add(name, [_contact_shape(mesh.vertices)], OBJECT, mesh)
 
     def reset(self, sim: Sim, robot: Panda, rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
         """One object anywhere in the tray at any angle, the others out of sight."""
@@ -79,3 +79,12 @@ class PushVaried(Task):
     def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
         """Walk round the object to the side away from the goal, then push through its centre."""
         return push_towards(state[0:2], state[4:6], desired_goal, RADIUS_M + PUSHER_RADIUS_M, STEP_M)
+
+
+def _contact_shape(vertices: np.ndarray) -> Shape:
+    """Return the hull of vertices (n, 3), or a box where it is one: a hull of eight corners is squeezed into walls."""
+    corners = np.unique(vertices, axis=0)
+    half = np.abs(corners).max(axis=0)
+    if len(corners) == 8 and np.allclose(np.abs(corners), half):
+        return Shape("box", tuple(half.tolist()))
+    return Shape("hull", points=corners)

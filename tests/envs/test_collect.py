@@ -10,6 +10,7 @@ import pytest
 
 from envs.behaviors import BEHAVIORS
 from envs.collect import CollectConfig, collect, record_episode
+from envs.tray import CENTER_M, HALF_M
 from sslctrl.errors import InputError
 
 CAMERAS = ("front", "corner")
@@ -76,6 +77,21 @@ def test_the_expert_succeeds_and_random_motion_does_not(tmp_path):
     config = small(tmp_path, steps=50, behaviors=("expert", "random"))
     outcomes = [record_episode(config, i).meta["success"] for i in range(8)]
     assert all(outcomes[0::2]) and not all(outcomes[1::2])
+
+
+@pytest.mark.parametrize(
+    ("env_id", "variety", "seed", "indices"),
+    [
+        ("sslctrl/Push-v0", "train", 2, (3, 32, 54, 58)),  # those that jumped over low walls
+        ("sslctrl/PushVaried-v0", "train", 0, (11, 17, 26, 28)),  # slabs that were squeezed into them
+        ("sslctrl/PushVaried-v0", "heldout", 0, (0, 1, 2, 3)),
+    ],
+)
+def test_long_play_keeps_the_object_in_the_tray(tmp_path, env_id, variety, seed, indices):
+    config = CollectConfig(tmp_path, env_id, steps=300, variety=variety, seed=seed, cameras=("front",), size_px=8)
+    for index in indices:
+        positions_m = record_episode(config, index).state[:, 4:6]
+        assert np.abs(positions_m - CENTER_M).max() < HALF_M
 
 
 @pytest.mark.parametrize("task", ["Push", "Grasp"])
