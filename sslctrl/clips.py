@@ -29,6 +29,12 @@ class Episode(NamedTuple):
     """JSON values: cameras (V names), success (bool), length (T), and env_id, seed, state_names, dt_s, versions, ..."""
 
 
+def seconds_a_step(episode: Episode, otherwise: float = 0.1) -> float:
+    """Return the time from one frame to the next; `otherwise` where the recorder said none that can be."""
+    dt = episode.meta.get("dt_s")
+    return float(dt) if isinstance(dt, int | float) and 1e-3 < dt < 60 else otherwise
+
+
 class Layout(NamedTuple):
     """What `Objective.pick` may know of a store: no pixels."""
 

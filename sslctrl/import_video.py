@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ def import_video(config: ImportConfig) -> EpisodeStore:
     cameras = _checked_cameras(config)
     proprio, actions = (_vectors(path) for path in (config.proprio, config.actions))
     films = [read_film(path, config.size_px, config.every) for path in tqdm(config.videos, desc="films", disable=None)]
-    lengths = [length for _, length in films]
+    lengths = [film.length for film in films]
     if len(set(lengths)) > 1 or lengths[0] <= config.every:
         raise InputError(
             f"the videos have {', '.join(map(str, lengths))} frames; allowed is one number, above {config.every}; "
@@ -35,16 +36,17 @@ def import_video(config: ImportConfig) -> EpisodeStore:
             raise InputError(
                 f"{path} has {len(values)} rows; allowed is one a frame of the films, {lengths[0]}; mend it"
             )
-    frames = np.stack([film for film, _ in films])
+    frames = np.stack([film.frames for film in films])
     nothing = np.zeros((lengths[0], 0), np.float32)
-    steps = frames.shape[1] - 1
+    steps, rate_hz = frames.shape[1] - 1, films[0].rate_hz
+    pace = {"dt_s": config.every / rate_hz} if 0 < rate_hz < 1000 else {}  # 0 where the file does not say
     episode = Episode(
         frames,
         state=np.zeros((steps + 1, 0), np.float32),
         proprio=(nothing if proprio is None else proprio)[:: config.every],
         action=(nothing if actions is None else actions)[:: config.every][:-1],
         reward=np.zeros(steps, np.float32),
-        meta={"cameras": cameras, "success": config.success, "state_names": [], **_pace(config)},
+        meta={"cameras": cameras, "success": config.success, "state_names": [], **pace},
     )
     store = EpisodeStore(config.out, create=True)
     _check_alike(episode, store)
@@ -52,12 +54,23 @@ def import_video(config: ImportConfig) -> EpisodeStore:
     return store
 
 
-def read_film(path: Path, size_px: int, every: int = 1) -> tuple[np.ndarray, int]:
-    """Return one of `every` frames, uint8 RGB (T, size_px, size_px, 3), and how many the film has.
+class Film(NamedTuple):
+    """What one camera saw."""
 
-    Raises DataError where none can be read.
-    """
-    film, frames, count = _opened(path), [], 0
+    frames: np.ndarray
+    """uint8 RGB (T, H, H, 3): those that were kept."""
+    length: int
+    """Frames of the file."""
+    rate_hz: float
+    """Of the file; 0 where it does not say."""
+
+
+def read_film(path: Path, size_px: int, every: int = 1) -> Film:
+    """Read a film and keep one of `every` frames, size_px square. Raises DataError where none can be read."""
+    if not Path(path).is_file():
+        raise DataError(f"there is no file {path}; allowed are videos, one a camera; check the name")
+    film, frames, count = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), [], 0
+    rate_hz = film.get(cv2.CAP_PROP_FPS)
     while film.grab():
         if count % every == 0:
             good, frame = film.retrieve()
@@ -68,21 +81,7 @@ def read_film(path: Path, size_px: int, every: int = 1) -> tuple[np.ndarray, int
     film.release()
     if not frames:
         raise DataError(f"{path} shows no frame; allowed is a video that OpenCV reads, as MP4; check the file")
-    return np.stack(frames), count
-
-
-def _opened(path: Path) -> cv2.VideoCapture:
-    if not Path(path).is_file():
-        raise DataError(f"there is no file {path}; allowed are videos, one a camera; check the name")
-    return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-
-
-def _pace(config: ImportConfig) -> dict[str, float]:
-    """Return the seconds from one kept frame to the next, where the first film says them."""
-    film = _opened(config.videos[0])
-    rate = film.get(cv2.CAP_PROP_FPS)
-    film.release()
-    return {"dt_s": config.every / rate} if 0 < rate < 1000 else {}
+    return Film(np.stack(frames), count, rate_hz)
 
 
 def _checked_cameras(config: ImportConfig) -> list[str]:

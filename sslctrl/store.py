@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class EpisodeStore:
         """What a sampler may know. Raises DataError for an empty store or one whose episodes have different cameras."""
         if not self._ids:
             raise DataError(f"{self.root} holds no episode; allowed is one or more; record some with collect")
-        metas = [episode_files.load_meta(self.root / id) for id in self._ids]
+        metas = self._metas
         cameras = metas[0]["cameras"]
         for id, meta in zip(self._ids, metas, strict=True):
             if meta["cameras"] != cameras:
@@ -98,7 +99,7 @@ class EpisodeStore:
                 if id is not None:  # else another process took the number: take the next
                     raise InputError(f"{self.root} has an episode {id!r} already; choose another id") from error
         self._ids = tuple(sorted({*self._ids, chosen}))
-        for known in ("layout", "_vectors"):
+        for known in ("layout", "_metas", "_vectors"):
             self.__dict__.pop(known, None)
         return chosen
 
@@ -133,11 +134,14 @@ class EpisodeStore:
         return gather([self._load(self._ids[index]) for index in episodes.tolist()], which, pick, self._vectors)
 
     @cached_property
+    def _metas(self) -> list[dict[str, Any]]:
+        return [episode_files.load_meta(self.root / id) for id in self._ids]
+
+    @cached_property
     def _vectors(self) -> dict[str, Vectors]:
         folders = [self.root / id for id in self._ids]
-        metas = [episode_files.load_meta(folder) for folder in folders]
         return {
-            name: Vectors.joined(list(map(episode_files.load_array, folders, repeat(name), metas)), name)
+            name: Vectors.joined(list(map(episode_files.load_array, folders, repeat(name), self._metas)), name)
             for name in ("action", "proprio", "state")
         }
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from agents.report import video
 from agents.report.blocks import Film
-from agents.report.latent import positions, seconds_a_step
-from sslctrl.clips import Episode
+from agents.report.latent import positions
+from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.errors import DataError
 from sslctrl.views import view_of
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from agents.encoders import Encoder
-from sslctrl.clips import Episode
+from agents.encoders import Encoder, PixelEncoder
+from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import DataError
 from sslctrl.metrics.alignment import alignment_error
@@ -16,7 +16,7 @@ from sslctrl.metrics.positions import position_columns
 from sslctrl.metrics.progress import reward_progress
 from sslctrl.rewards.latent_distance import LatentDistance
 from sslctrl.store import EpisodeStore
-from sslctrl.views import view_of
+from sslctrl.views import square, view_of
 
 STILL_M = 1e-3
 
@@ -70,13 +70,14 @@ def progress(encoder: Encoder, episode: Episode, camera: str, goal: Episode, goa
     Learned and raw-pixel reward are minus the distance to the goal, in the embedding and between pixels; both see the
     same two cameras. Raises DataError where the true state is unknown.
     """
-    frames, target = view_of(episode, camera, encoder.size_px), view_of(goal, goal_camera, encoder.size_px)[-1:]
-    end = positions(goal)[-1]
+    size_px, end = encoder.size_px, positions(goal)[-1]
+    frames, target = view_of(episode, camera, size_px), square(view_of(goal, goal_camera)[-1:], size_px)
+    pixels = PixelEncoder(size_px)
     return Progress(
         np.arange(len(frames)) * seconds_a_step(episode),
         np.linalg.norm(positions(episode) - end, axis=1),
         _reward(encoder(frames), encoder(target)),
-        _reward(*(part.reshape(len(part), -1).astype(np.float32) / 255 for part in (frames, target))),
+        _reward(pixels(frames), pixels(target)),
     )
 
 
@@ -88,12 +89,6 @@ def positions(episode: Episode) -> np.ndarray:
     places = position_columns(names) or list(range(len(names)))
     things = [i for i in places if not names[i].startswith("hand_")] or places
     return np.asarray(episode.state[:, things], np.float64)
-
-
-def seconds_a_step(episode: Episode) -> float:
-    """Return the time from one frame to the next; 0.1 s where the recorder did not say."""
-    dt = episode.meta.get("dt_s")
-    return float(dt) if isinstance(dt, int | float) and 1e-3 < dt < 60 else 0.1
 
 
 def _both(embedding: Embedding, episode: Episode, pair: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from agents.report.blocks import Block, Film, Films, Plot, Plots, Source, Table,
 from agents.report.films import distance_to_goal, episode_film, film, rollout_film
 from agents.report.folder import Figure, RunFolder, as_figure, driver_of, number
 from agents.report.head import interval, percent
-from sslctrl.clips import Episode
+from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.errors import DataError
 from sslctrl.views import view_of
 
@@ -55,7 +55,7 @@ def rollouts(folder: RunFolder) -> Iterator[Block]:
             distance = distance_to_goal(episode)
         except DataError:
             continue
-        seconds = np.arange(len(distance)) * latent.seconds_a_step(episode)
+        seconds = np.arange(len(distance)) * seconds_a_step(episode)
         lines.append((seconds, distance, bool(episode.meta.get("success"))))
     if lines:
         yield plots.distances_over_time(lines)
@@ -78,7 +78,7 @@ def alignment(folder: RunFolder) -> Iterator[Block]:
     both = np.concatenate([first, second[found.neighbors]], axis=2)
     matched = film(
         both,
-        latent.seconds_a_step(episode),
+        seconds_a_step(episode),
         f"{pair[0]} | its nearest in {pair[1]}",
         "left: in order; right: as retrieved",
     )
