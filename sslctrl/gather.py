@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sslctrl.clips import Clips, Episode, Layout, Pick
+from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.errors import DataError, InputError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Vectors(NamedTuple):
     @classmethod
     def joined(cls, arrays: Sequence[np.ndarray], name: str) -> Vectors:
         """Join the episodes' own (T, S). Raises DataError where S differs."""
-        _same_size(arrays, name, 1)
+        _same_size({array.shape[1:] for array in arrays}, name)
         ends = np.cumsum([len(array) for array in arrays])
         return cls(np.concatenate(arrays), np.concatenate([[0], ends[:-1]]), ends - 1)
 
@@ -58,50 +58,59 @@ class Vectors(NamedTuple):
         return torch.from_numpy(self.values.take(np.minimum(first + pick.step, last), axis=0))
 
 
-def gather(episodes: Sequence[Episode], which: np.ndarray, pick: Pick, vectors: Mapping[str, Vectors]) -> Clips:
-    """Copy what a checked pick names into tensors; row i of the batch is of episodes[which[i]].
+class Film(NamedTuple):
+    """One episode's frames as a plain buffer: a batch copies slices of it."""
 
-    `vectors` are those of the whole store, by name. Raises DataError where the frames' sizes differ.
+    data: memoryview
+    """bytes, V x (T+1) frames end to end."""
+    size: tuple[int, ...]
+    """(H, W, 3)."""
+
+    @classmethod
+    def of(cls, frames: np.ndarray) -> Film:
+        """View uint8 (V, T+1, H, W, 3), mapped or in memory, as bytes."""
+        return cls(np.ascontiguousarray(frames).data.cast("B"), frames.shape[2:])
+
+
+def gather(
+    films: Mapping[int, Film], pick: Pick, lengths: np.ndarray, vectors: Mapping[str, Vectors], success: np.ndarray
+) -> Clips:
+    """Copy what a checked pick names into tensors: from the films of the episodes picked, the rest from all episodes'.
+
+    Lengths are int (E,), success bool (E,). Raises DataError where the films' sizes differ.
     """
     import torch  # recording opens stores too, and must not need torch
 
-    videos = [episode.frames for episode in episodes]
-    first = _frames(videos, which, pick.view[:, 0], np.zeros_like(pick.view[:, 0])) if pick.context else None
+    lengths = lengths[pick.episode]
+    first = _frames(films, pick.episode, pick.view[:, 0] * lengths) if pick.context else None
+    at = pick.view[..., None] * lengths[:, None, None] + pick.step
     return Clips(
-        frames=_channels_first(_frames(videos, which, pick.view[..., None], pick.step)),
+        frames=_channels_first(_frames(films, pick.episode, at)),
         **{name: one.at(pick) for name, one in vectors.items()},
-        success=torch.from_numpy(np.array([episode.meta["success"] for episode in episodes], bool)[which]),
+        success=torch.from_numpy(success[pick.episode]),
         context=None if first is None else _channels_first(first),
     )
 
 
-def _frames(videos: Sequence[np.ndarray], which: np.ndarray, view: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Gather frames: videos (V, T+1, H, W, 3), view and step (B, ...) -> uint8 (B, ..., H, W, 3).
+def _frames(films: Mapping[int, Film], episode: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Gather the frames at (B, ...) of each episode's film: uint8 (B, ..., H, W, 3).
 
-    As bytes between plain buffers: an index array an episode copies everything twice, and takes longer to set up.
+    As slices of plain buffers: an index array an episode copies everything twice, and takes longer to set up.
     """
-    size = _same_size(videos, "frames", 2)
+    size = _same_size({film.size for film in films.values()}, "frames")
     width = math.prod(size)
-    lengths = np.array([video.shape[1] for video in videos])[which].reshape(-1, *[1] * (step.ndim - 1))
-    starts = ((view * lengths + step) * width).reshape(len(which), -1).tolist()
-    sources = [np.ascontiguousarray(video).data.cast("B") for video in videos]
-    out = np.empty((*step.shape, *size), np.uint8)
-    target, end = out.data.cast("B"), 0
-    for row, frames in zip(which.tolist(), starts, strict=True):
-        source = sources[row]
-        for start in frames:
-            target[end : end + width] = source[start : start + width]
-            end += width
-    return out
+    starts = (at * width).reshape(len(at), -1).tolist()
+    sources = [films[index].data for index in episode.tolist()]
+    slices = [film[a : a + width] for film, row in zip(sources, starts, strict=True) for a in row]
+    return np.frombuffer(bytearray().join(slices), np.uint8).reshape(*at.shape, *size)
 
 
-def _same_size(arrays: Sequence[np.ndarray], name: str, skip: int) -> tuple[int, ...]:
-    sizes = {array.shape[skip:] for array in arrays}
+def _same_size(sizes: set[tuple[int, ...]], name: str) -> tuple[int, ...]:
     if len(sizes) > 1:
         raise DataError(
             f"the episodes have {name} of sizes {sorted(sizes)}; allowed is one size; use subset() to part them"
         )
-    return sizes.pop()
+    return next(iter(sizes))
 
 
 def _channels_first(frames: np.ndarray) -> Tensor:

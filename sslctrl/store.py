@@ -13,17 +13,22 @@ from collections.abc import Iterable
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sslctrl import durable, episode_files
 from sslctrl.clips import Clips, Episode, Layout, Pick
 from sslctrl.errors import DataError, InputError, nearest
-from sslctrl.gather import Vectors, check_pick, gather
+from sslctrl.gather import Film, Vectors, check_pick, gather
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MAPPED_AT_MOST = 16384  # the kernel allows a process 65530 maps
+
+
+class _Opened(NamedTuple):
+    episode: Episode
+    film: Film
 
 
 class EpisodeStore:
@@ -44,7 +49,7 @@ class EpisodeStore:
                 f"{self.root} is not a folder of episodes; give a store's folder, or record one with collect"
             )
         self._ids = _list_ids(self.root)
-        self._open: dict[str, Episode] = {}
+        self._open: dict[str, _Opened] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -99,7 +104,7 @@ class EpisodeStore:
                 if id is not None:  # else another process took the number: take the next
                     raise InputError(f"{self.root} has an episode {id!r} already; choose another id") from error
         self._ids = tuple(sorted({*self._ids, chosen}))
-        for known in ("layout", "_metas", "_vectors"):
+        for known in ("layout", "_metas", "_vectors", "_success"):
             self.__dict__.pop(known, None)
         return chosen
 
@@ -107,7 +112,7 @@ class EpisodeStore:
         """Return an episode, frames memory-mapped and read-only. Raises InputError, or DataError naming the file."""
         if id not in self._ids:
             raise self._unknown(id)
-        return self._load(id)
+        return self._load(id).episode
 
     def verify(self) -> list[str]:
         """Hash every byte and return one line for each damaged or missing file; raises nothing."""
@@ -130,8 +135,8 @@ class EpisodeStore:
     def clips(self, pick: Pick) -> Clips:
         """Gather a batch as torch tensors, frames as uint8. Raises InputError for a pick outside the store."""
         check_pick(pick, self.layout)
-        episodes, which = np.unique(pick.episode, return_inverse=True)
-        return gather([self._load(self._ids[index]) for index in episodes.tolist()], which, pick, self._vectors)
+        films = {index: self._load(self._ids[index]).film for index in set(pick.episode.tolist())}
+        return gather(films, pick, self.layout.lengths, self._vectors, self._success)
 
     @cached_property
     def _metas(self) -> list[dict[str, Any]]:
@@ -145,7 +150,11 @@ class EpisodeStore:
             for name in ("action", "proprio", "state")
         }
 
-    def _load(self, id: str) -> Episode:
+    @cached_property
+    def _success(self) -> np.ndarray:
+        return np.array([meta["success"] for meta in self._metas], bool)
+
+    def _load(self, id: str) -> _Opened:
         if id not in self._open:
             folder = self.root / id
             meta = episode_files.load_meta(folder)
@@ -155,7 +164,8 @@ class EpisodeStore:
                 arrays["frames"].flags.writeable = False
             elif len(self._open) >= _MAPPED_AT_MOST:
                 self._open.pop(next(iter(self._open)))
-            self._open[id] = Episode(**arrays, meta=episode_files.recorder_meta(meta))
+            episode = Episode(**arrays, meta=episode_files.recorder_meta(meta))
+            self._open[id] = _Opened(episode, Film.of(episode.frames))
         return self._open[id]
 
     def _unknown(self, id: str) -> InputError:
