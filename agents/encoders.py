@@ -12,14 +12,16 @@ import numpy as np
 from sslctrl import checkpoint
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
+from sslctrl.history import History
 from vision.build import ObjectiveSpec, build_objective, load_embedding
 
 
 class Encoder(Protocol):
-    """Frames, uint8 (N, H, W, 3), to vectors, float32 (N, dim)."""
+    """Moments, uint8 (N, H, W, 3) or, with a history, (N, n, H, W, 3), to vectors, float32 (N, dim)."""
 
     size_px: int
     dim: int
+    history: History
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Return the vectors. Raises InputError for frames of another size."""
@@ -31,10 +33,10 @@ class EmbeddingEncoder:
 
     def __init__(self, embedding: Embedding, device: str = "cpu") -> None:
         self.embedding = embedding.eval().requires_grad_(False).to(device)
-        self.size_px, self.dim = embedding.size_px, embedding.dim
+        self.size_px, self.dim, self.history = embedding.size_px, embedding.dim, embedding.history
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Return float32 (N, D) of uint8 (N, H, W, 3)."""
+        """Return float32 (N, D) of moments."""
         return self.embedding.embed_hwc(frames)
 
 
@@ -42,7 +44,7 @@ class PixelEncoder:
     """The raw frame, flattened, in [0, 1]: the baseline without learning."""
 
     def __init__(self, size_px: int) -> None:
-        self.size_px, self.dim = size_px, size_px * size_px * 3
+        self.size_px, self.dim, self.history = size_px, size_px * size_px * 3, History()
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Return float32 (N, H * W * 3) of uint8 (N, H, W, 3)."""

@@ -101,7 +101,7 @@ def _worlds(
     if name == "agent" and agent is not None:
         senses, judge, goals = agent.senses, agent.judge, agent.config.her
         camera = agent.config.camera
-    make = maker(config.env_id, config.variety, camera, senses.size_px, goal, inside)
+    make = maker(config.env_id, config.variety, camera, senses.size_px, goal, senses.history, inside)
     return LearnedVecEnv(vector_of([make] * count), senses, judge, goals)
 
 

@@ -73,5 +73,5 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
 
 def _targets(config: TrainAgentConfig, demo: Episode, judged: Encoder) -> np.ndarray:
     """Encode the demonstration, from its own camera: all steps (T+1, D), or the last alone (1, D)."""
-    frames = view_of(demo, config.demo_camera, judged.size_px, "the demonstration")
-    return judged(np.array(frames if config.goal_from == "steps" else frames[-1:]))
+    moments = judged.history.of(view_of(demo, config.demo_camera, judged.size_px, "the demonstration"))
+    return judged(np.array(moments if config.goal_from == "steps" else moments[-1:]))

@@ -68,7 +68,9 @@ def of_store(
     for id in tqdm(store.ids, desc="prior video", unit="episode", disable=None if progress else True):
         episode = store.read(id)
         _check(episode, task, f"episode {id} of {store.root}")
-        frames = view_of(episode, camera, senses.size_px, str(store.root)) if senses.size_px else None
+        frames = None
+        if senses.size_px:
+            frames = senses.history.of(view_of(episode, camera, senses.size_px, str(store.root)))
         for start in range(0, len(episode.action), horizon):
             parts.append(_stretch(episode, frames, start, horizon, senses, judge, task, goal, goals))
     return _joined(parts)

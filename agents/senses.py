@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from agents.encoders import Encoder
+from sslctrl.history import History
 
 Raw = Mapping[str, np.ndarray]
-"""A batch of moments as `envs.pixels` has them: pixels (N, H, W, 3), proprio (N, P), state (N, S), time (N, 1), ..."""
+"""A batch of moments as `envs.pixels` has them: pixels (N, H, W, 3) or (N, n, H, W, 3), proprio (N, P),
+state (N, S), time (N, 1), ..."""
 
 
 class Percept(NamedTuple):
@@ -38,15 +40,26 @@ class Senses:
         encoder = self.observer or self.judged
         return encoder.size_px if encoder else None
 
+    @property
+    def history(self) -> History:
+        """The frames that are needed of each moment: the longer of the two encoders'."""
+        both = [encoder.history for encoder in (self.observer, self.judged) if encoder]
+        return max(both, default=History())
+
     def __call__(self, raw: Raw) -> Percept:
         """Encode a batch of moments."""
-        seen = None if self.observer is None else self.observer(raw["pixels"])
+        seen = None if self.observer is None else _encoded(self.observer, raw["pixels"])
         if self.judged is None:
             achieved = raw["achieved_goal"]
         elif self.judged is self.observer and seen is not None:
             achieved = seen
         else:
-            achieved = self.judged(raw["pixels"])
+            achieved = _encoded(self.judged, raw["pixels"])
         parts = [raw["state"]] if seen is None else [seen, raw["proprio"]]
         observation = np.concatenate([*parts, raw["time"]], axis=1, dtype=np.float32)
         return Percept(observation, np.asarray(achieved, np.float32))
+
+
+def _encoded(encoder: Encoder, pixels: np.ndarray) -> np.ndarray:
+    """Encode moments; of moments with a history, an encoder without one sees the last frame."""
+    return encoder(pixels[:, -1] if pixels.ndim == 5 and encoder.history.frames == 1 else pixels)

@@ -119,7 +119,9 @@ def _model(config: TrainAgentConfig, worlds: VecEnv, capacity: int, mean: Any = 
 
 
 def _worlds(config: TrainAgentConfig, lesson: Lesson, count: int, processes: bool | None = None) -> VecEnv:
-    make = maker(config.env_id, config.variety, config.camera, lesson.senses.size_px, lesson.goal)
+    make = maker(
+        config.env_id, config.variety, config.camera, lesson.senses.size_px, lesson.goal, lesson.senses.history
+    )
     side_by_side = vector_of([make] * count, config.processes if processes is None else processes)
     return VecMonitor(LearnedVecEnv(side_by_side, lesson.senses, lesson.judge, config.her))
 

@@ -17,6 +17,7 @@ from envs.tasks import TASKS
 from envs.tasks.base import Task
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError, nearest
+from sslctrl.history import History
 from sslctrl.store import EpisodeStore
 
 _REDRAWS = 100
@@ -71,6 +72,7 @@ def maker(
     camera: str | None,
     size_px: int | None,
     goal: np.ndarray | None,
+    history: History = History(),  # noqa: B008 - an immutable tuple
     inside: Callable[[gym.Env], gym.Env] | None = None,
 ) -> Callable[[], gym.Env]:
     """Return a function that makes a world; no camera: no frames are rendered. ``inside`` wraps it first."""
@@ -85,7 +87,7 @@ def maker(
         env = gym.make(env_id, disable_env_checker=True, **settings)
         env = env if goal is None else FixedGoal(env, goal)
         env = env if inside is None else inside(env)
-        return PixelObservation(env, camera if size_px else None, size_px or 64)
+        return PixelObservation(env, camera if size_px else None, size_px or 64, history)
 
     return make
 

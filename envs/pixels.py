@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import gymnasium as gym
@@ -9,16 +10,24 @@ import numpy as np
 
 from envs.env import BOUND, RobotEnv
 from sslctrl.errors import InputError
+from sslctrl.history import History
 
 
 class PixelObservation(gym.Wrapper):
-    """Observations: ``pixels`` uint8 (H, W, 3) of one camera, if one is named; float32 ``proprio`` (P,), ``state``
-    (S,), ``time`` (1,) from 0 at the start to 1 at the world's limit, ``achieved_goal`` and ``desired_goal`` (G,).
+    """Observations: ``pixels`` uint8 (H, W, 3) of one camera, if one is named, or (n, H, W, 3), oldest first, where the
+    ``history`` is of n frames; float32 ``proprio`` (P,), ``state`` (S,), ``time`` (1,) from 0 at the start to 1 at the
+    world's limit, ``achieved_goal`` and ``desired_goal`` (G,).
 
     State and goals are for rewards and oracles; a policy that learns from video looks at the others only.
     """
 
-    def __init__(self, env: gym.Env, camera: str | None, size_px: int = 64) -> None:
+    def __init__(
+        self,
+        env: gym.Env,
+        camera: str | None,
+        size_px: int = 64,
+        history: History = History(),  # noqa: B008
+    ) -> None:
         """Wrap one of this package's worlds. Raises InputError for another one and for an unknown camera."""
         super().__init__(env)
         world, limit = env.unwrapped, env.spec.max_episode_steps if env.spec else None
@@ -27,6 +36,7 @@ class PixelObservation(gym.Wrapper):
         if camera is not None and camera not in world.cameras:
             raise InputError(f"camera {camera!r} given; choose one of {', '.join(world.cameras)}")
         self.world, self.camera, self.size_px, self.limit = world, camera, size_px, limit
+        self.history, self._seen = history, deque[np.ndarray](maxlen=history.look_back + 1)
         self._step = 0
         sizes = {"proprio": world.task.proprio_size, "state": len(world.task.state_names)}
         sizes |= {"achieved_goal": world.task.goal_size, "desired_goal": world.task.goal_size}
@@ -35,13 +45,15 @@ class PixelObservation(gym.Wrapper):
         }
         spaces["time"] = gym.spaces.Box(0.0, 1.0, (1,), np.float32)
         if camera is not None:
-            spaces["pixels"] = gym.spaces.Box(0, 255, (size_px, size_px, 3), np.uint8)
+            stack = () if history.frames == 1 else (history.frames,)
+            spaces["pixels"] = gym.spaces.Box(0, 255, (*stack, size_px, size_px, 3), np.uint8)
         self.observation_space = gym.spaces.Dict(spaces)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
         """Start an episode, as the world does."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._step = 0
+        self._seen.clear()
         return self._observe(observation), info
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:  # type: ignore[override]
@@ -59,5 +71,11 @@ class PixelObservation(gym.Wrapper):
             "time": np.array([self._step / self.limit], np.float32),
         }
         if self.camera is not None:
-            seen["pixels"] = self.world.render_views(self.size_px)[self.camera]
+            seen["pixels"] = self._look(self.camera)
         return seen
+
+    def _look(self, camera: str) -> np.ndarray:
+        """Return the present frame, with those before it where there is a history; before the first, the first."""
+        self._seen.append(self.world.render_views(self.size_px)[camera])
+        frames = [self._seen[step] for step in self.history.steps(np.array(len(self._seen) - 1))]
+        return frames[0] if self.history.frames == 1 else np.stack(frames)

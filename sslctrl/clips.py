@@ -5,6 +5,7 @@ Letters: B batch, V views, T frames (or control steps), H W pixels, A action, S 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # envs records episodes without ever importing torch
@@ -29,9 +30,9 @@ class Episode(NamedTuple):
     """JSON values: cameras (V names), success (bool), length (T), and env_id, seed, state_names, dt_s, versions, ..."""
 
 
-def seconds_a_step(episode: Episode, otherwise: float = 0.1) -> float:
-    """Return the time from one frame to the next; `otherwise` where the recorder said none that can be."""
-    dt = episode.meta.get("dt_s")
+def seconds_a_step(meta: Mapping[str, Any], otherwise: float = 0.1) -> float:
+    """Return the time from one frame to the next of an episode's meta; `otherwise` where it says none that can be."""
+    dt = meta.get("dt_s")
     return float(dt) if isinstance(dt, int | float) and 1e-3 < dt < 60 else otherwise
 
 
@@ -44,6 +45,8 @@ class Layout(NamedTuple):
     """Cameras of every episode."""
     cameras: tuple[str, ...]
     """Their names, in the order of the view index."""
+    dt_s: float = 0.1
+    """Time from one frame to the next: the first episode's, taken for all."""
 
 
 class Pick(NamedTuple):

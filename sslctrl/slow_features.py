@@ -62,7 +62,7 @@ def slow_features(
 def _pairs_of_moments(episode: Episode, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw up to so many steps, and those a sixth of a second later: int (2, n)."""
     length = episode.frames.shape[1]
-    lag = min(max(1, round(_LAG_S / seconds_a_step(episode, otherwise=_LAG_S / 4))), length - 1)
+    lag = min(max(1, round(_LAG_S / seconds_a_step(episode.meta, otherwise=_LAG_S / 4))), length - 1)
     before = rng.choice(length - lag, size=min(count, length - lag), replace=False)
     return np.stack([before, before + lag])
 

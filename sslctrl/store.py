@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sslctrl import durable, episode_files
-from sslctrl.clips import Clips, Episode, Layout, Pick
+from sslctrl.clips import Clips, Episode, Layout, Pick, seconds_a_step
 from sslctrl.errors import DataError, InputError, nearest
 from sslctrl.gather import Film, Vectors, check_pick, gather
 
@@ -82,7 +82,8 @@ class EpisodeStore:
                     f"episode {id} of {self.root} has cameras {meta['cameras']}, the first has {cameras}; "
                     "allowed is one rig a store; use subset() to keep one kind"
                 )
-        return Layout(np.array([meta["length"] + 1 for meta in metas]), len(cameras), tuple(cameras))
+        lengths = np.array([meta["length"] + 1 for meta in metas])
+        return Layout(lengths, len(cameras), tuple(cameras), seconds_a_step(metas[0]))
 
     def add(self, episode: Episode, id: str | None = None) -> str:
         """Write an episode and return its id, by default the next number; it is on the disk when this returns.

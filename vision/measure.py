@@ -37,7 +37,7 @@ def measure(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = 
     errors, z, positions = [], [], []
     for id in tqdm(store.ids, desc="measuring", unit="episode", disable=None):
         episode = store.read(id)
-        seen = {store.cameras[view]: embedding.embed_hwc(episode.frames[view]) for view in views}
+        seen = {store.cameras[view]: embedding.embed_video(episode.frames[view]) for view in views}
         errors.append(alignment_over_views(seen))
         z.append(seen[store.cameras[views[0]]])
         positions.append(episode.state[:, columns])
@@ -62,7 +62,7 @@ def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[s
         raise InputError(f"{store.root} holds {len(store)} episodes; allowed are 2 or more to measure; record more")
     views = camera_indices(store.layout, cameras, at_least=2)
     _positions(store)
-    embedding.embed_hwc(store.read(store.ids[0]).frames[views[0], :1])
+    embedding.embed_video(store.read(store.ids[0]).frames[views[0], :1])
 
 
 def _positions(store: EpisodeStore) -> tuple[list[int], list[str]]:

@@ -24,7 +24,7 @@ def film(frames: np.ndarray, dt_s: float, title: str, caption: str = "", good: b
 
 def episode_film(episode: Episode, camera: str, title: str, caption: str = "", good: bool | None = None) -> Film:
     """Make a film of one camera's view of an episode."""
-    return film(view_of(episode, camera), seconds_a_step(episode), title, caption, good)
+    return film(view_of(episode, camera), seconds_a_step(episode.meta), title, caption, good)
 
 
 def rollout_film(episode: Episode, camera: str, title: str) -> Film:

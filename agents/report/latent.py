@@ -16,7 +16,7 @@ from sslctrl.metrics.positions import position_columns
 from sslctrl.metrics.progress import reward_progress
 from sslctrl.rewards.latent_distance import LatentDistance
 from sslctrl.store import EpisodeStore
-from sslctrl.views import square, view_of
+from sslctrl.views import view_of
 
 STILL_M = 1e-3
 
@@ -71,13 +71,12 @@ def progress(encoder: Encoder, episode: Episode, camera: str, goal: Episode, goa
     same two cameras. Raises DataError where the true state is unknown.
     """
     size_px, end = encoder.size_px, positions(goal)[-1]
-    frames, target = view_of(episode, camera, size_px), square(view_of(goal, goal_camera)[-1:], size_px)
-    pixels = PixelEncoder(size_px)
+    frames, target = view_of(episode, camera, size_px), view_of(goal, goal_camera, size_px)
     return Progress(
-        np.arange(len(frames)) * seconds_a_step(episode),
+        np.arange(len(frames)) * seconds_a_step(episode.meta),
         np.linalg.norm(positions(episode) - end, axis=1),
-        _reward(encoder(frames), encoder(target)),
-        _reward(pixels(frames), pixels(target)),
+        _reward(encoder, frames, target),
+        _reward(PixelEncoder(size_px), frames, target),
     )
 
 
@@ -92,9 +91,11 @@ def positions(episode: Episode) -> np.ndarray:
 
 
 def _both(embedding: Embedding, episode: Episode, pair: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    first, second = (embedding.embed_hwc(view_of(episode, camera, embedding.size_px)) for camera in pair)
+    first, second = (embedding.embed_video(view_of(episode, camera, embedding.size_px)) for camera in pair)
     return first, second
 
 
-def _reward(z: np.ndarray, goal: np.ndarray) -> np.ndarray:
+def _reward(encoder: Encoder, frames: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return minus the distances (T,) of a video's moments to another's last."""
+    z, goal = encoder(encoder.history.of(frames)), encoder(encoder.history.of(target)[-1:])
     return LatentDistance()(z, z, np.broadcast_to(goal, z.shape))

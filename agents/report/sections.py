@@ -55,7 +55,7 @@ def rollouts(folder: RunFolder) -> Iterator[Block]:
             distance = distance_to_goal(episode)
         except DataError:
             continue
-        seconds = np.arange(len(distance)) * seconds_a_step(episode)
+        seconds = np.arange(len(distance)) * seconds_a_step(episode.meta)
         lines.append((seconds, distance, bool(episode.meta.get("success"))))
     if lines:
         yield plots.distances_over_time(lines)
@@ -78,7 +78,7 @@ def alignment(folder: RunFolder) -> Iterator[Block]:
     both = np.concatenate([first, second[found.neighbors]], axis=2)
     matched = film(
         both,
-        seconds_a_step(episode),
+        seconds_a_step(episode.meta),
         f"{pair[0]} | its nearest in {pair[1]}",
         "left: in order; right: as retrieved",
     )

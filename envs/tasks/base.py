@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from envs.attributes import Attributes
 from envs.panda import Panda
 from envs.sim import Sim
 
@@ -58,6 +59,10 @@ class Task(ABC):
     @abstractmethod
     def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
         """A scripted solution without memory: the action (A,) for a state and a goal."""
+
+    @abstractmethod
+    def attributes(self, states: np.ndarray) -> Attributes:
+        """Discrete facts of states (N, S), for metrics."""
 
     def distance(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         """Distance in metres between goals, (N, G) x (N, G) -> (N,) or (G,) x (G,) -> ()."""

@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
-from envs.lifting import Hand, grip_and_lift
+from envs.attributes import Attributes, heading, quadrant
+from envs.lifting import HELD_M, Hand, grip_and_lift
 from envs.meshes import Color
 from envs.panda import Panda
 from envs.sim import Physical, Shape, Sim
 from envs.tasks.base import Task, Variety
-from envs.things import Thing, catalogue
+from envs.things import SIZE_M, Thing, catalogue
 from envs.tray import CENTER_M, add_tray, sample_xy
 
 STEP_M = 0.04  # commanded per control step at full action
@@ -97,6 +98,16 @@ class Grasp(Task):
     def achieved_goal(self, state: np.ndarray) -> np.ndarray:
         """The target's position."""
         return state[..., 9:12]
+
+    def attributes(self, states: np.ndarray) -> Attributes:
+        """Whether the target is between the fingers, whether it is lifted, its quarter of the bin; where the hand is
+        heading.
+        """
+        target = states[:, 9:12]
+        held = np.linalg.norm(states[:, :3] - target, axis=1) < HELD_M
+        lifted = target[:, 2] > SIZE_M
+        static = {"contact": held.astype(int), "lifted": lifted.astype(int), "side": quadrant(target)}
+        return Attributes(static, {"heading": heading(states[:, 4:7])})
 
     def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
         """Go above the target, turn to its narrow side, go down, close, lift."""

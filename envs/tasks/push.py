@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from envs.attributes import Attributes, pushing
 from envs.meshes import cylinder
 from envs.palette import sample_color
 from envs.panda import PUSHER_RADIUS_M, Panda
@@ -55,6 +56,10 @@ class Push(Task):
     def achieved_goal(self, state: np.ndarray) -> np.ndarray:
         """The puck's position."""
         return state[..., 4:6]
+
+    def attributes(self, states: np.ndarray) -> Attributes:
+        """Contact and the puck's quarter of the tray; whether it moves, and where the hand is heading."""
+        return pushing(states, CONTACT_M)
 
     def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
         """Walk round the puck to the side away from the goal, then push through its centre."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from envs.attributes import Attributes, pushing
 from envs.palette import sample_color
 from envs.panda import PUSHER_RADIUS_M, Panda
 from envs.planar import STEP_M, move_in_plane, planar_state, sample_goal, sample_start
@@ -75,6 +76,10 @@ class PushVaried(Task):
     def achieved_goal(self, state: np.ndarray) -> np.ndarray:
         """The object's position."""
         return state[..., 4:6]
+
+    def attributes(self, states: np.ndarray) -> Attributes:
+        """Contact and the object's quarter of the tray; whether it moves, and where the hand is heading."""
+        return pushing(states, RADIUS_M + PUSHER_RADIUS_M)
 
     def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
         """Walk round the object to the side away from the goal, then push through its centre."""

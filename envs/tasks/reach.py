@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from envs.attributes import Attributes, heading, quadrant
 from envs.panda import Panda
 from envs.sim import Sim
 from envs.tasks.base import Task
@@ -47,6 +48,11 @@ class Reach(Task):
     def achieved_goal(self, state: np.ndarray) -> np.ndarray:
         """The tip's position."""
         return state[..., :3]
+
+    def attributes(self, states: np.ndarray) -> Attributes:
+        """The quarter of the tray that the tip is over, and whether it is in the upper half; where it is heading."""
+        high = states[:, 2] > (LOW_M[2] + HIGH_M[2]) / 2
+        return Attributes({"side": quadrant(states), "high": high.astype(int)}, {"heading": heading(states[:, 3:6])})
 
     def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
         """Straight towards the goal."""

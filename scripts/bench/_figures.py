@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from scripts.bench._intervals import Figure
 from sslctrl import durable
@@ -23,8 +24,8 @@ GENERATED = (":!results", ":!README.md")  # what benches write is no change of w
 class Results:
     """The figures of one file, saved whole at every :meth:`record`.
 
-    What the file held before is kept where it comes from the same commit, so that an interrupted or partial run adds to
-    it; `dropped` names the figures of another commit, which are gone at the first save.
+    What the file held before is kept, so that an interrupted or partial run adds to it; each figure says which commit
+    it was measured at.
     """
 
     def __init__(self, path: Path, command: str, seeds: Sequence[int] = ()) -> None:
@@ -32,22 +33,24 @@ class Results:
         self.path = Path(path)
         self._head = {"command": command, "commit": commit(), "machine": machine()}
         self._seeds = list(seeds)
-        before = load(self.path) if self.path.exists() else None
-        same = before is not None and before["commit"] == self._head["commit"]
-        self.figures: dict[str, Figure] = {}
-        self.dropped: tuple[str, ...] = ()
-        if before is not None:
-            found = {name: Figure(**fields) for name, fields in before["figures"].items()}
-            self.figures, self.dropped = (found, ()) if same else ({}, tuple(found))
+        before = load(self.path) if self.path.exists() else {"figures": {}}
+        self._fields: dict[str, dict] = {
+            name: {**fields, "commit": commit_of(name, before)} for name, fields in before["figures"].items()
+        }
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """All figures of the file, by name."""
+        return {name: figure_of(fields) for name, fields in self._fields.items()}
 
     def record(self, figures: Mapping[str, Figure]) -> None:
         """Add or replace figures and save. Raises StorageError where the file cannot be written."""
-        self.figures |= figures
+        self._fields |= {name: {**one._asdict(), "commit": self._head["commit"]} for name, one in figures.items()}
         content = {
             **self._head,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "seeds": self._seeds,
-            "figures": {name: figure._asdict() for name, figure in sorted(self.figures.items())},
+            "figures": dict(sorted(self._fields.items())),
         }
         write(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
@@ -59,10 +62,20 @@ def load(path: Path) -> dict:
         if set(content) != {"command", "commit", "machine", "date", "seeds", "figures"}:
             raise ValueError(f"its keys are {', '.join(content)}")
         for fields in content["figures"].values():
-            Figure(**fields)
+            figure_of(fields)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is not a file of figures ({error}); run its bench again, or delete it") from error
     return content
+
+
+def figure_of(fields: Mapping[str, Any]) -> Figure:
+    """Return a figure as a file holds it. Raises TypeError where it is none."""
+    return Figure(**{key: value for key, value in fields.items() if key != "commit"})
+
+
+def commit_of(name: str, content: Mapping[str, Any]) -> str:
+    """Return the commit that a figure of a file was measured at."""
+    return content["figures"][name].get("commit", content["commit"])
 
 
 def write(path: Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -44,8 +43,6 @@ def measure(config: SpeedConfig) -> dict[str, Figure]:
     """
     chosen = [f"--only {' '.join(config.only)}"] * (config.only != PARTS) + ["--fast"] * config.fast
     results = Results(config.out, " ".join(["python scripts/bench/speed.py", *chosen]))
-    if results.dropped:
-        print(f"{config.out}: {len(results.dropped)} figures of another commit are replaced", file=sys.stderr)
     torch.set_num_threads(1)  # all comparisons are of one thread
     with tempfile.TemporaryDirectory(prefix="bench-speed-") as scratch:
         for name, part in parts(FAST if config.fast else FULL, Path(scratch)).items():

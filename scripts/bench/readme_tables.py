@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts._cli import main
-from scripts.bench._figures import load, write
+from scripts.bench._figures import commit_of, figure_of, load, write
 from scripts.bench._intervals import Figure
 from sslctrl.errors import DataError, InputError, StorageError
 
@@ -60,11 +60,12 @@ def filled(text: str, results: Path) -> str:
 def table(path: Path, keys: list[str]) -> str:
     """Return the Markdown table of a file's figures, all or those of `keys`, and where they are from."""
     content = load(path)
-    figures = {name: Figure(**fields) for name, fields in content["figures"].items()}
+    figures = {name: figure_of(fields) for name, fields in content["figures"].items()}
     if missing := [key for key in keys if key not in figures]:
         raise DataError(f"{path} has no {', '.join(missing)}; it has {', '.join(figures)}; mend the marker")
     rows = [row(name, figures[name]) for name in keys or figures]
-    source = f"`{content['command']}` at `{content['commit']}`, {content['date'][:10]}, on {content['machine']}"
+    commits = ", ".join(dict.fromkeys(f"`{commit_of(name, content)}`" for name in keys or figures))
+    source = f"`{content['command']}` at {commits}, {content['date'][:10]}, on {content['machine']}"
     return "\n".join(["| figure | value | range | unit | n |", "|---|---:|---:|---|---:|", *rows, "", source, ""])
 
 

@@ -10,19 +10,24 @@ from torch import Tensor, nn
 
 from sslctrl.clips import Clips
 from sslctrl.errors import InputError
+from sslctrl.history import History
 from sslctrl.objective import Objective, to_float
 
 
 class Embedding(Objective):
-    """An objective with `embed`. Frames are square, `size_px` wide; embeddings have `dim` numbers."""
+    """An objective with `embed`. Frames are square, `size_px` wide; embeddings have `dim` numbers.
 
-    def __init__(self, backbone: nn.Module, dim: int, size_px: int) -> None:
+    A moment is what one embedding reads: a frame, or, where `history` says so, n frames of one camera, oldest first.
+    """
+
+    def __init__(self, backbone: nn.Module, dim: int, size_px: int, history: History = History()) -> None:  # noqa: B008
         super().__init__()
         if dim < 1 or size_px < 8:
             raise InputError(f"dim is {dim} and size_px {size_px}; allowed are dim >= 1 and size_px >= 8; change them")
         self.backbone = backbone
         self.dim = dim
         self.size_px = size_px
+        self.history = history
 
     @property
     def device(self) -> torch.device:
@@ -31,18 +36,23 @@ class Embedding(Objective):
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
-        """Return the embeddings (N, D) of float images (N, 3, H, W) in [0, 1], with gradient and deterministic."""
+        """Return the embeddings (N, D) of moments, float (N, 3, H, W) or (N, n, 3, H, W) in [0, 1], with gradient and
+        deterministic.
+        """
 
     @torch.no_grad()
     def embed(self, frames: Tensor, batch: int = 256) -> Tensor:
-        """Return the embeddings, float32 (N, D) on the model's device, of uint8 frames (N, 3, H, W).
+        """Return the embeddings, float32 (N, D) on the model's device, of moments: uint8 (N, 3, H, W) or
+        (N, n, 3, H, W).
 
-        In eval mode (the mode it had is restored), without gradient, `batch` frames at a time. Raises InputError on
+        In eval mode (the mode it had is restored), without gradient, `batch` moments at a time. Raises InputError on
         another dtype, shape or size, or a batch below 1.
         """
-        if frames.ndim != 4 or batch < 1:
+        stack = () if self.history.frames == 1 else (self.history.frames,)
+        if frames.ndim != 4 + len(stack) or tuple(frames.shape[1:-3]) != stack or batch < 1:
+            wanted = ", ".join(map(str, ("N", *stack, 3, "H", "W")))
             raise InputError(
-                f"frames are {tuple(frames.shape)}, batch is {batch}; allowed are uint8 (N, 3, H, W) and 1 or more"
+                f"frames are {tuple(frames.shape)}, batch is {batch}; allowed are uint8 ({wanted}) and 1 or more"
             )
         self._check_size(frames)
         training = self.training
@@ -53,16 +63,20 @@ class Embedding(Objective):
             self.train(training)
 
     def embed_hwc(self, frames: np.ndarray, batch: int = 256) -> np.ndarray:
-        """As `embed` for frames as cameras and stores have them: uint8 (N, H, W, 3) -> float32 (N, D)."""
+        """As `embed` for moments as cameras have them: uint8 (N, H, W, 3) or (N, n, H, W, 3) -> float32 (N, D)."""
         frames = np.asarray(frames)
-        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
+        if frames.dtype != np.uint8 or frames.ndim < 4 or frames.shape[-1] != 3:
             raise InputError(
                 f"frames are {frames.dtype} {frames.shape}; allowed are uint8 (N, H, W, 3); "
                 "pass them as they were rendered"
             )
         if not frames.flags.writeable:  # a mapped store's; from_numpy warns of such memory
             frames = frames.copy()
-        return self.embed(torch.from_numpy(frames).movedim(-1, 1), batch).cpu().numpy()
+        return self.embed(torch.from_numpy(frames).movedim(-1, -3), batch).cpu().numpy()
+
+    def embed_video(self, frames: np.ndarray) -> np.ndarray:
+        """Return the embedding of every step of one camera's video in a row: uint8 (T, H, W, 3) -> float32 (T, D)."""
+        return self.embed_hwc(self.history.of(frames))
 
     def images(self, clips: Clips) -> Tensor:
         """Return all frames of the clips as float images (B, V, T, 3, H, W) in [0, 1] on the model's device.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,12 +14,10 @@ from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.heads import PositionHead, channels_of
-from sslctrl.losses.npairs import npairs
-from sslctrl.losses.triplet import semihard_triplet
 from sslctrl.objective import Loss
-from sslctrl.sampling import camera_indices
 from sslctrl.slow_features import slow_features
 from sslctrl.store import EpisodeStore
+from sslctrl.time_contrast import LossName, TimeContrast, check_contrast, pick_views, same_step
 
 
 class Tcn(Embedding):
@@ -45,7 +42,7 @@ class Tcn(Embedding):
         dim: int = 32,
         points: int = 32,
         hidden: int = 128,
-        loss: Literal["npairs", "triplet"] = "npairs",
+        loss: LossName = "npairs",
         l2: float = 0.002,
         margin: float = 0.2,
         views_per_batch: int = 2,
@@ -70,7 +67,7 @@ class Tcn(Embedding):
             raise InputError(f"window is {window}; allowed are 0, the whole episode, or {steps_per_batch} or more")
         if not 0 <= body_weight <= 1:
             raise InputError(f"body_weight is {body_weight}; allowed is 0 to 1; change it")
-        self.kind, self.l2, self.margin = loss, l2, margin
+        self.contrast = TimeContrast(loss, l2, margin)
         self.body, self.body_weight = body, body_weight
         self.views_per_batch = views_per_batch
         self.steps_per_batch = steps_per_batch
@@ -84,17 +81,9 @@ class Tcn(Embedding):
         """Pick one episode, up to `views_per_batch` cameras and `steps_per_batch` steps out of `window` in a row, the
         same in all of them.
 
-        The same cameras for every step: an anchor's negatives then come from its positive's own camera, so that which
-        camera took a frame tells nothing of whether it is the positive. Raises InputError for unknown cameras.
+        Raises InputError for unknown cameras.
         """
-        cameras = camera_indices(layout, self.cameras, at_least=2)
-        usable = np.flatnonzero(layout.lengths >= 2)
-        if not len(usable):
-            raise InputError(
-                "no episode has 2 frames or more; a TCN contrasts moments of one episode; record longer ones"
-            )
-        episode = rng.choice(usable, size=1)
-        view = rng.choice(cameras, size=min(len(cameras), self.views_per_batch), replace=False)
+        episode, view = pick_views(layout, self.cameras, self.views_per_batch, rng)
         length = layout.lengths[episode[0]]
         window = min(length, self.window or length)
         first = rng.integers(length - window + 1)
@@ -105,38 +94,25 @@ class Tcn(Embedding):
         """Return the mean loss over all ordered pairs of different views; each clip and pair has its own negatives."""
         images = self.images(clips)
         batch, views, frames = images.shape[:3]
-        if views < 2 or frames < 2:
-            raise InputError(f"the clips have {views} views of {frames} frames; allowed are 2 or more of 2 or more")
+        check_contrast(views, frames)
         if self.strength != STILL:
             images = augment(images.flatten(0, 1), rng, self.strength)
         z = self._raw(images.reshape(-1, *images.shape[-3:])).float().view(batch, views, frames, self.dim)
-        of_anchor, of_positive = (~torch.eye(views, dtype=torch.bool)).nonzero().unbind(1)
-        anchors, positives = z[:, of_anchor], z[:, of_positive]
-        value = self._contrast(anchors, positives)
+        value = self.contrast.between_views(z)
         if self.body:
             rest, share = unexplained(z, self._body(clips)), self.body_weight
-            value = (1 - share) * value + share * self._contrast(rest[:, of_anchor], rest[:, of_positive])
-        with torch.no_grad():
-            hit = torch.cdist(anchors, positives).argmin(-1) == torch.arange(frames, device=z.device)
-            metrics = {"nearest_is_same_step": hit.float().mean(), "norm": z.norm(dim=-1).mean()}
-        return Loss(value, metrics)
+            value = (1 - share) * value + share * self.contrast.between_views(rest)
+        return Loss(value, {"nearest_is_same_step": same_step(z), "norm": z.detach().norm(dim=-1).mean()})
 
     def encode(self, images: Tensor) -> Tensor:
         """Return embeddings (N, D): unit vectors under the triplet loss, until `finish` turns them by `readout`."""
-        z = self._raw(images)
-        z = nn.functional.normalize(z, dim=-1) if self.kind == "triplet" else z
-        return z @ self.readout.mT
+        return self.contrast.normal(self._raw(images)) @ self.readout.mT
 
     def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
         """Read the embedding out by its slow features, if `slow`: distances then weigh what rarely moves."""
         self.readout.copy_(torch.eye(self.dim))
         if self.slow:
             self.readout.copy_(slow_features(self, store, self.cameras, rng))
-
-    def _contrast(self, anchors: Tensor, positives: Tensor) -> Tensor:
-        if self.kind == "triplet":
-            return semihard_triplet(anchors, positives, self.margin)
-        return npairs(anchors, positives, self.l2)
 
     def _body(self, clips: Clips) -> Tensor:
         """Return the body's columns (B, 1, T, K): the same in all views."""

@@ -60,7 +60,7 @@ def alignment_of(
     errors = []
     for id in store.ids:
         frames = store.read(id).frames
-        z = {index: embedding.embed_hwc(frames[index]) for index in {*views.tolist(), *other.tolist()}}
+        z = {index: embedding.embed_video(frames[index]) for index in {*views.tolist(), *other.tolist()}}
         pairs = [(a, b) for a in other for b in views if a != b] if against else list(combinations(views, 2))
         errors.append(np.mean([alignment_error(z[a], z[b]) for a, b in pairs]))
     return np.array(errors)

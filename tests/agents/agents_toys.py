@@ -10,6 +10,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from agents.config import TrainAgentConfig
+from sslctrl.history import History
 
 SIZE_PX = 16
 
@@ -53,7 +54,7 @@ class Counter(gym.Env):
 class Sum:
     """An encoder that can be checked by hand: (mean pixel, 1). Remembers how many frames each call had."""
 
-    size_px, dim = SIZE_PX, 2
+    size_px, dim, history = SIZE_PX, 2, History()
 
     def __init__(self) -> None:
         self.calls: list[int] = []

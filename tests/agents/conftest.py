@@ -15,8 +15,8 @@ from vision.build import ObjectiveSpec, build_objective
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `demo` (one expert episode), `prior` (two of 60 steps: longer than the world's limit) and
-    `embedding` (untrained).
+    """A folder with `demo` (one expert episode), `prior` (two of 60 steps: longer than the world's limit), and
+    `embedding` and `motion` (untrained: a frame, and three of them, a moment).
     """
     root = tmp_path_factory.mktemp("agents")
     for name, episodes, behavior, steps in (("demo", 1, "expert", None), ("prior", 2, "noisy", 60)):
@@ -26,8 +26,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store = EpisodeStore(root / name, create=True)
         for index in range(episodes):
             store.add(record_episode(config, index))
-    spec = ObjectiveSpec("tcn", {"size_px": SIZE_PX, "dim": 4, "points": 4, "hidden": 0}, "conv", {"widths": [4, 4, 4]})
-    embedding = build_objective(spec)
-    weights = embedding.state_dict()
-    checkpoint.save(root / "embedding", "objective", training_state.spec_of(embedding), weights, {"step": 0})
+    sizes = {"size_px": SIZE_PX, "dim": 4, "points": 4}
+    for folder, name, options in (("embedding", "tcn", {"hidden": 0}), ("motion", "mftcn", {"hidden": 8, "frames": 3})):
+        embedding = build_objective(ObjectiveSpec(name, sizes | options, "conv", {"widths": [4, 4, 4]}))
+        weights = embedding.state_dict()
+        checkpoint.save(root / folder, "objective", training_state.spec_of(embedding), weights, {"step": 0})
     return root

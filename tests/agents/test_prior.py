@@ -14,7 +14,7 @@ from agents import prior
 from agents.judge import Judge
 from agents.lesson import lesson_of
 from agents.senses import Senses
-from agents.worlds import task_of
+from agents.worlds import maker, task_of, vector_of
 from agents.wrapper import LearnedVecEnv
 from sslctrl.errors import InputError
 from sslctrl.rewards import REWARDS
@@ -50,6 +50,28 @@ def test_transitions_are_as_frame_by_frame(recorded: Path, known: prior.Transiti
             assert known.ended[row] == (t in (HORIZON - 1, len(episode.action) - 1))
             row += 1
     assert row == len(known.reward) == 120
+
+
+def test_moments_of_several_frames_are_the_same_in_prior_and_world(recorded: Path, tmp_path: Path) -> None:
+    lesson = lesson_of(tiny(recorded, tmp_path, embedding=recorded / "motion"), recorded / "motion")
+    store = EpisodeStore(recorded / "prior").subset(["000000"])
+    known = prior.of_store(
+        store, lesson.senses, lesson.judge, "front", task_of("sslctrl/Push-v0"), HORIZON, lesson.goal
+    )
+    episode = store.read("000000")
+    worlds = LearnedVecEnv(
+        vector_of(
+            [maker("sslctrl/Push-v0", "fixed", "front", lesson.senses.size_px, None, lesson.senses.history)]
+        ),
+        lesson.senses, lesson.judge,
+    )  # fmt: skip
+    worlds.seed(episode.meta["seed"])
+    seen = [worlds.reset()[0]]  # type: ignore[index]
+    for action in episode.action[: HORIZON - 1]:
+        seen.append(worlds.step(action[None])[0][0])
+    np.testing.assert_allclose(np.array(seen), known.before["observation"][:HORIZON], atol=1e-5)
+    z = load_embedding(recorded / "motion").embed_video(episode.frames[0])
+    np.testing.assert_allclose(known.before["observation"][:, :4], z[:60], atol=1e-5)
 
 
 def test_the_buffer_holds_them_all_and_no_end_is_terminal(known: prior.Transitions) -> None:

@@ -23,6 +23,7 @@ from agents.report.write import write_report
 from sslctrl import checkpoint
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError, StorageError
+from sslctrl.history import History
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
 from vision.build import ObjectiveSpec, build_objective
@@ -251,7 +252,7 @@ def an_episode(names: list[str], state: np.ndarray, shade: np.ndarray) -> Episod
 
 
 class Grey:
-    dim, size_px = 1, 4
+    dim, size_px, history = 1, 4, History()
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         return frames.mean(axis=(1, 2, 3), dtype=np.float32)[:, None]

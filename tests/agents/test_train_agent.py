@@ -61,6 +61,12 @@ def test_every_source_of_reward_trains(changes: dict[str, Any], recorded: Path, 
     assert (agent.judge.targets is None) == (agent.config.reward_from == "state")
 
 
+def test_moments_of_several_frames_train_and_are_evaluated(recorded: Path, tmp_path: Path) -> None:
+    agent = train_agent(tiny(recorded, tmp_path / "run", embedding=recorded / "motion"))
+    out = evaluate(EvaluateConfig(tmp_path / "out", agent=agent, policies=("agent",), episodes=2, n_envs=2))
+    assert out["policies"]["agent"]["success"]["n"] == 2
+
+
 def test_the_curve_holds_true_success_and_distance(trained: Path) -> None:
     curve = [json.loads(line) for line in (trained / "curve.jsonl").read_text().splitlines()]
     assert [sorted(one) for one in curve] == [["distance_m", "return", "step", "success"]] * 2

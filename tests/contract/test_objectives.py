@@ -134,8 +134,9 @@ def test_its_backbone_initialises_an_embedding(objective, tmp_path: Path) -> Non
 
 
 def test_embeds_frames(embedding, tiny_store, tmp_path: Path) -> None:
-    frames = tiny_store.read(tiny_store.ids[0]).frames[0]
-    tensor = torch.from_numpy(frames.copy()).movedim(-1, 1)
+    video = tiny_store.read(tiny_store.ids[0]).frames[0]
+    frames = embedding.history.of(video)
+    tensor = torch.from_numpy(frames.copy()).movedim(-1, -3)
     embedding.train()
     z = embedding.embed(tensor)
     assert z.shape == (len(frames), embedding.dim) and z.dtype == torch.float32 and not z.requires_grad
@@ -145,6 +146,7 @@ def test_embeds_frames(embedding, tiny_store, tmp_path: Path) -> None:
     one = torch.cat([embedding.embed(tensor[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(one, z[:3], atol=1e-5, rtol=1e-4)  # no frame depends on its neighbours
     np.testing.assert_array_equal(embedding.embed_hwc(frames), z.numpy())
+    np.testing.assert_array_equal(embedding.embed_video(video), z.numpy())
     assert embedding.embed(tensor[:0]).shape == (0, embedding.dim)
     checkpoint.save(tmp_path / "c", KIND, spec_of(embedding), embedding.state_dict(), {})
     assert torch.equal(load_embedding(tmp_path / "c").embed(tensor), z)
@@ -152,7 +154,7 @@ def test_embeds_frames(embedding, tiny_store, tmp_path: Path) -> None:
 
 def test_embedding_keeps_its_state(embedding, tiny_store) -> None:
     before = {name: value.clone() for name, value in embedding.train().state_dict().items()}
-    embedding.embed_hwc(tiny_store.read(tiny_store.ids[0]).frames[0])
+    embedding.embed_video(tiny_store.read(tiny_store.ids[0]).frames[0])
     assert all(torch.equal(before[name], value) for name, value in embedding.state_dict().items())
 
 
@@ -168,18 +170,19 @@ def test_embed_refuses_shapes(embedding, shape) -> None:
 
 
 def test_embed_refuses_dtypes_and_batches(embedding) -> None:
+    moment = embedding.history.of(np.zeros((2, 1), np.uint8)).shape[1:-1]  # (n,) or ()
     for count in (0, 2):
         with pytest.raises(InputError, match="uint8"):
-            embedding.embed(torch.zeros(count, 3, SIZE_PX, SIZE_PX))
+            embedding.embed(torch.zeros(count, *moment, 3, SIZE_PX, SIZE_PX))
         with pytest.raises(InputError, match="uint8"):
-            embedding.embed_hwc(np.zeros((count, SIZE_PX, SIZE_PX, 3), np.float32))
+            embedding.embed_hwc(np.zeros((count, *moment, SIZE_PX, SIZE_PX, 3), np.float32))
     with pytest.raises(InputError, match="batch"):
-        embedding.embed(torch.zeros(1, 3, SIZE_PX, SIZE_PX, dtype=torch.uint8), batch=0)
+        embedding.embed(torch.zeros(1, *moment, 3, SIZE_PX, SIZE_PX, dtype=torch.uint8), batch=0)
 
 
 def test_finish_leaves_a_usable_embedding(embedding, tiny_store) -> None:
     embedding.eval().finish(tiny_store, np.random.default_rng(0))
-    z = embedding.embed_hwc(tiny_store.read(tiny_store.ids[0]).frames[0])
+    z = embedding.embed_video(tiny_store.read(tiny_store.ids[0]).frames[0])
     assert np.isfinite(z).all() and np.ptp(z, axis=0).max() > 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.bench import _rounds, readme_tables, speed
+from scripts.bench import _figures, _rounds, readme_tables, speed
 from scripts.bench._figures import Results, load
 from scripts.bench._intervals import Figure, from_rounds, from_seeds, iqm
 from scripts.bench._speed_config import Part, SpeedConfig
@@ -37,7 +37,7 @@ def test_a_part_writes_its_figures(part: Part, tmp_path: Path) -> None:
     assert content["command"] == f"python scripts/bench/speed.py --only {part} --fast"
     assert set(content["figures"]) >= KEYS[part]
     for fields in content["figures"].values():
-        assert set(fields) == {"value", "low", "high", "n", "unit"}
+        assert set(fields) == {"value", "low", "high", "n", "unit", "commit"}
         assert 0 < fields["low"] <= fields["value"] <= fields["high"]
 
 
@@ -137,7 +137,7 @@ def test_dataloader_gives_what_the_store_gives(tiny_store: EpisodeStore) -> None
         assert success == bool(clips.success[row])
 
 
-def test_results_are_added_to_on_the_same_commit(tmp_path: Path) -> None:
+def test_results_are_added_to(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     Results(path, "first").record({"a": Figure(1, 0, 2, 3, "m"), "b": Figure(1, 1, 1, 1, "m")})
     again = Results(path, "second", seeds=[0, 1])
@@ -148,12 +148,15 @@ def test_results_are_added_to_on_the_same_commit(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 
 
-def test_figures_of_another_commit_are_dropped(tmp_path: Path) -> None:
+def test_each_figure_keeps_the_commit_that_it_was_measured_at(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "x.json"
-    Results(path, "c").record({"a": Figure(1, 0, 2, 3, "m")})
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"commit": "other"}))
-    results = Results(path, "c")
-    assert results.dropped == ("a",) and results.figures == {}
+    for at, name in (("one", "a"), ("two", "b"), ("three", "b")):
+        monkeypatch.setattr(_figures, "commit", lambda at=at: at)
+        Results(path, "c").record({name: Figure(1, 0, 2, 3, "m")})
+    content = load(path)
+    assert {name: fields["commit"] for name, fields in content["figures"].items()} == {"a": "one", "b": "three"}
+    assert content["commit"] == "three" and Results(path, "c").figures["a"] == Figure(1, 0, 2, 3, "m")
+    assert "at `one`, `three`, " in readme_tables.table(path, []) and "at `one`, 2" in readme_tables.table(path, ["a"])
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"figures": {}}'])

@@ -60,14 +60,14 @@ def test_alignment_over_views_is_the_mean_over_pairs() -> None:
 
 
 class _MeanColour:
-    def embed_hwc(self, frames: np.ndarray) -> np.ndarray:
+    def embed_video(self, frames: np.ndarray) -> np.ndarray:
         return frames.mean(axis=(1, 2)).astype(np.float32)
 
 
 def test_alignment_of_a_store(tiny_store) -> None:
     embedding = _MeanColour()
     got = alignment_of(embedding, tiny_store)  # type: ignore[arg-type]
-    z = [embedding.embed_hwc(view) for view in tiny_store.read(tiny_store.ids[2]).frames]
+    z = [embedding.embed_video(view) for view in tiny_store.read(tiny_store.ids[2]).frames]
     assert got.shape == (6,)
     assert got[2] == pytest.approx(np.mean([alignment_error(a, b) for a, b in itertools.combinations(z, 2)]))
     held_out = alignment_of(embedding, tiny_store, ["front", "left"], against="right")  # type: ignore[arg-type]

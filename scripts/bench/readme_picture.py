@@ -1,0 +1,56 @@
+"""Write docs/pictures/demo.png anew from a finished demo: above, its demonstration; below, its policy.
+
+python scripts/bench/readme_picture.py --run runs/demo
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts._cli import main
+
+
+@dataclass(frozen=True)
+class PictureConfig:
+    """Which run is shown, and how."""
+
+    run: Path = Path("runs/demo")
+    """A finished demo."""
+    out: Path = Path("docs/pictures/demo.png")
+    """The picture."""
+    steps: tuple[int, ...] = (0, 4, 8, 12, 50)
+    """The moments of both films."""
+    rollout: int = 1
+    """Which of the policy's recorded episodes, from 0."""
+    side_px: int = 192
+    """Of each frame."""
+
+
+def write_picture(config: PictureConfig) -> Path:
+    """Draw and return the picture. Raises DataError where the run is not finished."""
+    import cv2
+    import numpy as np
+
+    from agents.demo import DEMONSTRATION_CAMERA, POLICY_CAMERA
+    from sslctrl.errors import DataError
+    from sslctrl.store import EpisodeStore
+    from sslctrl.views import view_of
+
+    films = ((config.run / "video/demonstration", 0, DEMONSTRATION_CAMERA),)
+    films = (*films, (config.run / "evaluation/agent", config.rollout, POLICY_CAMERA))
+    rows = []
+    for folder, number, camera in films:
+        store = EpisodeStore(folder)
+        if len(store) <= number:
+            raise DataError(f"{folder} holds {len(store)} episodes; allowed is a finished demo's; run make demo")
+        frames = view_of(store.read(store.ids[number]), camera)
+        side = (config.side_px, config.side_px)
+        shown = [cv2.resize(frames[step], side, interpolation=cv2.INTER_NEAREST) for step in config.steps]
+        rows += [np.concatenate(shown, axis=1), np.full((9, len(shown) * config.side_px, 3), 255, np.uint8)]
+    cv2.imwrite(str(config.out), cv2.cvtColor(np.concatenate(rows[:-1]), cv2.COLOR_RGB2BGR))
+    return config.out
+
+
+if __name__ == "__main__":
+    main(PictureConfig, "scripts.bench.readme_picture:write_picture")

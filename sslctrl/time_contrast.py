@@ -1,0 +1,83 @@
+"""What the time-contrastive embeddings share: the loss, on one view or between views, and the choice of cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sslctrl.clips import Layout
+from sslctrl.errors import InputError
+from sslctrl.losses.npairs import npairs
+from sslctrl.losses.triplet import semihard_triplet
+from sslctrl.sampling import camera_indices
+
+LossName = Literal["npairs", "triplet"]
+
+
+@dataclass(frozen=True)
+class TimeContrast:
+    """`npairs` on unnormalised embeddings, with `l2` times their squared norms; `triplet`, semi-hard, on normalised
+    ones, with `margin` between squared distances.
+    """
+
+    loss: LossName
+    l2: float
+    margin: float
+
+    def __call__(self, anchors: Tensor, positives: Tensor) -> Tensor:
+        """Return the loss of (..., N, D) and (..., N, D): row i of the one belongs to row i of the other, and to no
+        other row; the leading axes share no negatives.
+        """
+        if self.loss == "triplet":
+            return semihard_triplet(anchors, positives, self.margin)
+        return npairs(anchors, positives, self.l2)
+
+    def between_views(self, z: Tensor) -> Tensor:
+        """Return the mean loss over all ordered pairs of different views of z (B, V, N, D)."""
+        anchors, positives = _pairs_of_views(z)
+        return self(anchors, positives)
+
+    def normal(self, z: Tensor) -> Tensor:
+        """Return embeddings (N, D) as the loss compares them: unit vectors under the triplet loss."""
+        return functional.normalize(z, dim=-1) if self.loss == "triplet" else z
+
+
+@torch.no_grad()
+def same_step(z: Tensor) -> Tensor:
+    """Return how often a moment's nearest neighbour in another view is itself: z (B, V, N, D) -> a share of 1."""
+    anchors, positives = _pairs_of_views(z)
+    hit = torch.cdist(anchors, positives).argmin(-1) == torch.arange(z.shape[-2], device=z.device)
+    return hit.float().mean()
+
+
+def pick_views(
+    layout: Layout, cameras: Sequence[str], count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pick one episode of two frames or more, (1,), and up to `count` different cameras, (V,).
+
+    The same cameras for every step: an anchor's negatives then come from its positive's own camera, so that which
+    camera took a frame tells nothing of whether it is the positive. Raises InputError for unknown cameras, fewer than
+    two, or where no episode is long enough.
+    """
+    allowed = camera_indices(layout, cameras, at_least=2)
+    usable = np.flatnonzero(layout.lengths >= 2)
+    if not len(usable):
+        raise InputError("no episode has 2 frames or more; a TCN contrasts moments of one episode; record longer ones")
+    return rng.choice(usable, size=1), rng.choice(allowed, size=min(len(allowed), count), replace=False)
+
+
+def check_contrast(views: int, moments: int) -> None:
+    """Raise InputError unless there are two views or more of two moments or more."""
+    if views < 2 or moments < 2:
+        raise InputError(f"the clips have {views} views of {moments} frames; allowed are 2 or more of 2 or more")
+
+
+def _pairs_of_views(z: Tensor) -> tuple[Tensor, Tensor]:
+    of_anchor, of_positive = (~torch.eye(z.shape[1], dtype=torch.bool)).nonzero().unbind(1)
+    return z[:, of_anchor], z[:, of_positive]
