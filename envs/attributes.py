@@ -28,9 +28,9 @@ def quadrant(positions_m: np.ndarray) -> np.ndarray:
 
 
 def heading(velocity_m_s: np.ndarray) -> np.ndarray:
-    """Return the direction of motion in the plane, (N, 2 or more): 1 to 8, an eighth of a turn each; 0 where still."""
+    """Return the direction of motion in the plane, (N, 2 or more): 1 to 4, a quarter of a turn each; 0 where still."""
     angle = np.arctan2(velocity_m_s[:, 1], velocity_m_s[:, 0])
-    sector = 1 + np.floor((angle + np.pi / 8) / (np.pi / 4)).astype(int) % 8
+    sector = 1 + np.floor((angle + np.pi / 4) / (np.pi / 2)).astype(int) % 4
     return np.where(np.linalg.norm(velocity_m_s, axis=1) > HAND_STILL_M_S, sector, 0)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from sslctrl.clips import Clips
 from sslctrl.errors import InputError
 
 DEGREE = 3
@@ -25,6 +28,22 @@ def unexplained(z: Tensor, body: Tensor) -> Tensor:
         )
     q = torch.linalg.qr(basis).Q
     return z - q @ (q.mT @ z)
+
+
+def coordinates(clips: Clips, columns: Sequence[int]) -> Tensor:
+    """Return columns of the proprioception, (B, 1, T, K): the same in all views. Raises InputError where there are no
+    such.
+    """
+    known = 0 if clips.proprio is None else clips.proprio.shape[-1]
+    if clips.proprio is None or max(columns) >= known or min(columns) < 0:
+        raise InputError(f"body is {columns}; this video's proprioception has {known} columns; name some of them")
+    return clips.proprio[:, :1, :, list(columns)]
+
+
+def check_weight(body_weight: float) -> None:
+    """Raise InputError unless it is a share of one."""
+    if not 0 <= body_weight <= 1:
+        raise InputError(f"body_weight is {body_weight}; allowed is 0 to 1; change it")
 
 
 def monomials(body: Tensor) -> Tensor:

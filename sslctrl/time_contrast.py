@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sslctrl.body import unexplained
 from sslctrl.clips import Layout
 from sslctrl.errors import InputError
 from sslctrl.losses.npairs import npairs
@@ -38,10 +39,15 @@ class TimeContrast:
             return semihard_triplet(anchors, positives, self.margin)
         return npairs(anchors, positives, self.l2)
 
-    def between_views(self, z: Tensor) -> Tensor:
-        """Return the mean loss over all ordered pairs of different views of z (B, V, N, D)."""
-        anchors, positives = _pairs_of_views(z)
-        return self(anchors, positives)
+    def between_views(self, z: Tensor, body: Tensor | None = None, share: float = 0.0) -> Tensor:
+        """Return the mean loss over all ordered pairs of different views of z (B, V, N, D).
+
+        With the body's coordinates (B, 1, N, K), `share` of it is the same loss on what they leave unexplained of z.
+        """
+        value = self(*_pairs_of_views(z))
+        if body is None:
+            return value
+        return (1 - share) * value + share * self(*_pairs_of_views(unexplained(z, body)))
 
     def normal(self, z: Tensor) -> Tensor:
         """Return embeddings (N, D) as the loss compares them: unit vectors under the triplet loss."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.augment import DEFAULT, STILL, augment
+from sslctrl.body import check_weight, coordinates
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
@@ -24,7 +25,8 @@ class MfTcn(Embedding):
     Each frame goes through the same backbone and spatial soft-argmax; two convolutions over time read the key points'
     tracks. A batch is `chunks` stretches of consecutive moments of one episode, so that a frame is read once for all
     the moments it belongs to, and a moment's neighbours are among its negatives: what tells them apart is motion.
-    `frames` 1 is the single frame trained alike: the baseline.
+    `frames` 1 is the single frame trained alike: the baseline. Where the body is tells most moments apart, motion or
+    not: `body` and `body_weight`, as in `Tcn`, contrast the rest, in which motion is.
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class MfTcn(Embedding):
         views_per_batch: int = 2,
         chunks: int = 5,
         chunk_steps: int = 10,
+        body: tuple[int, ...] = (),
+        body_weight: float = 0.7,
         cameras: tuple[str, ...] = (),
         augment: bool = True,
         hue: float = 0.0,
@@ -53,6 +57,7 @@ class MfTcn(Embedding):
                 f"{counts}, views_per_batch {views_per_batch}; allowed are 1 or more of each, 2 or more moments and "
                 "views; change them"
             )
+        check_weight(body_weight)
         self.points = nn.Conv2d(channels_of(backbone), points, 1, bias=False)
         self.positions = SpatialSoftArgmax()
         kernel = min(3, frames)
@@ -65,6 +70,7 @@ class MfTcn(Embedding):
             nn.Linear(hidden, dim),
         )
         self.contrast = TimeContrast(loss, l2, margin)
+        self.body, self.body_weight = body, body_weight
         self.views_per_batch, self.chunks, self.chunk_steps = views_per_batch, chunks, chunk_steps
         self.cameras = cameras
         self.strength = replace(DEFAULT if augment else STILL, hue=hue)
@@ -104,7 +110,11 @@ class MfTcn(Embedding):
         read = self.history.steps(torch.arange(self.history.look_back, frames // chunks).numpy())
         z = self.track(tracks[:, read].flatten(0, 1).mT).float().view(batch, views, chunks * moments, self.dim)
         metrics = {"nearest_is_same_step": same_step(z), "norm": z.detach().norm(dim=-1).mean()}
-        return Loss(self.contrast.between_views(z), metrics)
+        body = None
+        if self.body:
+            known = coordinates(clips, self.body).unflatten(2, (chunks, -1))
+            body = known[:, :, :, self.history.look_back :].flatten(2, 3).to(self.device)
+        return Loss(self.contrast.between_views(z, body, self.body_weight), metrics)
 
     def encode(self, images: Tensor) -> Tensor:
         """Return embeddings (N, D) of moments (N, n, 3, H, W): unit vectors under the triplet loss."""

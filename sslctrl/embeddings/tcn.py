@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.augment import DEFAULT, STILL, augment
-from sslctrl.body import unexplained
+from sslctrl.body import check_weight, coordinates
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
@@ -65,8 +65,7 @@ class Tcn(Embedding):
             )
         if window and window < steps_per_batch:
             raise InputError(f"window is {window}; allowed are 0, the whole episode, or {steps_per_batch} or more")
-        if not 0 <= body_weight <= 1:
-            raise InputError(f"body_weight is {body_weight}; allowed is 0 to 1; change it")
+        check_weight(body_weight)
         self.contrast = TimeContrast(loss, l2, margin)
         self.body, self.body_weight = body, body_weight
         self.views_per_batch = views_per_batch
@@ -98,10 +97,8 @@ class Tcn(Embedding):
         if self.strength != STILL:
             images = augment(images.flatten(0, 1), rng, self.strength)
         z = self._raw(images.reshape(-1, *images.shape[-3:])).float().view(batch, views, frames, self.dim)
-        value = self.contrast.between_views(z)
-        if self.body:
-            rest, share = unexplained(z, self._body(clips)), self.body_weight
-            value = (1 - share) * value + share * self.contrast.between_views(rest)
+        body = coordinates(clips, self.body).to(self.device) if self.body else None
+        value = self.contrast.between_views(z, body, self.body_weight)
         return Loss(value, {"nearest_is_same_step": same_step(z), "norm": z.detach().norm(dim=-1).mean()})
 
     def encode(self, images: Tensor) -> Tensor:
@@ -113,13 +110,6 @@ class Tcn(Embedding):
         self.readout.copy_(torch.eye(self.dim))
         if self.slow:
             self.readout.copy_(slow_features(self, store, self.cameras, rng))
-
-    def _body(self, clips: Clips) -> Tensor:
-        """Return the body's columns (B, 1, T, K): the same in all views."""
-        known = 0 if clips.proprio is None else clips.proprio.shape[-1]
-        if clips.proprio is None or max(self.body) >= known or min(self.body) < 0:
-            raise InputError(f"body is {self.body}; this video's proprioception has {known} columns; name some of them")
-        return clips.proprio[:, :1, :, list(self.body)].to(self.device)
 
     def _raw(self, images: Tensor) -> Tensor:
         return self.head(self.backbone(images))

@@ -209,7 +209,7 @@ def test_loss_is_both_directions_of_the_embeddings(kind, naive) -> None:
     if naive:
         wanted = 0.5 * (naive(first, second, 0.2) + naive(second, first, 0.2))
     else:
-        wanted = 0.5 * (npairs(first, second, model.contrast.l2) + npairs(second, first, model.l2)).item()
+        wanted = 0.5 * (npairs(first, second, model.contrast.l2) + npairs(second, first, model.contrast.l2)).item()
     assert model.loss(batch, torch.Generator()).value.item() == pytest.approx(wanted, rel=1e-4)
 
 
