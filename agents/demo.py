@@ -90,10 +90,15 @@ def embedding_config(config: DemoConfig) -> TrainConfig:
         store=video / "train",
         run=Path(config.run) / "embedding",
         name="tcn",
-        options={"views_per_batch": 3, "body": (0, 1), "body_weight": 0.68, "augment": False, "hue": 0.5},
+        options=embedding_options(),
         eval_store=video / "heldout",
         fit=FitConfig(steps=config.embedding_steps, lr=2e-3, seed=config.seed),
     )
+
+
+def embedding_options() -> dict[str, Any]:
+    """What the TCN of pushing is built with; the first two columns of the proprioception are the hand's position."""
+    return {"views_per_batch": 3, "body": (0, 1), "body_weight": 0.68, "augment": False, "hue": 0.5}
 
 
 def agent_config(config: DemoConfig, embedding: Path) -> TrainAgentConfig:

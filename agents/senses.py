@@ -61,5 +61,5 @@ class Senses:
 
 
 def _encoded(encoder: Encoder, pixels: np.ndarray) -> np.ndarray:
-    """Encode moments; of moments with a history, an encoder without one sees the last frame."""
-    return encoder(pixels[:, -1] if pixels.ndim == 5 and encoder.history.frames == 1 else pixels)
+    """Encode moments; of moments of several frames, one of single frames sees the last."""
+    return encoder(pixels if encoder.history.moment or pixels.ndim == 4 else pixels[:, -1])

@@ -45,8 +45,7 @@ class PixelObservation(gym.Wrapper):
         }
         spaces["time"] = gym.spaces.Box(0.0, 1.0, (1,), np.float32)
         if camera is not None:
-            stack = () if history.frames == 1 else (history.frames,)
-            spaces["pixels"] = gym.spaces.Box(0, 255, (*stack, size_px, size_px, 3), np.uint8)
+            spaces["pixels"] = gym.spaces.Box(0, 255, (*history.moment, size_px, size_px, 3), np.uint8)
         self.observation_space = gym.spaces.Dict(spaces)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
@@ -77,5 +76,8 @@ class PixelObservation(gym.Wrapper):
     def _look(self, camera: str) -> np.ndarray:
         """Return the present frame, with those before it where there is a history; before the first, the first."""
         self._seen.append(self.world.render_views(self.size_px)[camera])
-        frames = [self._seen[step] for step in self.history.steps(np.array(len(self._seen) - 1))]
-        return frames[0] if self.history.frames == 1 else np.stack(frames)
+        if self._step == 0:
+            self._first = self._seen[0]
+        steps = self.history._replace(first=False).steps(np.array(len(self._seen) - 1))
+        frames = [self._first] * self.history.first + [self._seen[step] for step in steps]
+        return np.stack(frames) if self.history.moment else frames[0]

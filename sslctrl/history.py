@@ -8,22 +8,30 @@ import numpy as np
 
 
 class History(NamedTuple):
-    """`frames` frames, `stride` steps apart, the last of which is the present. 5 frames 2 apart look back 8 steps."""
+    """`frames` frames, `stride` steps apart, the last of which is the present. 5 frames 2 apart look back 8 steps.
+
+    With `first`, the episode's first frame comes before them.
+    """
 
     frames: int = 1
     stride: int = 1
+    first: bool = False
 
     @property
     def look_back(self) -> int:
-        """Steps from the oldest frame to the present."""
+        """Steps from the oldest frame to the present, the first aside."""
         return (self.frames - 1) * self.stride
 
     def steps(self, present: np.ndarray) -> np.ndarray:
-        """Return the steps that are read at steps (...), oldest first: int (..., frames); step 0 for what came before
-        it.
-        """
-        return np.maximum(present[..., None] - np.arange(self.look_back, -1, -self.stride), 0)
+        """Return the steps that are read at steps (...), oldest first: int (..., n); step 0 for what came before it."""
+        read = np.maximum(present[..., None] - np.arange(self.look_back, -1, -self.stride), 0)
+        return np.concatenate([np.zeros_like(read[..., :1]), read], axis=-1) if self.first else read
 
     def of(self, video: np.ndarray) -> np.ndarray:
-        """Return what is read at each step of a video (T, ...): (T, frames, ...), or the video where it is 1."""
-        return video if self.frames == 1 else video[self.steps(np.arange(len(video)))]
+        """Return what is read at each step of a video (T, ...): (T, n, ...), or the video where n is 1."""
+        return video if self.moment == () else video[self.steps(np.arange(len(video)))]
+
+    @property
+    def moment(self) -> tuple[int, ...]:
+        """The axis that a moment adds to a frame: (n,), or () where it is a frame."""
+        return () if self.frames + self.first == 1 else (self.frames + self.first,)

@@ -10,9 +10,11 @@ from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.decoder import Decoder
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
+from sslctrl.goal_prior import GoalPrior
 from sslctrl.heads import FlatHead, map_shape
 from sslctrl.objective import Loss
 from sslctrl.sampling import random_frames
+from sslctrl.store import EpisodeStore
 
 
 class Autoencoder(Embedding):
@@ -34,6 +36,7 @@ class Autoencoder(Embedding):
             raise InputError(f"batch is {batch}; allowed is 1 or more; change it")
         self.head = FlatHead(map_shape(backbone, size_px), dim)
         self.decoder = Decoder(dim, size_px, width)
+        self.goals = GoalPrior(dim)
         self.batch, self.camera = batch, camera
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
@@ -51,6 +54,10 @@ class Autoencoder(Embedding):
         """Return z (N, D)."""
         return self.head(self.backbone(images)).float()
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Return what embeddings (N, D) look like: uint8 (N, 3, size_px, size_px)."""
+    def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
+        """Fit the prior of imagined goals."""
+        self.goals.fit_to(self, store, self.camera, rng)
+
+    def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:
+        """Return what embeddings (N, D) look like, in whatever episode: uint8 (N, 3, size_px, size_px)."""
         return self.decoder.to_frames(z)

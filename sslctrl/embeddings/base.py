@@ -48,9 +48,9 @@ class Embedding(Objective):
         In eval mode (the mode it had is restored), without gradient, `batch` moments at a time. Raises InputError on
         another dtype, shape or size, or a batch below 1.
         """
-        stack = () if self.history.frames == 1 else (self.history.frames,)
-        if frames.ndim != 4 + len(stack) or tuple(frames.shape[1:-3]) != stack or batch < 1:
-            wanted = ", ".join(map(str, ("N", *stack, 3, "H", "W")))
+        moment = self.history.moment
+        if frames.ndim != 4 + len(moment) or tuple(frames.shape[1:-3]) != moment or batch < 1:
+            wanted = ", ".join(map(str, ("N", *moment, 3, "H", "W")))
             raise InputError(
                 f"frames are {tuple(frames.shape)}, batch is {batch}; allowed are uint8 ({wanted}) and 1 or more"
             )

@@ -60,15 +60,18 @@ class MfTcn(Embedding):
         check_weight(body_weight)
         self.points = nn.Conv2d(channels_of(backbone), points, 1, bias=False)
         self.positions = SpatialSoftArgmax()
-        kernel = min(3, frames)
-        self.track = nn.Sequential(
-            nn.Conv1d(2 * points, hidden, kernel),
-            nn.ReLU(),
-            nn.Conv1d(hidden, hidden, frames - kernel + 1),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(hidden, dim),
-        )
+        if hidden:
+            kernel = min(3, frames)
+            self.track = nn.Sequential(
+                nn.Conv1d(2 * points, hidden, kernel),
+                nn.ReLU(),
+                nn.Conv1d(hidden, hidden, frames - kernel + 1),
+                nn.ReLU(),
+                nn.Flatten(),
+                nn.Linear(hidden, dim),
+            )
+        else:
+            self.track = nn.Sequential(nn.Conv1d(2 * points, dim, frames), nn.Flatten())
         self.contrast = TimeContrast(loss, l2, margin)
         self.body, self.body_weight = body, body_weight
         self.views_per_batch, self.chunks, self.chunk_steps = views_per_batch, chunks, chunk_steps

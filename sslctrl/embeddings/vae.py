@@ -10,9 +10,11 @@ from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.decoder import Decoder
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
+from sslctrl.goal_prior import GoalPrior
 from sslctrl.heads import FlatHead, map_shape
 from sslctrl.objective import Loss
 from sslctrl.sampling import random_frames
+from sslctrl.store import EpisodeStore
 
 
 class Vae(Embedding):
@@ -39,6 +41,7 @@ class Vae(Embedding):
             raise InputError(f"beta is {beta} and batch {batch}; allowed are beta >= 0 and batch >= 1; change them")
         self.head = FlatHead(map_shape(backbone, size_px), 2 * dim)
         self.decoder = Decoder(dim, size_px, width)
+        self.goals = GoalPrior(dim)
         self.beta, self.batch, self.camera = beta, batch, camera
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
@@ -65,12 +68,12 @@ class Vae(Embedding):
         """Return mu (N, D)."""
         return self.posterior(images)[0]
 
-    def sample_prior(self, count: int, rng: torch.Generator) -> Tensor:
-        """Return `count` embeddings (count, D) drawn from N(0, I): imagined goals."""
-        return torch.randn(count, self.dim, generator=rng, device=rng.device)
+    def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
+        """Fit the prior of imagined goals."""
+        self.goals.fit_to(self, store, self.camera, rng)
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Return what embeddings (N, D) look like: uint8 (N, 3, size_px, size_px)."""
+    def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:
+        """Return what embeddings (N, D) look like, in whatever episode: uint8 (N, 3, size_px, size_px)."""
         return self.decoder.to_frames(z)
 
 

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import gymnasium as gym
 import numpy as np
+import pytest
 
 import envs  # noqa: F401 - registers the worlds
 from envs.pixels import PixelObservation
 from sslctrl.history import History
 
 
-def test_a_history_is_the_frames_before_and_at_the_start_the_first() -> None:
+@pytest.mark.parametrize("history", [History(3, 2), History(first=True), History(2, 1, first=True)])
+def test_a_history_is_the_frames_before_and_at_the_start_the_first(history: History) -> None:
     plain = PixelObservation(gym.make("sslctrl/Reach-v0", disable_env_checker=True), "front", 16)
-    stacked = PixelObservation(gym.make("sslctrl/Reach-v0", disable_env_checker=True), "front", 16, History(3, 2))
-    assert stacked.observation_space["pixels"].shape == (3, 16, 16, 3)  # type: ignore[index]
+    stacked = PixelObservation(gym.make("sslctrl/Reach-v0", disable_env_checker=True), "front", 16, history)
+    assert stacked.observation_space["pixels"].shape == (*history.moment, 16, 16, 3)  # type: ignore[index]
     for seed in (0, 1):  # the second episode remembers nothing of the first
         frames = [plain.reset(seed=seed)[0]["pixels"]]
         moments = [stacked.reset(seed=seed)[0]["pixels"]]
@@ -19,5 +21,5 @@ def test_a_history_is_the_frames_before_and_at_the_start_the_first() -> None:
             action = np.full(3, 1 - step / 3, np.float32)
             frames.append(plain.step(action)[0]["pixels"])
             moments.append(stacked.step(action)[0]["pixels"])
-        np.testing.assert_array_equal(np.array(moments), History(3, 2).of(np.array(frames)))
+        np.testing.assert_array_equal(np.array(moments), history.of(np.array(frames)))
         assert stacked.observation_space["pixels"].contains(moments[0])  # type: ignore[index]

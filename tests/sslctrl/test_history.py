@@ -16,6 +16,12 @@ def test_a_moment_is_the_present_and_what_came_before_it(count: int, stride: int
     assert history.look_back == (count - 1) * stride
 
 
+def test_the_first_frame_comes_before_the_others() -> None:
+    assert History(first=True).of(np.arange(7, 12)).tolist() == [[7, 7], [7, 8], [7, 9], [7, 10], [7, 11]]
+    assert History(2, 2, first=True).of(np.arange(7, 12)).tolist()[-1] == [7, 9, 11]
+    assert (History().moment, History(first=True).moment, History(3).moment) == ((), (2,), (3,))
+
+
 def test_one_frame_is_the_video_itself() -> None:
     video = np.zeros((3, 4, 4, 3), np.uint8)
     assert History().of(video) is video

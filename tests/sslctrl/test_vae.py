@@ -82,11 +82,9 @@ def test_embedding_is_mu_and_never_a_sample() -> None:
     assert torch.equal(vae.embed(frames), vae.embed(frames))
 
 
-def test_sample_and_decode() -> None:
+def test_decode() -> None:
     vae = small()
-    z = vae.sample_prior(2000, torch.Generator().manual_seed(0))
-    assert z.shape == (2000, 3) and z.mean().abs() < 0.05 and abs(z.std() - 1) < 0.05
-    assert torch.equal(z, vae.sample_prior(2000, torch.Generator().manual_seed(0)))
+    z = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     frames = vae.decode(z[:5])
     assert frames.dtype == torch.uint8 and frames.shape == (5, 3, 16, 16)
     wanted = (vae.decoder(z[:5]).clamp(0, 1) * 255).round().to(torch.uint8)

@@ -1,0 +1,34 @@
+"""What the control bench can measure. Kept apart so that `--help` imports neither torch nor numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sslctrl.errors import InputError
+
+Part = Literal["tcn"]
+PARTS: tuple[Part, ...] = ("tcn",)
+
+
+@dataclass(frozen=True)
+class ControlConfig:
+    """What to measure, and where to write it."""
+
+    out: Path = Path("results/control.json")
+    """The file of figures; those of other parts that it holds are kept."""
+    runs: Path = Path("runs/bench-control")
+    """Folder of the runs; what is finished there is not run again."""
+    only: tuple[Part, ...] = PARTS
+    """The parts to measure."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds of embeddings."""
+    workers: int = 2
+    """Trainings side by side, of one thread each."""
+    fast: bool = False
+    """Minutes instead of hours: one seed and a sixth of the training; a quick look, beside the real runs."""
+
+    def __post_init__(self) -> None:
+        if not self.seeds or self.workers < 1:
+            raise InputError(f"seeds are {self.seeds}, workers {self.workers}; allowed are one or more of each")

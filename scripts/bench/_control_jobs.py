@@ -1,0 +1,54 @@
+"""Trainings of a bench, side by side: each is kept when it is done, and not run again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+
+from scripts.bench._intervals import Figure, from_seeds
+from sslctrl.run import write_atomically
+
+Measured = dict[str, float]
+KEPT = "measured.json"
+
+
+class Job(NamedTuple):
+    """One training of one seed: `run(folder, *arguments)` returns what is measured of it."""
+
+    folder: Path
+    seed: int
+    name: str
+    run: Callable[..., Measured]
+    arguments: tuple[Any, ...]
+
+
+def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[list[dict[str, Measured]]]:
+    """Run what is missing and yield, after each seed, what is measured of all seeds done so far, by name.
+
+    Jobs are in order of their seeds.
+    """
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
+    found = zip(jobs, parallel(joblib.delayed(_kept)(job) for job in jobs), strict=True)
+    seeds: list[dict[str, Measured]] = []
+    for _, of_seed in groupby(found, key=lambda pair: pair[0].seed):
+        seeds.append({job.name: values for job, values in of_seed if values is not None})
+        yield seeds
+
+
+def over_seeds(seeds: Sequence[Measured], unit: Callable[[str], str]) -> dict[str, Figure]:
+    """Return each figure's median over the seeds with its bootstrap interval."""
+    return {name: from_seeds([one[name] for one in seeds], unit(name)) for name in seeds[0]}
+
+
+def _kept(job: Job) -> Measured:
+    path = job.folder / KEPT
+    if not path.exists():
+        values = job.run(job.folder, *job.arguments)
+        job.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps({name: float(value) for name, value in values.items()}, indent=1) + "\n")
+    return json.loads(path.read_text())

@@ -1,0 +1,22 @@
+"""The parts of the control bench, saved whenever one of their seeds is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from scripts.bench import _control_tcn
+from scripts.bench._control_config import ControlConfig, Part
+from scripts.bench._figures import Results
+from scripts.bench._intervals import Figure
+
+MEASURES: dict[Part, Callable[[ControlConfig], Iterator[dict[str, Figure]]]] = {"tcn": _control_tcn.figures}
+
+
+def measure(config: ControlConfig) -> dict[str, Figure]:
+    """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
+    command = " ".join(["python scripts/bench/control.py", *["--fast"] * config.fast])
+    results = Results(config.out, command, config.seeds)
+    for part in config.only:
+        for figures in MEASURES[part](config):
+            results.record(figures)
+    return results.figures

@@ -1,0 +1,200 @@
+"""The TCN family on held-out pushing: alignment, attributes, order, motion, reward; beside an autoencoder's, an
+untrained net's and a supervised one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.demo import DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, embedding_options
+from agents.encoders import EmbeddingEncoder
+from agents.report.latent import progress
+from envs.collect import collect
+from envs.collect_config import CollectConfig
+from envs.tasks.push import Push
+from scripts.bench._control_config import ControlConfig
+from scripts.bench._control_jobs import Job, Measured, over_seeds, run_jobs
+from scripts.bench._intervals import Figure
+from sslctrl.embeddings.base import Embedding
+from sslctrl.fit import fit
+from sslctrl.fit_config import FitConfig
+from sslctrl.metrics.alignment import alignment_of, kendall_tau, state_floor
+from sslctrl.metrics.attributes import attribute_error, neighbors_across
+from sslctrl.metrics.probe import probe_r2
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective, load_embedding
+from vision.measure import RESOLUTION_M
+
+SEEN, UNSEEN = ("front", "left", "right"), "corner"
+VELOCITIES = ("hand_vx", "hand_vy", "puck_vx", "puck_vy")
+ARRIVED_M = 0.02
+"""Kendall's tau is of the way there: an expert that has arrived stands still, and its steps have no order."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to learn an embedding."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    steps: int = 3000
+
+
+_AUGMENTED = {"augment": True, "hue": 0.5}
+_MOTION = {"views_per_batch": 3, "augment": False, "hue": 0.5, "body": (0, 1), "body_weight": 0.68}
+VARIANTS = {
+    "mv": Variant("tcn", embedding_options()),
+    "triplet": Variant("tcn", {**embedding_options(), "loss": "triplet"}, 2000),
+    "sv": Variant("svtcn", _AUGMENTED, 2000),
+    "multi_frame": Variant("mftcn", _MOTION, 2000),
+    "single_frame": Variant("mftcn", {**_MOTION, "frames": 1}, 2000),
+    "supervised": Variant("supervised", {"columns": (0, 1, 4, 5)}, 1000),
+    "autoencoder": Variant("autoencoder", {}, 2000),
+    "random": Variant("tcn", {}, 0),
+}
+
+
+def figures(config: ControlConfig) -> Iterator[dict[str, Figure]]:
+    """Yield the figures over the seeds that are done, after each."""
+    root = Path(config.runs) / ("tcn-fast" if config.fast else "tcn")
+    jobs = []
+    for seed in config.seeds:
+        record(root / f"seed-{seed}", seed, config)
+        jobs += [
+            Job(root / f"seed-{seed}" / name, seed, name, train_and_measure, (seed, name, config.fast))
+            for name in VARIANTS
+        ]
+    for done in run_jobs(jobs, config.workers):
+        yield over_seeds([seed_figures(one) for one in done], unit)
+
+
+def record(folder: Path, seed: int, config: ControlConfig) -> None:
+    """Record play to learn from, short and long held-out play to measure on, pairs of experts, one demonstration."""
+    few = 4 if config.fast else 1
+    videos: dict[str, dict[str, Any]] = {
+        "train": {"episodes": 60 // few, "steps": 300, "seed": seed, "cameras": SEEN},
+        "heldout": {"episodes": 20 // few, "seed": 10_000 + seed, "cameras": (*SEEN, UNSEEN), "variety": "heldout"},
+        "long": {"episodes": 40 // few, "steps": 300, "seed": 40_000 + seed, "cameras": SEEN[:1], "variety": "heldout"},
+    }
+    for name, variety in (("expert", "fixed"), ("expert-heldout", "heldout")):  # the same starts, other colours
+        videos[name] = {"episodes": 20 // few, "seed": 30_000 + seed, "variety": variety}
+        videos[name] |= {"behaviors": ("expert",), "goal": GOAL_M, "cameras": SEEN}
+    for name, options in videos.items():
+        collect(CollectConfig(folder / "video" / name, workers=config.workers, **options))
+
+
+def train_and_measure(run: Path, seed: int, name: str, fast: bool) -> Measured:
+    """Train one variant in its folder and return what it is worth."""
+    torch.set_num_threads(1)
+    variant, video = VARIANTS[name], run.parent / "video"
+    embedding = build_objective(ObjectiveSpec(variant.name, variant.options, seed=seed))
+    if variant.steps:
+        settings = FitConfig(variant.steps // (6 if fast else 1), lr=2e-3, seed=seed, device="auto")
+        embedding = load_embedding(fit(embedding, EpisodeStore(video / "train"), run, settings))
+    assert isinstance(embedding, Embedding)
+    return measured(embedding.eval(), video)
+
+
+def measured(embedding: Embedding, video: Path) -> Measured:
+    """Return what an embedding is worth on the held-out video of one seed."""
+    heldout = EpisodeStore(video / "heldout")
+    values = {
+        "alignment": float(alignment_of(embedding, heldout, SEEN).mean()),
+        "alignment_unseen_camera": float(alignment_of(embedding, heldout, SEEN, UNSEEN).mean()),
+        "alignment_floor": float(np.mean([state_floor(_places(heldout, id), RESOLUTION_M) for id in heldout.ids])),
+        "tau": tau(embedding, EpisodeStore(video / "expert"), EpisodeStore(video / "expert-heldout")),
+    }
+    values |= attributes(embedding, EpisodeStore(video / "long"))
+    return values | rewards(embedding, EpisodeStore(video / "expert"), heldout)
+
+
+def attributes(embedding: Embedding, store: EpisodeStore) -> Measured:
+    """Return errors of static and motion attributes between episodes, of the true positions too, and velocities' R^2.
+
+    From one camera's view. `..._error`: the mean over the attributes.
+    """
+    episodes = [store.read(id) for id in store.ids]
+    state = np.concatenate([episode.state for episode in episodes])
+    number = np.repeat(np.arange(len(episodes)), store.lengths)
+    z = np.concatenate([embedding.embed_video(episode.frames[0]) for episode in episodes])
+    labels, names = Push().attributes(state), Push.state_names
+    static, motion = _errors(labels.static, z, number), _errors(labels.motion, z, number)
+    floor = _errors(labels.static, state[:, [0, 1, 4, 5]], number)
+    r2 = probe_r2(z, state[:, [names.index(name) for name in VELOCITIES]], number)
+    return {
+        **{f"error_{name}": value for name, value in {**static, **motion}.items()},
+        "attribute_error": float(np.mean([*static.values()])),
+        "motion_error": float(np.mean([*motion.values()])),
+        "attribute_error_floor": float(np.mean([*floor.values()])),
+        "velocity_r2": float(r2[:2].mean()),
+        "puck_velocity_r2": float(r2[2:].mean()),
+    }
+
+
+def tau(embedding: Embedding, first: EpisodeStore, second: EpisodeStore) -> float:
+    """Return the mean Kendall's tau between an expert's pushes and those of the same start with another colour, seen by
+    another camera, until the puck has arrived.
+    """
+    values = []
+    for id in first.ids:
+        ends = [_arrival(store, id) for store in (first, second)]
+        views = ((first, 0), (second, 1))
+        z = [embedding.embed_video(store.read(id).frames[view]) for store, view in views]
+        if min(ends) >= 2:
+            values.append(kendall_tau(z[0][: ends[0] + 1], z[1][: ends[1] + 1]))
+    return float(np.mean(values))
+
+
+def rewards(embedding: Embedding, demonstrations: EpisodeStore, store: EpisodeStore) -> Measured:
+    """Return the median rank correlation of reward and progress towards one demonstration's end in another view, and
+    that of raw pixels.
+    """
+    goal, encoder = demonstrations.read(demonstrations.ids[0]), EmbeddingEncoder(embedding)
+    seen = [progress(encoder, store.read(id), POLICY_CAMERA, goal, DEMONSTRATION_CAMERA) for id in store.ids]
+    ranks = [(one.rank_correlation(one.learned), one.rank_correlation(one.pixels)) for one in seen]
+    kept = [pair for pair in ranks if None not in pair]
+    learned, pixels = np.median(np.array(kept, float), axis=0)
+    return {"reward_spearman": float(learned), "pixel_spearman": float(pixels)}
+
+
+def seed_figures(variants: dict[str, Measured]) -> Measured:
+    """Return one seed's figures by name, from those of its variants."""
+    values = {
+        f"tcn.{name}.{what}": value for name, found in variants.items() for what, value in found.items()
+        if "_frame" not in name and what not in ("alignment_floor", "attribute_error_floor", "pixel_spearman")
+    }  # fmt: skip
+    many, one, mv = variants["multi_frame"], variants["single_frame"], variants["mv"]
+    for what in ("alignment_floor", "attribute_error_floor", "pixel_spearman", "reward_spearman"):
+        values[f"tcn.{what}"] = mv[what]
+    for what in ("alignment", "attribute_error", "motion_error", "velocity_r2", "puck_velocity_r2"):
+        values[f"mftcn.{what}"], values[f"mftcn.single_frame.{what}"] = many[what], one[what]
+    for what, error in (("motion", "motion_error"), ("static", "attribute_error")):
+        values[f"mftcn.{what}_error_reduction"] = 1 - many[error] / one[error]
+    return values
+
+
+def unit(name: str) -> str:
+    """Return the unit of a figure."""
+    endings = {"spearman": "rank correlation", "tau": "rank correlation", "r2": "R^2"}
+    return next((unit for ending, unit in endings.items() if name.endswith(ending)), "fraction")
+
+
+def _errors(labels: dict[str, np.ndarray], z: np.ndarray, episode: np.ndarray) -> Measured:
+    neighbors = neighbors_across(z, episode)
+    return {name: attribute_error(values, neighbors) for name, values in labels.items()}
+
+
+def _places(store: EpisodeStore, id: str) -> np.ndarray:
+    return store.read(id).state[:, [0, 1, 4, 5]]
+
+
+def _arrival(store: EpisodeStore, id: str) -> int:
+    """Return the first step at which the puck is at the goal, or the last."""
+    near = np.linalg.norm(store.read(id).state[:, 4:6] - GOAL_M, axis=1) < ARRIVED_M
+    return int(near.argmax()) if near.any() else len(near) - 1

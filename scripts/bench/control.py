@@ -1,0 +1,50 @@
+"""The control embeddings beside their baselines, over seeds, into results/control.json. Goes on where it was stopped.
+
+python scripts/bench/control.py
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts._cli import main
+from scripts.bench._control_config import ControlConfig
+
+if TYPE_CHECKING:
+    from scripts.bench._intervals import Figure
+
+GOALS: dict[str, tuple[str, float, float]] = {
+    "tcn.mv.alignment": ("<=", 0.05, 0.015),
+    "tcn.sv.alignment": ("<=", 0.20, 0.12),
+    "tcn.mv.alignment_unseen_camera": ("<=", 0.12, 0.05),
+    "tcn.mv.attribute_error": ("<=", 0.12, 0.05),
+    "tcn.mv.tau": (">=", 0.85, 0.95),
+    "mftcn.motion_error_reduction": (">=", 0.394, 0.60),
+    "mftcn.static_error_reduction": (">=", 0.111, 0.20),
+    "mftcn.velocity_r2": (">=", 0.9, 0.9),
+    "tcn.reward_spearman": (">=", 0.85, 0.95),
+}
+"""What each should reach, and what would be better still; what falls short is written down all the same."""
+
+
+def summary(figures: dict[str, Figure]) -> str:
+    """Return one line a figure, with its goal where it has one."""
+    lines = []
+    for name, figure in sorted(figures.items()):
+        line = f"{name:44s}{figure.value:10.4g} {figure.unit:17s}({figure.low:.4g} to {figure.high:.4g})"
+        if name in GOALS:
+            line += f"   {verdict(figure.value, *GOALS[name])}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def verdict(value: float, sense: str, accepted: float, better: float) -> str:
+    """Say which of the two marks a value reaches."""
+    sign = 1 if sense == ">=" else -1
+    if sign * value >= sign * better:
+        return f"{sense} {better:g}: better than asked"
+    return f"{sense} {accepted:g}: {'reached' if sign * value >= sign * accepted else 'MISSED'}"
+
+
+if __name__ == "__main__":
+    main(ControlConfig, "scripts.bench._control_parts:measure", summary)

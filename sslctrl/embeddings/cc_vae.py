@@ -1,0 +1,129 @@
+"""Context-conditioned VAE, as CC-RIG uses it (Nair et al. 2019, arXiv 1910.11670, section 4)."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.decoder import Decoder
+from sslctrl.embeddings.base import Embedding
+from sslctrl.embeddings.vae import gaussian_kl
+from sslctrl.errors import InputError
+from sslctrl.goal_prior import GoalPrior
+from sslctrl.heads import FlatHead, map_shape
+from sslctrl.history import History
+from sslctrl.objective import Loss, to_float
+from sslctrl.sampling import random_frames
+from sslctrl.store import EpisodeStore
+
+
+class CcVae(Embedding):
+    """What changes within an episode, z, apart from what does not, the context c = e0(s0) of its first frame.
+
+    Loss = mean over the batch of -log p(s_t|z, c) - log p(s0|c) + beta KL(q(z|s_t, c) || N(0, I)), beta in the
+    convention of `Vae`. The colour and shape of an episode's object cost z nothing: c has them, and KL does not count
+    c. A moment is the episode's first frame and the present one; the embedding is mu. e and e0 share no weights.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        dim: int = 8,
+        context_dim: int = 16,
+        beta: float = 0.08,
+        width: int = 16,
+        batch: int = 64,
+        camera: str = "",
+        size_px: int = 64,
+    ) -> None:
+        super().__init__(backbone, dim, size_px, History(first=True))
+        if not beta >= 0 or batch < 1 or context_dim < 1:
+            raise InputError(
+                f"beta is {beta}, batch {batch}, context_dim {context_dim}; allowed are beta >= 0 and 1 or more; "
+                "change them"
+            )
+        shape = map_shape(backbone, size_px)
+        self.context_backbone = _fresh_copy(backbone)
+        self.context_head = FlatHead(shape, context_dim)
+        self.features = FlatHead(shape, 128)
+        self.head = nn.Sequential(nn.ReLU(), nn.Linear(128 + context_dim, 128), nn.ReLU(), nn.Linear(128, 2 * dim))
+        self.decoder = Decoder(dim + context_dim, size_px, width)
+        self.context_decoder = Decoder(context_dim, size_px, width)
+        self.goals = GoalPrior(dim)
+        self.beta, self.batch, self.camera = beta, batch, camera
+
+    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
+        """Pick independent frames of all episodes, from `camera` or, where it is empty, from any, and each one's
+        episode's first.
+        """
+        cameras = (self.camera,) if self.camera else ()
+        return random_frames(layout, rng, self.batch, cameras)._replace(context=True)
+
+    def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
+        """Return the negative evidence lower bound of clips of one view and one frame, with their context."""
+        images = self.images(clips)
+        if clips.context is None or images.shape[1:3] != (1, 1):
+            raise InputError(
+                f"the clips are {tuple(clips.frames.shape)}, with context: {clips.context is not None}; "
+                "allowed are (B, 1, 1, 3, H, W) with context; pick them as pick() does"
+            )
+        images, first = images.flatten(0, 2), to_float(clips.context, self.device)
+        context = self.context(first)
+        mu, log_variance = self.posterior(images, context)
+        noise = torch.randn(mu.shape, generator=rng, device=mu.device)
+        decoded = self.decoder(torch.cat([mu + noise * torch.exp(0.5 * log_variance), context], dim=1))
+        reconstruction = _half_squares(decoded, images)
+        context_reconstruction = _half_squares(self.context_decoder(context), first)
+        kl = gaussian_kl(mu, log_variance).mean()
+        metrics = {
+            "reconstruction": reconstruction.detach(),
+            "context_reconstruction": context_reconstruction.detach(),
+            "kl": kl.detach(),
+        }
+        return Loss(reconstruction + context_reconstruction + self.beta * kl, metrics)
+
+    def context(self, first: Tensor) -> Tensor:
+        """Return c (N, C) of episodes' first frames, float (N, 3, H, W)."""
+        return self.context_head(self.context_backbone(first)).float()
+
+    def posterior(self, images: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mu and log sigma^2, (N, D) each, of float images (N, 3, H, W) and their contexts (N, C)."""
+        features = self.features(self.backbone(images))
+        mu, log_variance = self.head(torch.cat([features, context], dim=1)).float().chunk(2, dim=1)
+        return mu, log_variance
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return mu (N, D) of moments (N, 2, 3, H, W): the episode's first frame, then the present one."""
+        first, present = images.unbind(1)
+        return self.posterior(present, self.context(first))[0]
+
+    def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
+        """Fit the prior of imagined goals."""
+        self.goals.fit_to(self, store, self.camera, rng)
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:
+        """Return what embeddings (N, D) look like in episodes that begin with uint8 frames (N, 3, H, W): uint8, the
+        same shape. Raises InputError without these.
+        """
+        if first is None:
+            raise InputError("no first frames are given; an embedding looks otherwise in each episode; give them")
+        context = self.context(to_float(first, self.device))
+        return self.decoder.to_frames(torch.cat([z.to(self.device), context], dim=1))
+
+
+def _half_squares(decoded: Tensor, images: Tensor) -> Tensor:
+    return 0.5 * (decoded.float() - images).square().sum((1, 2, 3)).mean()
+
+
+def _fresh_copy(net: nn.Module) -> nn.Module:
+    """Return the same architecture with weights of its own."""
+    other = copy.deepcopy(net)
+    for module in other.modules():
+        if callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
+    return other

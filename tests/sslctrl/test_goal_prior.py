@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sslctrl.embeddings.cc_vae import CcVae
+from sslctrl.embeddings.vae import Vae
+from sslctrl.goal_prior import GoalPrior
+from vision.backbones.conv import Conv
+
+
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_it_is_standard_normal_until_it_is_fitted() -> None:
+    prior = GoalPrior(3)
+    z = prior.sample(4000, rng())
+    assert z.shape == (4000, 3) and torch.equal(z, prior.sample(4000, rng()))
+    assert z.mean(0).abs().max() < 0.06 and (torch.cov(z.T) - torch.eye(3)).abs().max() < 0.08
+
+
+def test_it_has_the_mean_and_covariance_of_what_it_is_fitted_to() -> None:
+    prior = GoalPrior(3)
+    data = torch.randn(500, 3, generator=rng()) @ torch.tensor([[2.0, 0, 0], [1, 0.5, 0], [0, 0, 0]]) + 4
+    prior.fit(data)  # the third direction never varies
+    z = prior.sample(8000, rng())
+    torch.testing.assert_close(z.mean(0), data.mean(0), atol=0.1, rtol=0)
+    torch.testing.assert_close(torch.cov(z.T), torch.cov(data.T), atol=0.25, rtol=0)
+    assert z[:, 2].std() < 1e-4
+    again = GoalPrior(3)
+    again.load_state_dict(prior.state_dict())
+    assert torch.equal(again.sample(5, rng()), prior.sample(5, rng()))
+
+
+@pytest.mark.parametrize("cls", [Vae, CcVae])
+def test_finish_fits_it_to_the_embeddings_of_the_video(cls, tiny_store) -> None:
+    torch.manual_seed(0)
+    model = cls(Conv((4, 8), (2, 2)), dim=2, width=2, size_px=32, camera="left").eval()
+    model.finish(tiny_store, np.random.default_rng(0))
+    z = np.concatenate([model.embed_video(tiny_store.read(id).frames[1]) for id in tiny_store.ids])
+    np.testing.assert_allclose(model.goals.mean.numpy(), z.mean(0), atol=0.1 * z.std())
+    np.testing.assert_allclose((model.goals.factor @ model.goals.factor.T).numpy(), np.cov(z.T), rtol=0.2, atol=1e-5)
