@@ -91,19 +91,26 @@ class RobotEnv(gym.Env):
         return self._state[: self.task.proprio_size].copy()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
-        """Start an episode. ``options={"goal": (G,)}`` fixes the goal; everything else is drawn from the seed."""
+        """Start an episode. ``options={"goal": (G,)}`` fixes the goal; everything else is drawn from the seed.
+
+        ``options={"goal_px": 64}`` adds to ``info`` what all cameras would see, ``goal_frames`` (V, 64, 64, 3), and the
+        true state, ``goal_state`` (S,), were the goal reached; the episode is the same as without.
+        """
         options = options or {}
         for name in options:
-            _check_choice("reset option", name, ("goal",))
-        fixed_goal = self._checked_goal(options["goal"]) if "goal" in options else None
+            _check_choice("reset option", name, ("goal", "goal_px"))
+        goal = self._checked_goal(options["goal"]) if "goal" in options else None
         super().reset(seed=seed)
-        self.sim.park()
-        colors = self.task.reset(self.sim, self.robot, self.np_random)
-        self._state = self.task.state(self.sim, self.robot)
-        drawn = self.task.sample_goal(self.np_random, self._state)  # even where one is given: the look stays the same
-        self._goal = drawn if fixed_goal is None else fixed_goal
-        self._dress(colors)
-        return self._observation(), self._info()
+        shown: dict[str, Any] = {}
+        if "goal_px" in options:
+            drawn = self.np_random.bit_generator.state
+            self._begin(goal)
+            self.task.show_goal(self.sim, self.robot, self.np_random, self._goal)
+            shown["goal_frames"] = self.frames(options["goal_px"])
+            shown["goal_state"] = self.task.state(self.sim, self.robot)
+            self.np_random.bit_generator.state = drawn
+        self._begin(goal)
+        return self._observation(), self._info() | shown
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
         """Act for one control step. An action of the wrong shape or not finite raises InputError, changing nothing."""
@@ -152,6 +159,15 @@ class RobotEnv(gym.Env):
     def close(self) -> None:
         """Free the simulator."""
         self.sim.close()
+
+    def _begin(self, goal: np.ndarray | None) -> None:
+        """Draw an episode's start, goal and look."""
+        self.sim.park()
+        colors = self.task.reset(self.sim, self.robot, self.np_random)
+        self._state = self.task.state(self.sim, self.robot)
+        drawn = self.task.sample_goal(self.np_random, self._state)  # even where one is given: the look stays the same
+        self._goal = drawn if goal is None else goal
+        self._dress(colors)
 
     def _dress(self, colors: dict[str, tuple[float, float, float]]) -> None:
         """Choose this episode's look; colours that the task gives its objects are never overridden."""

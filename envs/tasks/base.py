@@ -45,6 +45,10 @@ class Task(ABC):
         """A desired goal (G,) for an episode that starts in ``state`` (S,)."""
 
     @abstractmethod
+    def show_goal(self, sim: Sim, robot: Panda, rng: np.random.Generator, goal: np.ndarray) -> None:
+        """Place this episode's scene as it is when the goal (G,) is reached; the rest of it is drawn from ``rng``."""
+
+    @abstractmethod
     def act(self, robot: Panda, action: np.ndarray) -> None:
         """Turn an action (A,) in [-1, 1] into motor targets for one control step."""
 

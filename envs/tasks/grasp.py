@@ -83,6 +83,11 @@ class Grasp(Task):
         """The point 15 cm above the floor over where the target is now."""
         return np.array([*state[9:11], LIFTED_Z_M])
 
+    def show_goal(self, sim: Sim, robot: Panda, rng: np.random.Generator, goal: np.ndarray) -> None:
+        """The target in the air at the goal, the open gripper around it; the other objects as they are."""
+        robot.reset(goal, self.state(sim, robot)[12])
+        sim.place(self.target.name, goal.tolist(), sim.pose(self.target.name)[1].tolist())
+
     def act(self, robot: Panda, action: np.ndarray) -> None:
         """Move the tip by ``action[:3]`` x 4 cm, turn by ``action[3]`` x 0.5 rad; ``action[4]``: -1 closed, 1 open."""
         tip = np.clip(robot.tip()[0] + STEP_M * action[:3], LOW_M, HIGH_M)

@@ -8,7 +8,7 @@ from envs.attributes import Attributes, pushing
 from envs.meshes import cylinder
 from envs.palette import sample_color
 from envs.panda import PUSHER_RADIUS_M, Panda
-from envs.planar import STEP_M, move_in_plane, planar_state, sample_goal, sample_start
+from envs.planar import STEP_M, move_in_plane, planar_state, sample_goal, sample_hand, sample_start
 from envs.pushing import push_towards
 from envs.sim import Physical, Shape, Sim
 from envs.tasks.base import Task
@@ -44,6 +44,11 @@ class Push(Task):
     def sample_goal(self, rng: np.random.Generator, state: np.ndarray) -> np.ndarray:
         """A position of the puck anywhere within reach, at least 8 cm away: doing nothing never succeeds."""
         return sample_goal(rng, state[4:6])
+
+    def show_goal(self, sim: Sim, robot: Panda, rng: np.random.Generator, goal: np.ndarray) -> None:
+        """The puck at the goal, the pusher anywhere that does not touch it."""
+        robot.reset((*sample_hand(rng, goal, CONTACT_M), TIP_HEIGHT_M))
+        sim.place("puck", (*goal, PUCK_HEIGHT_M / 2))
 
     def act(self, robot: Panda, action: np.ndarray) -> None:
         """Move the tip by ``action`` (2,) times 4 cm at constant height."""

@@ -7,7 +7,7 @@ import numpy as np
 from envs.attributes import Attributes, pushing
 from envs.palette import sample_color
 from envs.panda import PUSHER_RADIUS_M, Panda
-from envs.planar import STEP_M, move_in_plane, planar_state, sample_goal, sample_start
+from envs.planar import STEP_M, move_in_plane, planar_state, sample_goal, sample_hand, sample_start
 from envs.pushing import push_towards
 from envs.shapes import shape
 from envs.sim import Physical, Shape, Sim
@@ -57,13 +57,17 @@ class PushVaried(Task):
         position, hand = sample_start(rng, RADIUS_M + PUSHER_RADIUS_M)
         yaw = rng.uniform(-np.pi, np.pi)
         robot.reset((*hand, TIP_HEIGHT_M))
-        turn = (0.0, 0.0, float(np.sin(yaw / 2)), float(np.cos(yaw / 2)))
-        sim.place(self._present, (*position, self._heights[self._present] / 2), turn)
+        self._put(sim, position, yaw)
         return {self._present: sample_color(rng, self.variety)}
 
     def sample_goal(self, rng: np.random.Generator, state: np.ndarray) -> np.ndarray:
         """A position of the object anywhere within reach, at least 8 cm away."""
         return sample_goal(rng, state[4:6])
+
+    def show_goal(self, sim: Sim, robot: Panda, rng: np.random.Generator, goal: np.ndarray) -> None:
+        """This episode's object at the goal, at any angle, the pusher anywhere that does not touch it."""
+        robot.reset((*sample_hand(rng, goal, RADIUS_M + PUSHER_RADIUS_M), TIP_HEIGHT_M))
+        self._put(sim, goal, rng.uniform(-np.pi, np.pi))
 
     def act(self, robot: Panda, action: np.ndarray) -> None:
         """Move the tip by ``action`` (2,) times 4 cm at constant height."""
@@ -84,6 +88,10 @@ class PushVaried(Task):
     def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
         """Walk round the object to the side away from the goal, then push through its centre."""
         return push_towards(state[0:2], state[4:6], desired_goal, RADIUS_M + PUSHER_RADIUS_M, STEP_M)
+
+    def _put(self, sim: Sim, position: np.ndarray, yaw_rad: float) -> None:
+        turn = (0.0, 0.0, float(np.sin(yaw_rad / 2)), float(np.cos(yaw_rad / 2)))
+        sim.place(self._present, (*position, self._heights[self._present] / 2), turn)
 
 
 def _contact_shape(vertices: np.ndarray) -> Shape:

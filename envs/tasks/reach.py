@@ -37,6 +37,10 @@ class Reach(Task):
         """A point anywhere in the box."""
         return rng.uniform(LOW_M, HIGH_M)
 
+    def show_goal(self, sim: Sim, robot: Panda, rng: np.random.Generator, goal: np.ndarray) -> None:
+        """The tip at the goal."""
+        robot.reset(goal)
+
     def act(self, robot: Panda, action: np.ndarray) -> None:
         """Move the tip by ``action`` (3,) times 3.5 cm."""
         robot.move(np.clip(robot.tip()[0] + STEP_M * action, LOW_M, HIGH_M))

@@ -24,6 +24,7 @@ from scripts.bench._intervals import Figure
 from sslctrl.embeddings.base import Embedding
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
+from sslctrl.history import History
 from sslctrl.metrics.alignment import alignment_of, kendall_tau, state_floor
 from sslctrl.metrics.attributes import attribute_error, neighbors_across
 from sslctrl.metrics.probe import probe_r2
@@ -32,7 +33,9 @@ from vision.build import ObjectiveSpec, build_objective, load_embedding
 from vision.measure import RESOLUTION_M
 
 SEEN, UNSEEN = ("front", "left", "right"), "corner"
-VELOCITIES = ("hand_vx", "hand_vy", "puck_vx", "puck_vy")
+LOOK_BACK = 4
+"""Steps that the multi-frame net looks back. Velocity is the mean over them: what its frames can show. The simulator's
+own, at the very end of a step, is read with an R^2 of .84 and .88 from five perfect positions."""
 ARRIVED_M = 0.02
 """Kendall's tau is of the way there: an expert that has arrived stands still, and its steps have no order."""
 
@@ -47,7 +50,7 @@ class Variant:
 
 
 _AUGMENTED = {"augment": True, "hue": 0.5}
-_MOTION = {"views_per_batch": 3, "augment": False, "hue": 0.5, "body": (0, 1), "body_weight": 0.68}
+_MOTION = {"views_per_batch": 3, "augment": False, "hue": 0.5, "hidden": 0}
 VARIANTS = {
     "mv": Variant("tcn", embedding_options()),
     "triplet": Variant("tcn", {**embedding_options(), "loss": "triplet"}, 2000),
@@ -123,10 +126,10 @@ def attributes(embedding: Embedding, store: EpisodeStore) -> Measured:
     state = np.concatenate([episode.state for episode in episodes])
     number = np.repeat(np.arange(len(episodes)), store.lengths)
     z = np.concatenate([embedding.embed_video(episode.frames[0]) for episode in episodes])
-    labels, names = Push().attributes(state), Push.state_names
+    labels = Push().attributes(state)
     static, motion = _errors(labels.static, z, number), _errors(labels.motion, z, number)
     floor = _errors(labels.static, state[:, [0, 1, 4, 5]], number)
-    r2 = probe_r2(z, state[:, [names.index(name) for name in VELOCITIES]], number)
+    r2 = probe_r2(z, np.concatenate([_moved(episode.state) for episode in episodes]), number)
     return {
         **{f"error_{name}": value for name, value in {**static, **motion}.items()},
         "attribute_error": float(np.mean([*static.values()])),
@@ -188,6 +191,13 @@ def unit(name: str) -> str:
 def _errors(labels: dict[str, np.ndarray], z: np.ndarray, episode: np.ndarray) -> Measured:
     neighbors = neighbors_across(z, episode)
     return {name: attribute_error(values, neighbors) for name, values in labels.items()}
+
+
+def _moved(state: np.ndarray) -> np.ndarray:
+    """Return how far hand and puck moved over the look-back, (T, 4)."""
+    before = History(2, LOOK_BACK).steps(np.arange(len(state)))[:, 0]
+    places = state[:, [0, 1, 4, 5]]
+    return places - places[before]
 
 
 def _places(store: EpisodeStore, id: str) -> np.ndarray:
