@@ -62,8 +62,7 @@ VARIANTS = {
     "autoencoder": Variant("autoencoder", {}, 1500),
     "random": Variant("tcn", {}, 0),
 }
-"""`mv` is the demo's, whose distances weigh the puck; `plain` and `triplet` are the paper's, whose distances are all but
-the hand's."""
+"""`mv` is the demo's, whose distances weigh the puck; those of `plain` and `triplet`, the paper's, see the hand alone."""
 
 
 def figures(config: ControlConfig) -> Iterator[dict[str, Figure]]:
