@@ -7,12 +7,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from stable_baselines3 import PPO, SAC, TD3, HerReplayBuffer
+from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from agents.config import TrainAgentConfig
+from agents.relabel import RelabellingBuffer
 from agents.standardize import Standardize, width_of
 from sslctrl.errors import InputError
 
@@ -84,7 +85,8 @@ def _ppo(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: boo
 
 
 def _off_policy(config: TrainAgentConfig, capacity: int, trains: bool) -> dict[str, Any]:
-    relabel = {"replay_buffer_class": HerReplayBuffer, "replay_buffer_kwargs": {"n_sampled_goal": 4}}
+    shares = {"prior": config.relabel_prior, "future": config.relabel_future}
+    relabel = {"replay_buffer_class": RelabellingBuffer, "replay_buffer_kwargs": shares}
     return {
         "buffer_size": capacity,
         "learning_starts": 0,  # the buffer is filled beforehand, from video or by random steps

@@ -16,8 +16,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from agents import model_state
 from agents.algorithms import build_model
 from agents.config import TrainAgentConfig
+from agents.goals import Goals, Targets
 from agents.judge import Judge
-from agents.lesson import Lesson, senses_of, taught
+from agents.lesson import Lesson, goals_of, judge_of, senses_of
 from agents.senses import Senses
 from sslctrl import checkpoint, durable
 from sslctrl import config as configs
@@ -37,6 +38,8 @@ class Agent(NamedTuple):
     config: TrainAgentConfig
     senses: Senses
     judge: Judge
+    goals: Goals
+    """Those of an exam: none is imagined."""
     goal: np.ndarray | None
     """float64 (G,): the true goal that it was trained for; None: any."""
 
@@ -70,8 +73,8 @@ def save(model: BaseAlgorithm, config: TrainAgentConfig, lesson: Lesson, step: i
     """
     folder = Path(config.run) / "checkpoints"
     tensors = {f"{_POLICY}{name}": value for name, value in model_state.weights_of(model).items()}
-    if lesson.judge.targets is not None:
-        tensors[_TARGETS] = torch.from_numpy(lesson.judge.targets)
+    if isinstance(lesson.goals, Targets):
+        tensors[_TARGETS] = torch.from_numpy(lesson.goals.targets)
     more, counts = model_state.training_of(model) if training else (None, {})
     embedding = None if config.embedding is None else Path(config.run) / EMBEDDING
     extra = {
@@ -115,10 +118,11 @@ def load(path: Path, allow: Collection[str] = ()) -> Agent:
         ) from error
     embedding = _embedding_of(path, saved.extra.get("embedding"))
     targets = saved.tensors.get(_TARGETS)
-    judge = taught(config, None if targets is None else targets.numpy(), allow)
+    judge = judge_of(config, allow)
     judge.scale = saved.extra["reward_scale"]
     senses = senses_of(config, embedding, size_px, allow)
-    return Agent(model, config, senses, judge, None if goal is None else np.array(goal))
+    goals = goals_of(config, senses, None if targets is None else targets.numpy(), exam=True)
+    return Agent(model, config, senses, judge, goals, None if goal is None else np.array(goal))
 
 
 def last_step(run: Path) -> tuple[Path, int] | None:

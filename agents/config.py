@@ -12,6 +12,7 @@ ALGORITHMS = ("sac", "td3", "ppo", "tqc")
 OFF_POLICY = ("sac", "td3", "tqc")
 POLICIES = ("agent", "do_nothing", "random", "expert")
 RewardFrom = Literal["embedding", "random", "pixels", "state"]
+GoalFrom = Literal["final", "steps", "imagined", "shown"]
 FREE = ("run", "embedding", "device", "threads", "checkpoint_every", "progress")
 """Fields that may change when a run goes on; the embedding's weights are compared instead of its path."""
 
@@ -52,12 +53,17 @@ class TrainAgentConfig:
     """Store whose first episode is the one demonstration: it fixes the goal; by default each start draws a goal."""
     demo_camera: str = "left"
     """The camera that the demonstration was seen from."""
-    goal_from: Literal["final", "steps"] = "final"
-    """Be as the demonstration's last frame all the time, or at each time as its frame of that time."""
+    goal_from: GoalFrom = "final"
+    """final, steps: be as the demonstration's last frame, or at each time as its frame of that time. imagined: a goal
+    drawn from the embedding's prior for each episode, and pictures of goals in evaluation. shown: pictures always."""
     prior: Path | None = None
     """Store of video that fills the replay buffer before the first step: prior data, as in RLPD (Ball et al. 2023)."""
     her: bool = False
-    """Relabel with goals reached later in the episode, four for each true one (HER, Andrychowicz et al. 2017)."""
+    """A policy that sees the goal, trained on goals reached later as well (HER, Andrychowicz et al. 2017)."""
+    relabel_future: float = 0.8
+    """Share of a batch, with her, whose goals are replaced by what was reached later."""
+    relabel_prior: float = 0.0
+    """Share of a batch, with her and imagined goals, whose goals are replaced by imagined ones; RIG has .5, and .3."""
     warmup: int = 1_000
     """Random steps before learning where there is no prior; they set the scales of observations and rewards."""
     lr: float = 1e-3
@@ -97,6 +103,14 @@ class TrainAgentConfig:
         if self.reward_from not in get_args(RewardFrom):
             close = nearest(self.reward_from, get_args(RewardFrom))
             raise InputError(f"reward_from is {self.reward_from!r}; the nearest are {close}; choose one")
+        if self.goal_from not in get_args(GoalFrom):
+            close = nearest(self.goal_from, get_args(GoalFrom))
+            raise InputError(f"goal_from is {self.goal_from!r}; the nearest are {close}; choose one")
+        shares = self.relabel_future, self.relabel_prior
+        if not (min(shares) >= 0 and sum(shares) <= 1):
+            raise InputError(
+                f"relabel_future is {shares[0]}, relabel_prior {shares[1]}; allowed are 0 or more, 1 together"
+            )
         self._check_together()
 
     def _check_together(self) -> None:
@@ -107,9 +121,22 @@ class TrainAgentConfig:
                 f"observe={self.observe} and reward_from={self.reward_from} need an embedding, and none is given; "
                 "name its checkpoint folder, or use observe=state with reward_from=state"
             )
-        if self.reward_from != "state" and self.demonstration is None:
+        varied = self.goal_from in ("imagined", "shown")
+        if varied and self.demonstration is not None:
+            raise InputError(f"a demonstration is given, and goal_from={self.goal_from} has no use for it; drop one")
+        if self.reward_from != "state" and self.demonstration is None and not varied:
             raise InputError(
-                f"reward_from={self.reward_from} needs a demonstration, and none is given; name a store that holds one"
+                f"reward_from={self.reward_from} needs a demonstration, and none is given; name a store that holds "
+                "one, or use goal_from=imagined or shown"
+            )
+        if self.goal_from == "imagined" and self.reward_from != "embedding":
+            raise InputError(
+                f"goal_from=imagined with reward_from={self.reward_from}; an embedding's prior imagines goals; allowed "
+                "is reward_from=embedding; change one"
+            )
+        if self.relabel_prior and self.goal_from != "imagined":
+            raise InputError(
+                f"relabel_prior is {self.relabel_prior} with goal_from={self.goal_from}; allowed is goal_from=imagined"
             )
         if self.demonstration is None and not self.her:
             raise InputError(
@@ -119,7 +146,7 @@ class TrainAgentConfig:
         if self.her and (self.algorithm not in OFF_POLICY or self.reward_from == "pixels" or self.goal_from == "steps"):
             raise InputError(
                 f"her with algorithm={self.algorithm}, reward_from={self.reward_from}, goal_from={self.goal_from}; "
-                f"allowed are {', '.join(OFF_POLICY)}, any reward but pixels, and goal_from=final; change one"
+                f"allowed are {', '.join(OFF_POLICY)}, any reward but pixels, and any goal_from but steps; change one"
             )
 
 

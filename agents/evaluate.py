@@ -14,6 +14,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents.checkpoint import Agent, load
 from agents.config import EvaluateConfig
+from agents.goals import Desired, Goals, Shown
 from agents.judge import Judge, TrueDistance
 from agents.play import Act, Outcome, acting, at_random, do_nothing, expert, play
 from agents.recorder import Recorder
@@ -97,12 +98,15 @@ def _worlds(
 ) -> VecEnv:
     """Return the worlds as a policy sees them: only an agent looks through a camera."""
     camera: str | None = None
-    senses, judge, goals = Senses(None, None), Judge(TrueDistance(task_of(config.env_id)), None), False
+    senses, judge = Senses(None, None), Judge(TrueDistance(task_of(config.env_id)))
+    goals: Goals = Desired()
+    her = False
     if name == "agent" and agent is not None:
-        senses, judge, goals = agent.senses, agent.judge, agent.config.her
+        senses, judge, goals, her = agent.senses, agent.judge, agent.goals, agent.config.her
         camera = agent.config.camera
-    make = maker(config.env_id, config.variety, camera, senses.size_px, goal, senses.history, inside)
-    return LearnedVecEnv(vector_of([make] * count), senses, judge, goals)
+    show = isinstance(goals, Shown)
+    make = maker(config.env_id, config.variety, camera, senses.size_px, goal, senses.history, show, inside)
+    return LearnedVecEnv(vector_of([make] * count), senses, judge, goals, her)
 
 
 def _record(config: EvaluateConfig, name: str, agent: Agent | None, goal: np.ndarray | None) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.senses import Raw
 from envs.tasks.base import Task
 from sslctrl.errors import InputError
 from sslctrl.rewards.base import Reward
@@ -25,21 +24,11 @@ class TrueDistance:
 
 @dataclass
 class Judge:
-    """A reward, its goal and its scale."""
+    """A reward and its scale."""
 
     reward: Reward
-    targets: np.ndarray | None
-    """float32 (K, D): where to be, from the episode's start to its end; one row: the same all the time.
-    None: the world's own desired goal."""
     scale: float = 1.0
     """Rewards are divided by this."""
-
-    def goals(self, raw: Raw) -> np.ndarray:
-        """Return the goals, float32 (N, D), of a batch of moments."""
-        if self.targets is None:
-            return np.asarray(raw["desired_goal"], np.float32)
-        at = np.rint(raw["time"][:, 0] * (len(self.targets) - 1)).astype(int)
-        return self.targets[at]
 
     def __call__(self, z: np.ndarray, z_next: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Return the scaled rewards, float32 (N,). Raises InputError where they are not finite numbers (N,)."""

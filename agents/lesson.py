@@ -10,10 +10,14 @@ import numpy as np
 
 from agents.config import TrainAgentConfig
 from agents.encoders import EmbeddingEncoder, Encoder, PixelEncoder, untrained
+from agents.goals import Desired, Goals, Imagined, Shown, Targets
 from agents.judge import Judge, TrueDistance
 from agents.senses import Senses
 from agents.worlds import demonstration, task_of, true_goal
 from sslctrl.clips import Episode
+from sslctrl.errors import InputError
+from sslctrl.goal_prior import GoalPrior
+from sslctrl.metrics.positions import position_columns
 from sslctrl.rewards import REWARDS
 from sslctrl.views import view_of
 from vision.build import load_embedding
@@ -24,6 +28,7 @@ class Lesson(NamedTuple):
 
     senses: Senses
     judge: Judge
+    goals: Goals
     goal: np.ndarray | None
     """float64 (G,): the true goal of every episode; None: the world draws one."""
 
@@ -35,23 +40,40 @@ def lesson_of(config: TrainAgentConfig, embedding: Path | None) -> Lesson:
     """
     task = task_of(config.env_id)
     if config.demonstration is None:
-        return Lesson(senses_of(config, embedding, 64, config.allow), Judge(TrueDistance(task), None), None)
+        senses = senses_of(config, embedding, 64, config.allow)
+        return Lesson(senses, judge_of(config), goals_of(config, senses, None), None)
     demo = demonstration(config.demonstration)
     senses = senses_of(config, embedding, demo.frames.shape[2], config.allow)
-    goal = true_goal(demo, task)
-    if senses.judged is None:
-        return Lesson(senses, Judge(TrueDistance(task), None), goal)
-    return Lesson(senses, taught(config, _targets(config, demo, senses.judged)), goal)
+    targets = None if senses.judged is None else _targets(config, demo, senses.judged)
+    return Lesson(senses, judge_of(config), goals_of(config, senses, targets), true_goal(demo, task))
 
 
-def taught(config: TrainAgentConfig, targets: np.ndarray | None, allow: Collection[str] | None = None) -> Judge:
-    """Return the judge of latent targets (K, D), or of the true distance where there are none.
+def judge_of(config: TrainAgentConfig, allow: Collection[str] | None = None) -> Judge:
+    """Return the judge of encodings, or of the true distance.
 
     ``allow``: the only rewards outside the registry that may be imported; None: any. Raises InputError for another.
     """
-    if config.reward_from == "state" or targets is None:
-        return Judge(TrueDistance(task_of(config.env_id)), None)
-    return Judge(REWARDS.build(config.reward, config.reward_options, allow), targets)
+    if config.reward_from == "state":
+        return Judge(TrueDistance(task_of(config.env_id)))
+    return Judge(REWARDS.build(config.reward, config.reward_options, allow))
+
+
+def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | None, exam: bool = False) -> Goals:
+    """Return the goals of training, or of an ``exam``, where none is imagined; targets (K, D) are a demonstration's.
+
+    Raises InputError where goals are to be imagined by what cannot.
+    """
+    if targets is not None:
+        return Targets(targets)
+    if config.goal_from == "imagined" and not exam:
+        prior = getattr(getattr(senses.judged, "embedding", None), "goals", None)
+        if not isinstance(prior, GoalPrior):
+            raise InputError(
+                "goal_from=imagined, and this embedding has no prior to imagine goals from; allowed are vae, cc_vae, "
+                "autoencoder; give one of these, or goal_from=shown"
+            )
+        return Imagined(prior, config.seed)
+    return Shown(senses) if config.goal_from in ("imagined", "shown") else Desired()
 
 
 def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, allow: Collection[str] = ()) -> Senses:
@@ -68,7 +90,8 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
         judged["random"] = EmbeddingEncoder(untrained(embedding, config.seed, allow), config.device)
     if config.reward_from == "pixels":
         judged["pixels"] = PixelEncoder(observer.size_px if observer else size_px)
-    return Senses(observer, judged[config.reward_from])
+    columns = position_columns(task_of(config.env_id).state_names) if config.goal_from == "shown" else []
+    return Senses(observer, judged[config.reward_from], tuple(columns))
 
 
 def _targets(config: TrainAgentConfig, demo: Episode, judged: Encoder) -> np.ndarray:

@@ -9,8 +9,9 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecEnv
 from tqdm import tqdm
 
+from agents.goals import Goals, Shown
 from agents.judge import Judge
-from agents.senses import Senses
+from agents.senses import Percept, Senses
 from agents.standardize import SEEN
 from agents.wrapper import shown
 from envs.tasks.base import Task
@@ -52,11 +53,12 @@ def of_store(
     store: EpisodeStore,
     senses: Senses,
     judge: Judge,
+    goals: Goals,
     camera: str,
     task: Task,
     horizon: int,
     goal: np.ndarray | None = None,
-    goals: bool = False,
+    goal_policy: bool = False,
     progress: bool = False,
 ) -> Transitions:
     """Return the transitions of recorded video, seen through one camera and rewarded anew.
@@ -72,7 +74,7 @@ def of_store(
         if senses.size_px:
             frames = senses.history.of(view_of(episode, camera, senses.size_px, str(store.root)))
         for start in range(0, len(episode.action), horizon):
-            parts.append(_stretch(episode, frames, start, horizon, senses, judge, task, goal, goals))
+            parts.append(_stretch(episode, frames, start, horizon, senses, judge, goals, task, goal, goal_policy))
     return _joined(parts)
 
 
@@ -136,9 +138,10 @@ def _stretch(
     horizon: int,
     senses: Senses,
     judge: Judge,
+    goals: Goals,
     task: Task,
     goal: np.ndarray | None,
-    goals: bool,
+    goal_policy: bool,
 ) -> Transitions:
     """Return the transitions of one stretch of an episode, as long as the world's limit or what is left."""
     span = slice(start, min(start + horizon, len(episode.action)) + 1)
@@ -156,12 +159,21 @@ def _stretch(
     raw["desired_goal"] = np.broadcast_to(np.asarray(desired, np.float32), raw["achieved_goal"].shape)
     if frames is not None:
         raw["pixels"] = frames[span]
-    percept, towards = senses(raw), judge.goals(raw)
+    percept = senses(raw)
+    towards = _towards(goals, raw, percept)
     reward = judge(percept.achieved[:-1], percept.achieved[1:], towards[1:])
-    seen = shown(percept, towards) if goals else {"observation": percept.observation}
+    seen = shown(percept, towards) if goal_policy else {"observation": percept.observation}
     ended = np.arange(1, len(state)) == len(state) - 1
     action = np.clip(episode.action[span.start : span.stop - 1], -1, 1)
     return Transitions({k: v[:-1] for k, v in seen.items()}, {k: v[1:] for k, v in seen.items()}, action, reward, ended)
+
+
+def _towards(goals: Goals, raw: Observation, percept: Percept) -> np.ndarray:
+    """Return the goals (T, D) of a stretch's moments; where goals are shown, and video shows none, where it ended."""
+    if isinstance(goals, Shown):
+        return np.broadcast_to(percept.achieved[-1], percept.achieved.shape)
+    begun = goals.begin({name: values[:1] for name, values in raw.items()})
+    return goals.now(raw, np.repeat(begun, len(raw["time"]), axis=0))
 
 
 def _check(episode: Episode, task: Task, what: str) -> None:

@@ -32,7 +32,9 @@ class Senses:
     observer: Encoder | None
     """The policy sees this encoding, proprioception and time; None: the true state and time."""
     judged: Encoder | None
-    """The reward compares this encoding; None: the true goal's own coordinates."""
+    """The reward compares this encoding; None: true coordinates."""
+    columns: tuple[int, ...] = ()
+    """Which of the true state's, where it compares those; none: the task's own goal coordinates."""
 
     @property
     def size_px(self) -> int | None:
@@ -50,7 +52,7 @@ class Senses:
         """Encode a batch of moments."""
         seen = None if self.observer is None else _encoded(self.observer, raw["pixels"])
         if self.judged is None:
-            achieved = raw["achieved_goal"]
+            achieved = raw["state"][:, list(self.columns)] if self.columns else raw["achieved_goal"]
         elif self.judged is self.observer and seen is not None:
             achieved = seen
         else:
@@ -58,6 +60,21 @@ class Senses:
         parts = [raw["state"]] if seen is None else [seen, raw["proprio"]]
         observation = np.concatenate([*parts, raw["time"]], axis=1, dtype=np.float32)
         return Percept(observation, np.asarray(achieved, np.float32))
+
+    def goal(self, raw: Raw) -> np.ndarray:
+        """Encode what the worlds' goals look like, as the reward compares it, at the first moments of episodes."""
+        if self.judged is not None:
+            return np.asarray(self.judged(_standing_still(self.judged.history, raw)), np.float32)
+        columns = list(self.columns)
+        return np.asarray(raw["goal_state"][:, columns] if columns else raw["desired_goal"], np.float32)
+
+
+def _standing_still(history: History, raw: Raw) -> np.ndarray:
+    """Return moments that show the goal, and before it, where the history asks for it, the episode's first frame."""
+    if not history.moment:
+        return raw["goal_pixels"]
+    first = [raw["pixels"][:, 0]] * history.first
+    return np.stack(first + [raw["goal_pixels"]] * history.frames, axis=1)
 
 
 def _encoded(encoder: Encoder, pixels: np.ndarray) -> np.ndarray:

@@ -15,7 +15,9 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 from agents import checkpoint, prior
 from agents.algorithms import build_model
 from agents.config import FREE, TrainAgentConfig
+from agents.goals import Imagined, Shown
 from agents.lesson import Lesson, lesson_of
+from agents.relabel import RelabellingBuffer
 from agents.watch import Watch
 from agents.worlds import horizon_of, maker, task_of, vector_of
 from agents.wrapper import LearnedVecEnv
@@ -67,7 +69,7 @@ def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:
     model = start.model
     model.num_timesteps = start.step
     model.set_logger(configure(str(Path(config.run) / "tb"), ["tensorboard"]))
-    exam = _worlds(config, lesson, min(config.n_envs, config.eval_episodes), processes=False)
+    exam = _worlds(config, lesson, min(config.n_envs, config.eval_episodes), exam=True)
     bar = config.progress and sys.stderr.isatty()
     with stop_requests() as stop:
         watch = Watch(config, lesson, exam, stop, start.step)
@@ -92,13 +94,13 @@ def _begin(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, recorded: E
         known = prior.of_random_steps(worlds, config.warmup, config.seed)
     else:
         known = prior.of_store(
-            recorded, lesson.senses, lesson.judge, config.camera, task_of(config.env_id), horizon_of(config.env_id),
-            lesson.goal, config.her, config.progress,
+            recorded, lesson.senses, lesson.judge, lesson.goals, config.camera, task_of(config.env_id),
+            horizon_of(config.env_id), lesson.goal, config.her, config.progress,
         )  # fmt: skip
     scales = prior.scales_of(known)
     lesson.judge.scale = scales.reward
     known = known._replace(reward=known.reward / scales.reward)
-    model = _model(config, worlds, len(known.reward) + config.steps + config.n_envs, scales.mean, scales.std)
+    model = _model(config, lesson, worlds, len(known.reward) + config.steps + config.n_envs, scales.mean, scales.std)
     buffer = getattr(model, "replay_buffer", None)
     if isinstance(buffer, ReplayBuffer):
         prior.fill(buffer, known)
@@ -107,23 +109,31 @@ def _begin(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, recorded: E
 
 def _go_on(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, path: Path, step: int) -> _Start:
     """Build the model that was saved at a step."""
-    model = _model(config, worlds, checkpoint.capacity_of(path))
+    model = _model(config, lesson, worlds, checkpoint.capacity_of(path))
     lesson.judge.scale = checkpoint.resume(path, model)["reward_scale"]
     model.set_random_seed(config.seed + step)
     return _Start(model, step)
 
 
-def _model(config: TrainAgentConfig, worlds: VecEnv, capacity: int, mean: Any = None, std: Any = None) -> BaseAlgorithm:
+def _model(
+    config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, capacity: int, mean: Any = None, std: Any = None
+) -> BaseAlgorithm:
     spaces = worlds.observation_space, worlds.action_space
-    return build_model(config, spaces, worlds, capacity, mean, std)
+    model = build_model(config, spaces, worlds, capacity, mean, std)
+    buffer = getattr(model, "replay_buffer", None)
+    if isinstance(buffer, RelabellingBuffer) and isinstance(lesson.goals, Imagined):
+        buffer.imagined = lesson.goals
+    return model
 
 
-def _worlds(config: TrainAgentConfig, lesson: Lesson, count: int, processes: bool | None = None) -> VecEnv:
-    make = maker(
-        config.env_id, config.variety, config.camera, lesson.senses.size_px, lesson.goal, lesson.senses.history
-    )
-    side_by_side = vector_of([make] * count, config.processes if processes is None else processes)
-    return VecMonitor(LearnedVecEnv(side_by_side, lesson.senses, lesson.judge, config.her))
+def _worlds(config: TrainAgentConfig, lesson: Lesson, count: int, exam: bool = False) -> VecEnv:
+    senses, goals = lesson.senses, lesson.goals
+    if exam and isinstance(goals, Imagined):
+        goals = Shown(senses)
+    show = isinstance(goals, Shown)
+    make = maker(config.env_id, config.variety, config.camera, senses.size_px, lesson.goal, senses.history, show)
+    side_by_side = vector_of([make] * count, config.processes and not exam)
+    return VecMonitor(LearnedVecEnv(side_by_side, senses, lesson.judge, goals, config.her))
 
 
 def _check(config: TrainAgentConfig) -> None:

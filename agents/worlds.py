@@ -73,6 +73,7 @@ def maker(
     size_px: int | None,
     goal: np.ndarray | None,
     history: History = History(),  # noqa: B008 - an immutable tuple
+    show_goal: bool = False,
     inside: Callable[[gym.Env], gym.Env] | None = None,
 ) -> Callable[[], gym.Env]:
     """Return a function that makes a world; no camera: no frames are rendered. ``inside`` wraps it first."""
@@ -87,7 +88,7 @@ def maker(
         env = gym.make(env_id, disable_env_checker=True, **settings)
         env = env if goal is None else FixedGoal(env, goal)
         env = env if inside is None else inside(env)
-        return PixelObservation(env, camera if size_px else None, size_px or 64, history)
+        return PixelObservation(env, camera if size_px else None, size_px or 64, history, show_goal)
 
     return make
 

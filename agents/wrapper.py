@@ -10,6 +10,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from agents.goals import Goals
 from agents.judge import Judge
 from agents.senses import Percept, Raw, Senses
 
@@ -17,17 +18,17 @@ from agents.senses import Percept, Raw, Senses
 class LearnedVecEnv(VecEnvWrapper):
     """Encodes all worlds' frames, those of episodes that just ended too, in one batch a step, and gives their reward.
 
-    Observations: float32 (O,); with ``goals``, for HER, a dict of ``observation`` (O,), ``achieved_goal`` and
+    Observations: float32 (O,); for a ``goal_policy`` a dict of ``observation`` (O,), ``achieved_goal`` and
     ``desired_goal`` (D,). The world's own reward stays in ``info["env_reward"]``, and ``info["terminal_observation"]``
     is in the policy's space. ``env_method("compute_reward", achieved, desired, infos)`` is answered here, in batch: the
     worlds know neither encoder nor reward.
     """
 
-    def __init__(self, venv: VecEnv, senses: Senses, judge: Judge, goals: bool = False) -> None:
+    def __init__(self, venv: VecEnv, senses: Senses, judge: Judge, goals: Goals, goal_policy: bool = False) -> None:
         """Wrap worlds whose observations are as `envs.pixels` says."""
-        self.senses, self.judge, self.with_goals = senses, judge, goals
-        self._before: np.ndarray = np.empty((0, 0), np.float32)
-        space = policy_space(venv.observation_space, senses, goals)
+        self.senses, self.judge, self.goals, self.goal_policy = senses, judge, goals, goal_policy
+        self._before = self._begun = np.empty((0, 0), np.float32)
+        space = policy_space(venv.observation_space, senses, goal_policy)
         super().__init__(venv, observation_space=space)
 
     def reset(self) -> VecEnvObs:
@@ -35,8 +36,8 @@ class LearnedVecEnv(VecEnvWrapper):
         raw = self.venv.reset()
         assert isinstance(raw, dict)
         percept = self.senses(raw)
-        self._before = percept.achieved
-        return self._shown(percept, self.judge.goals(raw))
+        self._before, self._begun = percept.achieved, self.goals.begin(raw)
+        return self._shown(percept, self.goals.now(raw, self._begun))
 
     def step_wait(self) -> VecEnvStepReturn:
         """Finish the step that was begun."""
@@ -44,7 +45,12 @@ class LearnedVecEnv(VecEnvWrapper):
         assert isinstance(raw, dict)
         ended = np.flatnonzero(dones)
         everything = _with_terminals(raw, [infos[i]["terminal_observation"] for i in ended])
-        percept, goals, n = self.senses(everything), self.judge.goals(everything), self.num_envs
+        percept, n = self.senses(everything), self.num_envs
+        before = np.concatenate([self._begun, self._begun[ended]])
+        if len(ended):
+            self._begun = self._begun.copy()
+            self._begun[ended] = before[ended] = self.goals.begin({name: values[ended] for name, values in raw.items()})
+        goals = self.goals.now(everything, before)
         reached, towards = percept.achieved[:n].copy(), goals[:n].copy()
         reached[ended], towards[ended] = percept.achieved[n:], goals[n:]  # where the episode ended, not the next start
         rewards = self.judge(self._before, reached, towards)
@@ -73,7 +79,7 @@ class LearnedVecEnv(VecEnvWrapper):
         return self.venv.env_method(method_name, *method_args, indices=indices, **method_kwargs)
 
     def _shown(self, percept: Percept, goals: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
-        return shown(percept, goals) if self.with_goals else percept.observation
+        return shown(percept, goals) if self.goal_policy else percept.observation
 
 
 def shown(percept: Percept, goals: np.ndarray) -> dict[str, np.ndarray]:
@@ -86,7 +92,7 @@ def policy_space(raw: gym.Space, senses: Senses, goals: bool) -> gym.Space:
     assert isinstance(raw, gym.spaces.Dict)
     sizes = {name: space.shape[0] for name, space in raw.spaces.items() if space.shape and name != "pixels"}
     width = sizes["state"] if senses.observer is None else senses.observer.dim + sizes["proprio"]
-    goal = sizes["achieved_goal"] if senses.judged is None else senses.judged.dim
+    goal = senses.judged.dim if senses.judged else len(senses.columns) or sizes["achieved_goal"]
     observation, reached = _box(width + sizes["time"]), _box(goal)
     if not goals:
         return observation

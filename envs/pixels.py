@@ -16,7 +16,8 @@ from sslctrl.history import History
 class PixelObservation(gym.Wrapper):
     """Observations: ``pixels`` uint8 (H, W, 3) of one camera, if one is named, or (n, H, W, 3), oldest first, where the
     ``history`` is of n frames; float32 ``proprio`` (P,), ``state`` (S,), ``time`` (1,) from 0 at the start to 1 at the
-    world's limit, ``achieved_goal`` and ``desired_goal`` (G,).
+    world's limit, ``achieved_goal`` and ``desired_goal`` (G,). With ``show_goal`` the scene in which the goal is
+    reached, too: ``goal_state`` (S,) and, where a camera is named, ``goal_pixels`` (H, W, 3).
 
     State and goals are for rewards and oracles; a policy that learns from video looks at the others only.
     """
@@ -26,7 +27,8 @@ class PixelObservation(gym.Wrapper):
         env: gym.Env,
         camera: str | None,
         size_px: int = 64,
-        history: History = History(),  # noqa: B008
+        history: History = History(),  # noqa: B008 - an immutable tuple
+        show_goal: bool = False,
     ) -> None:
         """Wrap one of this package's worlds. Raises InputError for another one and for an unknown camera."""
         super().__init__(env)
@@ -38,19 +40,31 @@ class PixelObservation(gym.Wrapper):
         self.world, self.camera, self.size_px, self.limit = world, camera, size_px, limit
         self.history, self._seen = history, deque[np.ndarray](maxlen=history.look_back + 1)
         self._step = 0
+        self._goal_scene: dict[str, np.ndarray] | None = {} if show_goal else None
         sizes = {"proprio": world.task.proprio_size, "state": len(world.task.state_names)}
         sizes |= {"achieved_goal": world.task.goal_size, "desired_goal": world.task.goal_size}
+        if show_goal:
+            sizes["goal_state"] = sizes["state"]
         spaces: dict[str, gym.Space] = {
             name: gym.spaces.Box(-BOUND, BOUND, (size,), np.float32) for name, size in sizes.items()
         }
         spaces["time"] = gym.spaces.Box(0.0, 1.0, (1,), np.float32)
+        if camera is not None and show_goal:
+            spaces["goal_pixels"] = gym.spaces.Box(0, 255, (size_px, size_px, 3), np.uint8)
         if camera is not None:
             spaces["pixels"] = gym.spaces.Box(0, 255, (*history.moment, size_px, size_px, 3), np.uint8)
         self.observation_space = gym.spaces.Dict(spaces)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
         """Start an episode, as the world does."""
+        if self._goal_scene is not None:
+            options = {**(options or {}), "goal_px": self.size_px}
         observation, info = self.env.reset(seed=seed, options=options)
+        if self._goal_scene is not None:
+            self._goal_scene = {"goal_state": info.pop("goal_state").astype(np.float32)}
+            frames = info.pop("goal_frames")
+            if self.camera is not None:
+                self._goal_scene["goal_pixels"] = frames[self.world.cameras.index(self.camera)]
         self._step = 0
         self._seen.clear()
         return self._observe(observation), info
@@ -71,7 +85,7 @@ class PixelObservation(gym.Wrapper):
         }
         if self.camera is not None:
             seen["pixels"] = self._look(self.camera)
-        return seen
+        return seen | (self._goal_scene or {})
 
     def _look(self, camera: str) -> np.ndarray:
         """Return the present frame, with those before it where there is a history; before the first, the first."""

@@ -62,7 +62,7 @@ VARIANTS = {
     "autoencoder": Variant("autoencoder", {}, 1500),
     "random": Variant("tcn", {}, 0),
 }
-"""`mv` is the demo's, whose distances weigh the puck; in those of `plain` and `triplet`, the paper's, the hand is all."""
+"""`mv` is the demo's, whose distances weigh the puck; in those of `plain` and `triplet`, the paper's, the hand does."""
 
 
 def figures(config: ControlConfig) -> Iterator[dict[str, Figure]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from agents_toys import SIZE_PX
 
@@ -16,7 +17,7 @@ from vision.build import ObjectiveSpec, build_objective
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `demo` (one expert episode), `prior` (two of 60 steps: longer than the world's limit), and
-    `embedding` and `motion` (untrained: a frame, and three of them, a moment).
+    untrained `embedding`, `motion` (three frames a moment), `vae` and `cc_vae`.
     """
     root = tmp_path_factory.mktemp("agents")
     for name, episodes, behavior, steps in (("demo", 1, "expert", None), ("prior", 2, "noisy", 60)):
@@ -27,8 +28,15 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for index in range(episodes):
             store.add(record_episode(config, index))
     sizes = {"size_px": SIZE_PX, "dim": 4, "points": 4}
-    for folder, name, options in (("embedding", "tcn", {"hidden": 0}), ("motion", "mftcn", {"hidden": 8, "frames": 3})):
-        embedding = build_objective(ObjectiveSpec(name, sizes | options, "conv", {"widths": [4, 4, 4]}))
+    kinds = {
+        "embedding": ("tcn", {**sizes, "hidden": 0}),
+        "motion": ("mftcn", {**sizes, "hidden": 8, "frames": 3}),
+        "vae": ("vae", {"size_px": SIZE_PX, "dim": 3, "width": 2}),
+        "cc_vae": ("cc_vae", {"size_px": SIZE_PX, "dim": 3, "context_dim": 2, "width": 2}),
+    }
+    for folder, (name, options) in kinds.items():
+        embedding = build_objective(ObjectiveSpec(name, options, "conv", {"widths": [4, 4, 4]})).eval()
+        embedding.finish(EpisodeStore(root / "prior"), np.random.default_rng(0))
         weights = embedding.state_dict()
         checkpoint.save(root / folder, "objective", training_state.spec_of(embedding), weights, {"step": 0})
     return root

@@ -11,6 +11,7 @@ from agents_toys import counters, tiny
 from stable_baselines3.common.buffers import ReplayBuffer
 
 from agents import prior
+from agents.goals import Desired
 from agents.judge import Judge
 from agents.lesson import lesson_of
 from agents.senses import Senses
@@ -28,7 +29,7 @@ HORIZON = 50
 def known(recorded: Path, tmp_path: Path) -> prior.Transitions:
     lesson = lesson_of(tiny(recorded, tmp_path), recorded / "embedding")
     store, task = EpisodeStore(recorded / "prior"), task_of("sslctrl/Push-v0")
-    return prior.of_store(store, lesson.senses, lesson.judge, "right", task, HORIZON, lesson.goal)
+    return prior.of_store(store, lesson.senses, lesson.judge, lesson.goals, "right", task, HORIZON, lesson.goal)
 
 
 def test_transitions_are_as_frame_by_frame(recorded: Path, known: prior.Transitions) -> None:
@@ -56,14 +57,14 @@ def test_moments_of_several_frames_are_the_same_in_prior_and_world(recorded: Pat
     lesson = lesson_of(tiny(recorded, tmp_path, embedding=recorded / "motion"), recorded / "motion")
     store = EpisodeStore(recorded / "prior").subset(["000000"])
     known = prior.of_store(
-        store, lesson.senses, lesson.judge, "front", task_of("sslctrl/Push-v0"), HORIZON, lesson.goal
+        store, lesson.senses, lesson.judge, lesson.goals, "front", task_of("sslctrl/Push-v0"), HORIZON, lesson.goal
     )
     episode = store.read("000000")
     worlds = LearnedVecEnv(
         vector_of(
             [maker("sslctrl/Push-v0", "fixed", "front", lesson.senses.size_px, None, lesson.senses.history)]
         ),
-        lesson.senses, lesson.judge,
+        lesson.senses, lesson.judge, lesson.goals,
     )  # fmt: skip
     worlds.seed(episode.meta["seed"])
     seen = [worlds.reset()[0]]  # type: ignore[index]
@@ -96,8 +97,8 @@ def test_scales_bring_inputs_and_rewards_to_one(known: prior.Transitions) -> Non
 
 
 def test_random_steps_follow_each_world_over_the_ends_of_episodes() -> None:
-    judge = Judge(REWARDS.build("latent_distance", {}), None)  # towards the worlds' own goal
-    env = LearnedVecEnv(counters((3, 4)), Senses(None, None), judge, goals=True)
+    judge = Judge(REWARDS.build("latent_distance", {}))
+    env = LearnedVecEnv(counters((3, 4)), Senses(None, None), judge, Desired(), goal_policy=True)
     known = prior.of_random_steps(env, 12, seed=0)
     steps, after = known.before["achieved_goal"], known.after["achieved_goal"]
     assert steps.tolist() == [[0, t % 3] for t in range(6)] + [[1, t % 4] for t in range(6)]
@@ -109,4 +110,6 @@ def test_random_steps_follow_each_world_over_the_ends_of_episodes() -> None:
 def test_video_of_another_world_is_refused(recorded: Path, tiny_store: EpisodeStore, tmp_path: Path) -> None:
     lesson = lesson_of(tiny(recorded, tmp_path), recorded / "embedding")
     with pytest.raises(InputError, match="same robot"):
-        prior.of_store(tiny_store, lesson.senses, lesson.judge, "front", task_of("sslctrl/Push-v0"), HORIZON)
+        prior.of_store(
+            tiny_store, lesson.senses, lesson.judge, lesson.goals, "front", task_of("sslctrl/Push-v0"), HORIZON
+        )

@@ -18,6 +18,7 @@ from agents_toys import SIZE_PX, tiny
 from agents import checkpoint, train
 from agents.config import ALGORITHMS, OFF_POLICY, EvaluateConfig, TrainAgentConfig
 from agents.evaluate import evaluate, interval
+from agents.goals import Shown, Targets
 from agents.lesson import lesson_of
 from agents.model_state import training_of, weights_of
 from agents.train import train_agent
@@ -58,13 +59,36 @@ def test_every_algorithm_trains(algorithm: str, recorded: Path, tmp_path: Path) 
 def test_every_source_of_reward_trains(changes: dict[str, Any], recorded: Path, tmp_path: Path) -> None:
     agent = checkpoint.load(train_agent(tiny(recorded, tmp_path, steps=160, **changes)))
     assert agent.config.reward_from == changes.get("reward_from", "embedding")
-    assert (agent.judge.targets is None) == (agent.config.reward_from == "state")
+    assert isinstance(agent.goals, Targets) == (agent.config.reward_from != "state")
 
 
 def test_moments_of_several_frames_train_and_are_evaluated(recorded: Path, tmp_path: Path) -> None:
     agent = train_agent(tiny(recorded, tmp_path / "run", embedding=recorded / "motion"))
     out = evaluate(EvaluateConfig(tmp_path / "out", agent=agent, policies=("agent",), episodes=2, n_envs=2))
     assert out["policies"]["agent"]["success"]["n"] == 2
+
+
+RIG: dict[str, Any] = {"goal_from": "imagined", "her": True, "relabel_prior": 0.5, "relabel_future": 0.3}
+SHOWN: dict[str, Any] = {"goal_from": "shown", "her": True, "reward_from": "state", "observe": "state"}
+
+
+@pytest.mark.parametrize(
+    ("embedding", "changes"),
+    [("vae", RIG), ("cc_vae", RIG), ("vae", {**RIG, "goal_from": "shown", "relabel_prior": 0}), ("vae", SHOWN)],
+    ids=["RIG", "CC-RIG", "goals shown", "oracle of hand and puck"],
+)
+@pytest.mark.parametrize("prior", [None, "prior"])
+def test_goals_that_vary_train_and_are_evaluated_on_pictures(
+    embedding: str, changes: dict[str, Any], prior: str | None, recorded: Path, tmp_path: Path
+) -> None:
+    given = {"embedding": recorded / embedding, "prior": prior and recorded / prior, "demonstration": None, **changes}
+    path = train_agent(tiny(recorded, tmp_path / "run", steps=220, eval_every=110, eval_episodes=2, **given))
+    assert len((tmp_path / "run" / "curve.jsonl").read_text().splitlines()) == 2
+    out = evaluate(EvaluateConfig(tmp_path / "out", agent=path, policies=("agent",), episodes=2, n_envs=2, record=1))
+    assert out["goal_m"] is None and out["policies"]["agent"]["distance_m"]["n"] == 2
+    agent = checkpoint.load(path)
+    assert isinstance(agent.goals, Shown)
+    assert agent.model.observation_space["desired_goal"].shape == ((4,) if changes is SHOWN else (3,))  # type: ignore[index]
 
 
 def test_the_curve_holds_true_success_and_distance(trained: Path) -> None:
@@ -214,11 +238,12 @@ def test_a_demonstration_of_another_size_is_resized(recorded: Path, tmp_path: Pa
         config = CollectConfig(tmp_path / name, behaviors=("expert",), size_px=size_px, steps=2)
         EpisodeStore(tmp_path / name, create=True).add(record_episode(config, 0))
     same, big = (
-        lesson_of(tiny(recorded, tmp_path / "run", demonstration=tmp_path / name), recorded / "embedding").judge.targets
+        lesson_of(tiny(recorded, tmp_path / "run", demonstration=tmp_path / name), recorded / "embedding").goals
         for name in ("same", "big")
     )
-    assert same is not None and big is not None
-    assert np.linalg.norm(big - same) < 0.5 * np.linalg.norm(same) and not np.array_equal(big, same)
+    assert isinstance(same, Targets) and isinstance(big, Targets)
+    a, b = same.targets, big.targets
+    assert np.linalg.norm(b - a) < 0.5 * np.linalg.norm(a) and not np.array_equal(a, b)
 
 
 def test_a_demonstration_that_is_not_there_is_one_line(recorded: Path, tmp_path: Path) -> None:

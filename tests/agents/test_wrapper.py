@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from agents_toys import Sum, counters
 from stable_baselines3 import HerReplayBuffer
 
+from agents.goals import Desired, Goals, Imagined, Shown, Targets
 from agents.judge import Judge, TrueDistance
+from agents.relabel import RelabellingBuffer
 from agents.senses import Senses
 from agents.worlds import task_of
 from agents.wrapper import LearnedVecEnv
 from sslctrl.errors import InputError
+from sslctrl.goal_prior import GoalPrior
+from sslctrl.history import History
 from sslctrl.rewards import REWARDS
 
 TARGETS = np.array([[5.0, 1.0]], np.float32)
@@ -19,10 +24,10 @@ LIMITS = (3, 4)
 STILL = np.zeros((2, 2), np.float32)
 
 
-def wrapped(goals: bool = False, targets: np.ndarray = TARGETS) -> LearnedVecEnv:
+def wrapped(goals: bool = False, targets: np.ndarray = TARGETS, source: Goals | None = None) -> LearnedVecEnv:
     encoder = Sum()
-    judge = Judge(REWARDS.build("latent_distance", {}), targets, scale=2.0)
-    return LearnedVecEnv(counters(LIMITS), Senses(encoder, encoder), judge, goals)
+    judge = Judge(REWARDS.build("latent_distance", {}), scale=2.0)
+    return LearnedVecEnv(counters(LIMITS), Senses(encoder, encoder), judge, source or Targets(targets), goals)
 
 
 def z_of(world: int, step: int) -> np.ndarray:
@@ -100,7 +105,8 @@ def test_hindsight_rewards_are_the_reward_of_the_stored_latents() -> None:
 
 
 def test_the_oracle_sees_states_and_no_frames() -> None:
-    env = LearnedVecEnv(counters(), Senses(None, None), Judge(TrueDistance(task_of("sslctrl/Push-v0")), None))
+    judge = Judge(TrueDistance(task_of("sslctrl/Push-v0")))
+    env = LearnedVecEnv(counters(), Senses(None, None), judge, Desired())
     env.reset()
     observation, reward, _, _ = env.step(STILL)
     assert np.allclose(observation, [[0, 1, -1, 1 / 3], [1, 1, -1, 1 / 4]])
@@ -108,10 +114,89 @@ def test_the_oracle_sees_states_and_no_frames() -> None:
 
 
 def test_a_reward_that_is_not_finite_is_refused() -> None:
-    judge = Judge(lambda z, z_next, goal: np.full(len(z), np.nan), TARGETS)
+    judge = Judge(lambda z, z_next, goal: np.full(len(z), np.nan))
     with pytest.raises(InputError, match="finite"):
         judge(TARGETS, TARGETS, TARGETS)
 
 
 def test_the_worlds_answer_everything_else() -> None:
     assert wrapped().env_method("moment", 2)[1]["state"].tolist() == [1, 2, -2]
+
+
+def test_imagined_goals_last_an_episode_and_its_last_moment_has_them_too() -> None:
+    env = wrapped(goals=True, source=Imagined(GoalPrior(2), seed=0))
+    goals = [env.reset()["desired_goal"]]  # type: ignore[index]
+    assert not np.allclose(goals[0][0], goals[0][1])
+    for step in range(1, 13):
+        observation, reward, done, infos = env.step(STILL)
+        goals.append(observation["desired_goal"])  # type: ignore[index]
+        for i, limit in enumerate(LIMITS):
+            at = (step - 1) % limit + 1
+            assert reward[i] == pytest.approx(-np.linalg.norm(z_of(i, at) - goals[-2][i]) / 2, rel=1e-5)
+            assert np.allclose(goals[-1][i], goals[-2][i]) != done[i]
+            if done[i]:
+                assert np.allclose(infos[i]["terminal_observation"]["desired_goal"], goals[-2][i])
+
+
+class _Remembers(Sum):
+    """Reads three frames a moment, the episode's first among them, and remembers them."""
+
+    history = History(2, first=True)
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        self.moments = frames
+        return frames[:, -1, 0, 0, :2].astype(np.float32)
+
+
+def test_shown_goals_are_encoded_where_an_episode_begins() -> None:
+    encoder = _Remembers()
+    raw = {
+        "time": np.zeros((2, 1), np.float32),
+        "pixels": np.arange(6).reshape(2, 3, 1, 1, 1) * np.ones((1, 1, 16, 16, 3)),
+        "goal_pixels": np.array([90, 50]).reshape(2, 1, 1, 1) * np.ones((1, 16, 16, 3)),
+        "goal_state": np.array([[1, 2, 3], [4, 5, 6]], np.float32),
+    }
+    goals = Shown(Senses(encoder, encoder)).begin(raw)
+    assert encoder.moments[:, :, 0, 0, 0].tolist() == [
+        [0, 90, 90],
+        [3, 50, 50],
+    ]  # the first frame, then the goal's, twice
+    assert goals[:, 0].tolist() == [90, 50]
+    assert Shown(Senses(None, None, columns=(0, 2))).begin(raw).tolist() == [[1, 3], [4, 6]]
+
+
+@pytest.mark.parametrize(("prior", "future"), [(0.5, 0.3), (0.0, 0.8), (1.0, 0.0), (0.0, 0.0)])
+def test_relabelling_keeps_its_shares_and_rewards_follow(prior: float, future: float) -> None:
+    env = wrapped(goals=True)
+    buffer = RelabellingBuffer(
+        100,
+        env.observation_space,
+        env.action_space,
+        env,
+        "cpu",
+        n_envs=2,
+        prior=prior,
+        future=future,  # type: ignore[arg-type]
+    )
+    imagined = GoalPrior(2)
+    imagined.fit(torch.full((5, 2), -7.0))
+    buffer.imagined = Imagined(imagined, seed=0)
+    before = env.reset()
+    for _ in range(24):
+        after, reward, done, infos = env.step(STILL)
+        reached = {k: v.copy() for k, v in after.items()}  # type: ignore[union-attr]
+        for i in np.flatnonzero(done):
+            for key, value in infos[i]["terminal_observation"].items():
+                reached[key][i] = value
+        buffer.add(before, reached, STILL, reward, done, infos)  # type: ignore[arg-type]
+        before = after
+    batch = buffer.sample(1000)
+    desired = batch.next_observations["desired_goal"].numpy()
+    assert np.array_equal(desired, batch.observations["desired_goal"].numpy())
+    from_prior, kept = (desired == -7).all(axis=1), (desired == TARGETS).all(axis=1)
+    assert from_prior.mean() == pytest.approx(prior, abs=0.002)
+    assert (~from_prior & ~kept).mean() <= future  # what came later may be where the goal is
+    if not prior + future:
+        assert kept.all()
+    reached_z = batch.next_observations["achieved_goal"].numpy()
+    assert np.allclose(batch.rewards.numpy()[:, 0], -np.linalg.norm(reached_z - desired, axis=1) / 2, atol=1e-5)

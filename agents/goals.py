@@ -1,0 +1,85 @@
+"""Where to be: what an episode's reward compares its moments with."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from agents.senses import Raw, Senses
+from sslctrl.goal_prior import GoalPrior
+
+
+class Goals(Protocol):
+    """Goals, float32 (N, D), of episodes and of their moments."""
+
+    def begin(self, raw: Raw) -> np.ndarray:
+        """Return the goals of episodes that begin with these moments."""
+        ...
+
+    def now(self, raw: Raw, begun: np.ndarray) -> np.ndarray:
+        """Return the goals at these moments of episodes that began with goals (N, D)."""
+        ...
+
+
+class Targets:
+    """A demonstration's: one for all the time, or one for each time. (K, D), from an episode's start to its end."""
+
+    def __init__(self, targets: np.ndarray) -> None:
+        self.targets = targets
+
+    def begin(self, raw: Raw) -> np.ndarray:
+        """Return the first target, or whichever it is time for."""
+        at = np.rint(raw["time"][:, 0] * (len(self.targets) - 1)).astype(int)
+        return self.targets[at]
+
+    def now(self, raw: Raw, begun: np.ndarray) -> np.ndarray:
+        """Return the target that it is time for."""
+        return self.begin(raw)
+
+
+class Desired:
+    """The world's own, in its own coordinates."""
+
+    def begin(self, raw: Raw) -> np.ndarray:
+        """Return the world's desired goals."""
+        return np.asarray(raw["desired_goal"], np.float32)
+
+    def now(self, raw: Raw, begun: np.ndarray) -> np.ndarray:
+        """Return the world's desired goals."""
+        return self.begin(raw)
+
+
+class Shown:
+    """What the world would look like, were its goal reached: encoded as moments are."""
+
+    def __init__(self, senses: Senses) -> None:
+        self.senses = senses
+
+    def begin(self, raw: Raw) -> np.ndarray:
+        """Encode the goals' pictures, or their true states."""
+        return self.senses.goal(raw)
+
+    def now(self, raw: Raw, begun: np.ndarray) -> np.ndarray:
+        """Return the goals that the episodes began with."""
+        return begun
+
+
+class Imagined:
+    """Drawn from an embedding's prior, another for each episode (RIG, arXiv 1807.04742, section 4.3)."""
+
+    def __init__(self, prior: GoalPrior, seed: int) -> None:
+        self.prior, self.rng = prior, torch.Generator().manual_seed(seed)
+
+    def sample(self, count: int) -> np.ndarray:
+        """Draw goals (count, D)."""
+        return self.prior.sample(count, self.rng).cpu().numpy().astype(np.float32)
+
+    def begin(self, raw: Raw) -> np.ndarray:
+        """Draw a goal for each episode."""
+        return self.sample(len(raw["time"]))
+
+    def now(self, raw: Raw, begun: np.ndarray) -> np.ndarray:
+        """Return the goals that the episodes began with."""
+        return begun
