@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -25,13 +27,20 @@ def collect(config: CollectConfig) -> EpisodeStore:
     Raises InputError for unknown names and StorageError where the folder cannot be written.
     """
     _check(config)
-    store = EpisodeStore(config.out, create=True)
-    missing = [i for i in range(config.episodes) if _id(i) not in store.ids]
-    jobs = (joblib.delayed(_record)(config, i) for i in missing)
-    parallel = joblib.Parallel(n_jobs=config.workers, backend=config.backend, return_as="generator_unordered")
-    for _ in tqdm(parallel(jobs), total=len(missing), desc="video", unit="episode", disable=None):
+    return record_missing(partial(record_episode, config), config.out, config.episodes, config.workers, config.backend)
+
+
+def record_missing(
+    record: Callable[[int], Episode], out: Path, count: int, workers: int, backend: str, unit: str = "episode"
+) -> EpisodeStore:
+    """Record until a folder holds `count` episodes, in parallel; `record` makes the one of an index."""
+    store = EpisodeStore(out, create=True)
+    missing = [i for i in range(count) if _id(i) not in store.ids]
+    jobs = (joblib.delayed(_add)(out, record, i) for i in missing)
+    parallel = joblib.Parallel(n_jobs=workers, backend=backend, return_as="generator_unordered")
+    for _ in tqdm(parallel(jobs), total=len(missing), desc="video", unit=unit, disable=None):
         pass
-    return EpisodeStore(config.out)
+    return EpisodeStore(out)
 
 
 def record_episode(config: CollectConfig, index: int) -> Episode:
@@ -69,8 +78,8 @@ def record_episode(config: CollectConfig, index: int) -> Episode:
     )
 
 
-def _record(config: CollectConfig, index: int) -> None:
-    EpisodeStore(config.out).add(record_episode(config, index), _id(index))
+def _add(out: Path, record: Callable[[int], Episode], index: int) -> None:
+    EpisodeStore(out).add(record(index), _id(index))
 
 
 def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:

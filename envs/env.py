@@ -141,7 +141,15 @@ class RobotEnv(gym.Env):
 
     def frames(self, size_px: int = 64) -> np.ndarray:
         """All views as one array, uint8 (V, size_px, size_px, 3)."""
-        return self.renderer.render(self.sim.part_poses(), self._views, size_px, self._look)
+        return self.look_through(self._views, size_px)
+
+    def look_through(self, cameras: Sequence[Camera], size_px: int) -> np.ndarray:
+        """What any cameras see now, uint8 (V, size_px, size_px, 3)."""
+        return self.renderer.render(self.sim.part_poses(), cameras, size_px, self._look)
+
+    def segmentation(self, camera: Camera, size_px: int) -> np.ndarray:
+        """Which of ``renderer.bodies`` a camera sees in each pixel now: int16 (size_px, size_px); -1: none."""
+        return self.renderer.render_all(self.sim.part_poses(), (camera,), size_px, self._look).segmentation[0]
 
     @property
     def renderer(self) -> Renderer:

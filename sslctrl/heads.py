@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -67,6 +68,15 @@ class FlatHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return (N, outputs) of a feature map (N, C, h, w)."""
         return self.layers(features)
+
+
+def fresh_copy(net: nn.Module) -> nn.Module:
+    """Return the same architecture with new random weights of its own."""
+    other = copy.deepcopy(net)
+    for module in other.modules():
+        if callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
+    return other
 
 
 def channels_of(backbone: nn.Module) -> int:

@@ -33,10 +33,10 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[list[dict[str, Measu
     Jobs are in order of their seeds.
     """
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
-    found = zip(jobs, parallel(joblib.delayed(_kept)(job) for job in jobs), strict=True)
+    found = (values or {} for values in parallel(joblib.delayed(_kept)(job) for job in jobs))
     seeds: list[dict[str, Measured]] = []
-    for _, of_seed in groupby(found, key=lambda pair: pair[0].seed):
-        seeds.append({job.name: values for job, values in of_seed if values is not None})
+    for _, of_seed in groupby(jobs, key=lambda job: job.seed):
+        seeds.append({job.name: values for job, values in zip(list(of_seed), found, strict=False)})
         yield seeds
 
 

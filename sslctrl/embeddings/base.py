@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -54,13 +55,22 @@ class Embedding(Objective):
             raise InputError(
                 f"frames are {tuple(frames.shape)}, batch is {batch}; allowed are uint8 ({wanted}) and 1 or more"
             )
+        return self.in_eval(self.encode, frames, batch)
+
+    @torch.no_grad()
+    def in_eval(self, net: Callable[[Tensor], Tensor], frames: Tensor, batch: int = 256) -> Tensor:
+        """Return what a part of this module makes of uint8 frames (N, ..., 3, H, W), as `embed` does: float32 (N, ...).
+
+        Raises InputError on another dtype or size.
+        """
         self._check_size(frames)
         training = self.training
         self.eval()
         try:
-            return self._embed_in_batches(frames, batch)
+            parts = [net(to_float(part, self.device)).float() for part in frames.split(batch)]
         finally:
             self.train(training)
+        return torch.cat(parts)
 
     def embed_hwc(self, frames: np.ndarray, batch: int = 256) -> np.ndarray:
         """As `embed` for moments as cameras have them: uint8 (N, H, W, 3) or (N, n, H, W, 3) -> float32 (N, D)."""
@@ -94,11 +104,3 @@ class Embedding(Objective):
                 f"frames are {tuple(frames.shape)}; allowed are uint8 (..., 3, {self.size_px}, {self.size_px}); "
                 "set size_px to the frames' size in training, and resize frames to it afterwards"
             )
-
-    def _embed_in_batches(self, frames: Tensor, batch: int) -> Tensor:
-        device = self.device
-        if not len(frames):
-            to_float(frames, device)  # an empty batch has a dtype, too
-            return torch.empty(0, self.dim, device=device)
-        parts = [self.encode(to_float(part, device)).float() for part in frames.split(batch)]
-        return torch.cat(parts)

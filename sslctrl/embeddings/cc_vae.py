@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,7 +12,7 @@ from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.vae import gaussian_kl
 from sslctrl.errors import InputError
 from sslctrl.goal_prior import GoalPrior
-from sslctrl.heads import FlatHead, map_shape
+from sslctrl.heads import FlatHead, fresh_copy, map_shape
 from sslctrl.history import History
 from sslctrl.objective import Loss, to_float
 from sslctrl.sampling import random_frames
@@ -47,7 +45,7 @@ class CcVae(Embedding):
                 "change them"
             )
         shape = map_shape(backbone, size_px)
-        self.context_backbone = _fresh_copy(backbone)
+        self.context_backbone = fresh_copy(backbone)
         self.context_head = FlatHead(shape, context_dim)
         self.features = FlatHead(shape, 128)
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(128 + context_dim, 128), nn.ReLU(), nn.Linear(128, 2 * dim))
@@ -118,12 +116,3 @@ class CcVae(Embedding):
 
 def _half_squares(decoded: Tensor, images: Tensor) -> Tensor:
     return 0.5 * (decoded.float() - images).square().sum((1, 2, 3)).mean()
-
-
-def _fresh_copy(net: nn.Module) -> nn.Module:
-    """Return the same architecture with weights of its own."""
-    other = copy.deepcopy(net)
-    for module in other.modules():
-        if callable(reset := getattr(module, "reset_parameters", None)):
-            reset()
-    return other

@@ -1,0 +1,138 @@
+"""Grasps on video: the bin before and after, and what the gripper holds (Grasp2Vec, arXiv 1811.06964, section 3)."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from functools import lru_cache, partial
+
+import numpy as np
+
+from envs.cameras import Camera
+from envs.collect import record_missing
+from envs.env import RobotEnv
+from envs.grasps_config import GraspsConfig
+from envs.tasks.grasp import AWAY_M, IN_BIN, Grasp
+from envs.tray import CENTER_M
+from sslctrl.clips import Episode
+from sslctrl.errors import InputError
+from sslctrl.store import EpisodeStore
+
+SHOW_M = (CENTER_M[0], 0.0, 0.30)  # where the gripper shows what it holds
+ASIDE_M = (0.10, -0.45, 0.50)  # where the arm is out of the bin's picture
+ABOVE = Camera("above", (CENTER_M[0], 0.0, 0.75), (CENTER_M[0], 0.0, 0.0), (1.0, 0.0, 0.0), 0.42)
+CLOSE = Camera("close", (SHOW_M[0] + 0.24, 0.0, 0.42), (SHOW_M[0], 0.0, 0.285), fov_rad=0.42)
+TRY_STEPS, SHOW_STEPS, STEP_M = 32, 14, 0.05
+HELD_Z_M = 0.2  # an object this high is in the gripper
+BESIDE_M, BESIDE_RAD = 0.025, 0.6  # standard deviations of where a grasp aims that aims beside
+BEFORE, AFTER, OUTCOME = 0, 1, 2  # the steps of an episode
+
+
+def collect_grasps(config: GraspsConfig) -> EpisodeStore:
+    """Record until the folder holds `config.grasps`; a run that was killed goes on where it was.
+
+    Raises StorageError where the folder cannot be written.
+    """
+    record = partial(record_grasp, config)
+    return record_missing(record, config.out, config.grasps, config.workers, config.backend, unit="grasp")
+
+
+def record_grasp(config: GraspsConfig, index: int) -> Episode:
+    """Record one grasp: the same arrays for the same configuration and index, on the same machine and versions.
+
+    One view, three frames: the bin before (the arm out of view), the bin after (the arm out of view, what was grasped
+    gone) and the outcome, the gripper seen closely. The first action is where the grasp aimed: x and y in m from the
+    bin's centre, and the angle in rad. meta: `grasped`, an object's name or null; `present`, the names of all five.
+    """
+    env, task, rng = _begin(config, index)
+    names = [thing.name for thing in task.present]
+    start, yaw = env.robot.tip()[0], env.robot.yaw()
+    env.robot.reset(ASIDE_M)
+    states, frames = [env.state], [env.look_through((ABOVE,), config.size_px)]
+    env.robot.reset(start, yaw)
+    aim = rng.standard_normal(3) * (BESIDE_M, BESIDE_M, BESIDE_RAD) * (rng.random() < config.miss)
+    target = env.state[[9, 10, 12]] + aim
+    _try(env, task, aim)
+    outcome, held = env.look_through((CLOSE,), config.size_px), _held(env, task)
+    shown = env.state
+    if held is not None:
+        env.sim.place(held, AWAY_M)
+    env.robot.reset(ASIDE_M)
+    states += [task.state(env.sim, env.robot), shown]
+    frames += [env.look_through((ABOVE,), config.size_px), outcome]
+    action = np.zeros((2, 3), np.float32)
+    action[0] = target - (*CENTER_M, 0.0)
+    state = np.array(states, np.float32)
+    return Episode(
+        frames=np.stack(frames, axis=1),
+        state=state,
+        proprio=state[:, : task.proprio_size],
+        action=action,
+        reward=np.array([0.0, held is not None], np.float32),
+        meta={
+            "env_id": "sslctrl/Grasp-v0",
+            "seed": _seed(config, index),
+            "variety": config.variety,
+            "cameras": [ABOVE.name],
+            "state_names": list(task.state_names),
+            "action_names": ["aim_x_m", "aim_y_m", "aim_rad"],
+            "versions": {name: importlib.metadata.version(name) for name in ("pybullet", "gymnasium", "numpy")},
+            "success": held is not None,
+            "grasped": held,
+            "present": names,
+            "length": 2,
+        },
+    )
+
+
+def masks(config: GraspsConfig, index: int) -> dict[str, np.ndarray]:
+    """Return where each object is seen in a recorded grasp's first frame: bool (size_px, size_px) by name."""
+    env, task, _ = _begin(config, index)
+    env.robot.reset(ASIDE_M)
+    seen = env.segmentation(ABOVE, config.size_px)
+    return {thing.name: seen == env.renderer.bodies.index(thing.name) for thing in task.present}
+
+
+def pixel_to_bin(row: float, column: float, size_px: int) -> np.ndarray:
+    """Return where on the bin's floor a pixel of the picture from above looks, (2,) m: x is up in it, y to the left."""
+    half = np.tan(ABOVE.fov_rad / 2) * ABOVE.eye_m[2]
+    up, left = (half * (1 - 2 * (at + 0.5) / size_px) for at in (row, column))
+    return np.array([CENTER_M[0] + up, CENTER_M[1] + left])
+
+
+def _try(env: RobotEnv, task: Grasp, aim: np.ndarray) -> None:
+    """Grasp at the target displaced by an aim (3,), lift, and show."""
+    for _ in range(TRY_STEPS):
+        believed = env.state
+        believed[[9, 10, 12]] += aim
+        env.step(task.expert(believed, env.goal).astype(np.float32))
+        if env.state[11] > HELD_Z_M / 2:
+            break
+    for _ in range(SHOW_STEPS):
+        tip = env.robot.tip()[0]
+        env.robot.move(tip + np.clip(np.subtract(SHOW_M, tip), -STEP_M, STEP_M), 0.0, 0.0)
+        env.sim.step()
+
+
+def _held(env: RobotEnv, task: Grasp) -> str | None:
+    heights = {thing.name: env.sim.pose(thing.name)[0][2] for thing in task.present}
+    highest = max(heights, key=lambda name: heights[name])
+    return highest if heights[highest] > HELD_Z_M else None
+
+
+def _begin(config: GraspsConfig, index: int) -> tuple[RobotEnv, Grasp, np.random.Generator]:
+    env = _world(config.variety)
+    if not isinstance(env.task, Grasp):
+        raise InputError("grasps are recorded in sslctrl/Grasp-v0 only")
+    env.reset(seed=_seed(config, index))
+    assert len(env.task.present) == IN_BIN
+    return env, env.task, np.random.default_rng([config.seed, index, 1])
+
+
+def _seed(config: GraspsConfig, index: int) -> int:
+    return int(np.random.SeedSequence([config.seed, index, 2]).generate_state(1)[0])
+
+
+@lru_cache(maxsize=1)
+def _world(variety: str) -> RobotEnv:
+    """A worker keeps its world between grasps: a reset is bit-equal to a new one."""
+    return RobotEnv("grasp", variety, cameras=("top",))  # type: ignore[arg-type]

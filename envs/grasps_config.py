@@ -1,0 +1,38 @@
+"""What a recording of grasps is made of. Kept apart from the recording so that a `--help` loads no physics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sslctrl.errors import InputError
+
+
+@dataclass(frozen=True)
+class GraspsConfig:
+    """Which grasps to record, and where to. Raises InputError for a value that cannot be."""
+
+    out: Path
+    """Folder of the grasps, an episode each; those that are there already are kept and not recorded again."""
+    grasps: int = 3000
+    """How many grasps the folder shall hold, failed ones included."""
+    variety: Literal["fixed", "train", "heldout"] = "train"
+    """Where the objects come from."""
+    miss: float = 0.3
+    """Share of the grasps that aim beside their object."""
+    size_px: int = 64
+    """Side of the square frames."""
+    seed: int = 0
+    """Grasp i depends on this and i alone."""
+    workers: int = 2
+    """Processes."""
+    backend: str = "loky"
+    """joblib's backend."""
+
+    def __post_init__(self) -> None:
+        if self.grasps < 1 or not 0 <= self.miss <= 1 or self.workers < 1 or self.seed < 0:
+            raise InputError(
+                f"grasps is {self.grasps}, miss {self.miss}, workers {self.workers}, seed {self.seed}; allowed are 1 "
+                "or more grasps and workers, miss from 0 to 1, a seed of 0 or more; change them"
+            )

@@ -1,0 +1,126 @@
+"""Grasp2Vec (Jang, Devin et al. 2018, arXiv 1811.06964, section 4): what was grasped is what the scene then lacks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslctrl.augment import Strength, augment
+from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import InputError
+from sslctrl.heads import channels_of, fresh_copy
+from sslctrl.losses.npairs import npairs
+from sslctrl.objective import Loss
+from sslctrl.sampling import camera_indices
+
+BEFORE, AFTER, OUTCOME = 0, 1, 2
+"""The frames of a recorded grasp."""
+MILD = Strength(brightness=0.1, contrast=0.1, saturation=0.1)
+"""Colour is most of what tells objects apart, and is left recognisable."""
+
+
+class Grasp2Vec(Embedding):
+    """phi_s(before) - phi_s(after) attracts phi_o(outcome), and other grasps' outcomes repel; and the other way round.
+
+    Both nets, without shared weights, are a backbone, a 1x1 convolution to `dim` channels, ReLU and the mean over the
+    map, and nothing else: so differences of scenes are sums of objects, and the map's product with an outcome's vector
+    is a heat map of where that object is. `l2` is the weight of the squared norms. Failed grasps are left out.
+
+    An episode is one grasp: the scene before, the scene after, and the outcome, what the gripper holds seen closely.
+    `embed` is phi_o, of outcomes. An object that occurs twice in a batch is a negative of itself: of few objects, no
+    net reaches a loss of zero, and none needs to.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        dim: int = 128,
+        l2: float = 0.0005,
+        batch: int = 32,
+        camera: str = "",
+        augment: bool = True,
+        size_px: int = 64,
+    ) -> None:
+        super().__init__(backbone, dim, size_px)
+        if batch < 2:
+            raise InputError(f"batch is {batch}; allowed are 2 grasps or more; change it")
+        self.outcome_head = nn.Conv2d(channels_of(backbone), dim, 1)
+        self.scene_backbone = fresh_copy(backbone)
+        self.scene_head = nn.Conv2d(channels_of(backbone), dim, 1)
+        self.l2, self.batch, self.camera, self.augment = l2, batch, camera, augment
+
+    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
+        """Pick different grasps: their first three frames, of `camera` or of the first. Raises InputError where fewer
+        than two episodes have three frames.
+        """
+        (camera,) = camera_indices(layout, (self.camera or layout.cameras[0],))
+        grasps = np.flatnonzero(layout.lengths >= 3)
+        if len(grasps) < 2:
+            raise InputError(
+                f"{len(grasps)} episodes have three frames: before, after, outcome; allowed are 2 grasps or more; "
+                "record them with collect_grasps"
+            )
+        episode = rng.choice(grasps, size=min(self.batch, len(grasps)), replace=False)
+        step = np.broadcast_to(np.arange(3), (len(episode), 1, 3))
+        return Pick(episode, np.full((len(episode), 1), camera), step)
+
+    def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
+        """Return the n-pairs loss both ways of the successful grasps among clips (B, 1, 3, 3, H, W)."""
+        images = self.images(clips)
+        if clips.success is None or images.shape[1:3] != (1, 3):
+            raise InputError(
+                f"the clips are {tuple(clips.frames.shape)}, success known: {clips.success is not None}; allowed are "
+                "grasps (B, 1, 3, 3, H, W) with success; pick them as pick() does"
+            )
+        images = images[:, 0]
+        if self.augment:
+            images = self._augmented(images, rng)
+        missing = self.scene(images[:, BEFORE]) - self.scene(images[:, AFTER])
+        outcome = self.encode(images[:, OUTCOME])
+        done = clips.success.to(missing.device)
+        first, second = missing[done], outcome[done]
+        if len(first) < 2:
+            return Loss(0 * (missing.sum() + outcome.sum()), {"nearest_is_own": torch.zeros(())})
+        value = npairs(first, second, self.l2) + npairs(second, first, self.l2)
+        own = (first @ second.mT).argmax(1) == torch.arange(len(first), device=first.device)
+        return Loss(value, {"nearest_is_own": own.float().mean(), "norm": outcome.detach().norm(dim=1).mean()})
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return phi_o (N, D) of outcomes (N, 3, H, W)."""
+        return self._outcome_map(images).mean((2, 3))
+
+    def scene(self, images: Tensor) -> Tensor:
+        """Return phi_s (N, D) of scenes (N, 3, H, W)."""
+        return self._scene_map(images).mean((2, 3))
+
+    def embed_scene(self, frames: Tensor) -> Tensor:
+        """Return phi_s, float32 (N, D), of uint8 scenes (N, 3, H, W), in eval mode; as `embed` for outcomes."""
+        return self.in_eval(self.scene, frames)
+
+    @torch.no_grad()
+    def heat_maps(self, frames: Tensor, outcomes: Tensor) -> Tensor:
+        """Return where in scenes, uint8 (N, 3, H, W), the objects of embeddings (N, D) are: float32 (N, H, W).
+
+        phi_o . phi_s before its mean over the map, enlarged bilinearly: section 4.2.
+        """
+        maps = torch.einsum("nchw,nc->nhw", self.in_eval(self._scene_map, frames), outcomes.to(self.device))
+        size = (self.size_px, self.size_px)
+        return functional.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+
+    def _scene_map(self, images: Tensor) -> Tensor:
+        return self.scene_head(self.scene_backbone(images)).relu().float()
+
+    def _outcome_map(self, images: Tensor) -> Tensor:
+        return self.outcome_head(self.backbone(images)).relu().float()
+
+    def _augmented(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Crop and colour both scenes of a grasp (B, 3, ...) alike, its outcome on its own, and flip each or not."""
+        scenes, outcome = images[:, :OUTCOME], images[:, OUTCOME:]
+        together = torch.cat([augment(scenes, rng, MILD), augment(outcome, rng, replace(MILD, shift=0.1))], dim=1)
+        flip = torch.rand(together.shape[:2], generator=rng, device=rng.device) < 0.5
+        return torch.where(flip[..., None, None, None], together.flip(-1), together)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from envs.grasps import AFTER, BEFORE, OUTCOME, collect_grasps, masks, pixel_to_bin, record_grasp
+from envs.grasps_config import GraspsConfig
+from sslctrl.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def config() -> GraspsConfig:
+    return GraspsConfig(Path("unused"), miss=0.4, seed=3)
+
+
+def test_a_grasp_is_a_pure_function_of_its_index(config: GraspsConfig) -> None:
+    first = [record_grasp(config, index) for index in (0, 1)]
+    again = [record_grasp(config, index) for index in (1, 0)][::-1]
+    for a, b in zip(first, again, strict=True):
+        assert a.meta == b.meta
+        for x, y in zip(a[:5], b[:5], strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_what_was_grasped_is_gone_afterwards_and_only_that(config: GraspsConfig) -> None:
+    outcomes = set()
+    for index in range(12):
+        episode = record_grasp(config, index)
+        where, grasped = masks(config, index), episode.meta["grasped"]
+        outcomes.add(grasped is not None)
+        assert set(where) == set(episode.meta["present"]) and episode.meta["success"] == (grasped is not None)
+        changed = (episode.frames[0, BEFORE] != episode.frames[0, AFTER]).any(-1)
+        if grasped is not None:
+            assert changed[where[grasped]].mean() > 0.9  # the table is seen where it was
+            others = np.any([mask for name, mask in where.items() if name != grasped], axis=0)
+            assert changed[others].mean() < 0.5  # at most nudged
+        hand = episode.state[OUTCOME, :3]
+        held = np.linalg.norm(episode.state[OUTCOME, 9:12] - hand) < 0.03
+        assert held == (grasped == episode.meta["present"][0])
+    assert outcomes == {True, False}
+
+
+def test_pixels_and_places_agree(config: GraspsConfig) -> None:
+    for index in range(5):
+        episode, where = record_grasp(config, index), masks(config, index)
+        row, column = np.argwhere(where[episode.meta["present"][0]]).mean(axis=0)
+        np.testing.assert_allclose(pixel_to_bin(row, column, 64), episode.state[BEFORE, 9:11], atol=0.008)
+        if (aim := episode.action[0, :2] + (0.45, 0)) is not None and episode.meta["success"]:
+            assert np.linalg.norm(aim - episode.state[BEFORE, 9:11]) < 0.06
+
+
+def test_the_arm_is_out_of_the_picture(config: GraspsConfig) -> None:
+    table = np.array([200, 190, 170])
+    frames = record_grasp(config, 0).frames[0, [BEFORE, AFTER]]
+    where = np.any(list(masks(config, 0).values()), axis=0)
+    assert np.abs(frames[0][~where].astype(int) - np.median(frames[0][~where], axis=0)).max() < 40
+    assert np.abs(np.median(frames[0], axis=(0, 1)) - table).max() < 40
+
+
+def test_recording_goes_on(tmp_path: Path) -> None:
+    store = collect_grasps(GraspsConfig(tmp_path / "g", grasps=2, workers=1))
+    more = collect_grasps(GraspsConfig(tmp_path / "g", grasps=3, workers=1))
+    assert len(more) == 3 and more.subset(store.ids).digest() == store.digest()
+    assert more.read(more.ids[0]).frames.shape == (1, 3, 64, 64, 3)
+
+
+@pytest.mark.parametrize("change", [{"grasps": 0}, {"miss": 1.5}, {"workers": 0}])
+def test_values_that_cannot_be_are_one_line(change: dict) -> None:
+    with pytest.raises(InputError, match="change them"):
+        GraspsConfig(Path("g"), **change)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sslctrl.clips import Clips, Layout
+from sslctrl.embeddings.grasp2vec import Grasp2Vec
+from sslctrl.errors import InputError
+from vision.backbones.conv import Conv
+
+SIZE_PX = 16
+
+
+def small(**options) -> Grasp2Vec:
+    torch.manual_seed(0)
+    return Grasp2Vec(Conv((4, 8), (2, 2)), **({"dim": 6, "augment": False, "size_px": SIZE_PX} | options))
+
+
+def grasps(count: int = 5, seed: int = 0, success: list[bool] | None = None) -> Clips:
+    rng = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (count, 1, 3, SIZE_PX, SIZE_PX, 3), generator=rng).to(torch.uint8)
+    return Clips(pixels.movedim(-1, -3), success=torch.tensor(success or [True] * count))
+
+
+def naive(a: torch.Tensor, p: torch.Tensor, l2: float) -> float:
+    total = 0.0
+    for i in range(len(a)):
+        scores = torch.stack([a[i] @ p[j] for j in range(len(p))])
+        total += float(torch.logsumexp(scores, 0) - scores[i] + l2 * (a[i] @ a[i] + p[i] @ p[i]))
+    return total / len(a)
+
+
+@pytest.mark.parametrize("success", [[True] * 5, [True, False, True, True, False]])
+def test_the_loss_is_npairs_both_ways_of_the_grasps_that_succeeded(success: list[bool]) -> None:
+    model, clips = small(l2=0.3).eval(), grasps(success=success)
+    before, after, outcome = clips.frames[success, 0].unbind(1)
+    missing = model.embed_scene(before) - model.embed_scene(after)
+    found = model.embed(outcome)
+    wanted = naive(missing, found, 0.3) + naive(found, missing, 0.3)
+    assert model.loss(clips, torch.Generator()).value.item() == pytest.approx(wanted, rel=1e-4)
+
+
+def test_without_two_successes_nothing_is_learned_and_nothing_breaks() -> None:
+    model = small()
+    loss = model.loss(grasps(success=[False, True, False, False, False]), torch.Generator())
+    loss.value.backward()
+    assert loss.value.item() == 0 and all(
+        torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None
+    )
+
+
+def test_the_nets_share_no_weights() -> None:
+    model = small()
+    scene = {id(p) for part in (model.scene_backbone, model.scene_head) for p in part.parameters()}
+    outcome = {id(p) for part in (model.backbone, model.outcome_head) for p in part.parameters()}
+    assert scene.isdisjoint(outcome) and len(scene) + len(outcome) == len(list(model.parameters()))
+
+
+def test_the_mean_of_a_heat_map_is_the_product_of_the_vectors() -> None:
+    """Nothing stands between the map and its mean: no layer, no normalisation."""
+    model, clips = small().eval(), grasps()
+    before, outcome = clips.frames[:, 0, 0], clips.frames[:, 0, 2]
+    maps, found = model.heat_maps(before, model.embed(outcome)), model.embed(outcome)
+    assert maps.shape == (5, SIZE_PX, SIZE_PX)
+    torch.testing.assert_close(maps.mean((1, 2)), (model.embed_scene(before) * found).sum(1), rtol=1e-3, atol=1e-5)
+
+
+def test_scenes_of_one_grasp_are_changed_alike_and_flips_differ() -> None:
+    model = small(augment=True)
+    frame = torch.rand(1, 1, 3, SIZE_PX, SIZE_PX, generator=torch.Generator().manual_seed(3))
+    flipped, outcome_differs = set(), False
+    for seed in range(12):
+        before, after, outcome = model._augmented(frame.expand(1, 3, -1, -1, -1), torch.Generator().manual_seed(seed))[
+            0
+        ]
+        same, mirrored = torch.allclose(before, after, atol=1e-6), torch.allclose(before, after.flip(-1), atol=1e-6)
+        assert same or mirrored
+        flipped.add(mirrored)
+        outcome_differs |= not torch.allclose(before, outcome) and not torch.allclose(before, outcome.flip(-1))
+    assert flipped == {True, False} and outcome_differs
+
+
+def test_pick_takes_different_grasps_whole() -> None:
+    layout = Layout(np.array([3, 3, 2, 4]), 2, ("above", "side"))
+    for seed in range(20):
+        pick = small(batch=32).pick(layout, np.random.default_rng(seed))
+        assert sorted(pick.episode) == [0, 1, 3] and (pick.view == 0).all()
+        assert pick.step.tolist() == [[[0, 1, 2]]] * 3
+    assert (small(camera="side").pick(layout, np.random.default_rng(0)).view == 1).all()
+    with pytest.raises(InputError, match="2 grasps or more"):
+        small().pick(Layout(np.array([3, 2]), 1, ("above",)), np.random.default_rng(0))
+
+
+def test_clips_without_success_are_refused() -> None:
+    with pytest.raises(InputError, match="success known: False"):
+        small().loss(grasps()._replace(success=None), torch.Generator())
