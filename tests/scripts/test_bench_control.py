@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scripts.bench import _control_tcn, control
+from scripts.bench._control_config import ControlConfig
+from scripts.bench._control_jobs import KEPT, Job, over_seeds, run_jobs
+from sslctrl.errors import InputError
+
+
+def grow(folder: Path, amount: float) -> dict[str, float]:
+    """Leave a mark at every call."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "calls", "a") as file:
+        file.write("x")
+    return {"size": amount}
+
+
+def jobs(root: Path, seeds: int) -> list[Job]:
+    return [
+        Job(root / f"{seed}-{name}", seed, name, grow, (seed + offset,))
+        for seed in range(seeds)
+        for name, offset in (("a", 0.0), ("b", 10.0))
+    ]
+
+
+def test_what_is_measured_once_is_kept_and_each_seed_is_yielded_when_it_is_done(tmp_path: Path) -> None:
+    first = next(iter(run_jobs(jobs(tmp_path, 3), workers=1)))
+    assert first == [{"a": {"size": 0.0}, "b": {"size": 10.0}}]
+    for one in jobs(tmp_path, 1):
+        assert (one.folder / KEPT).exists()
+    *_, last = run_jobs(jobs(tmp_path, 3), workers=1)
+    assert [seed["b"]["size"] for seed in last] == [10, 11, 12]
+    assert {path.read_text() for path in tmp_path.glob("*/calls")} == {"x"}
+
+
+def test_figures_are_medians_over_the_seeds() -> None:
+    found = over_seeds([{"x": 1.0}, {"x": 5.0}, {"x": 2.0}], lambda name: "m")
+    assert found["x"].value == 2 and found["x"].n == 3 and found["x"].unit == "m"
+
+
+@pytest.mark.parametrize(
+    ("value", "goal", "says"),
+    [
+        (0.04, ("<=", 0.05, 0.015), "<= 0.05: reached"),
+        (0.01, ("<=", 0.05, 0.015), "better than asked"),
+        (0.06, ("<=", 0.05, 0.015), "MISSED"),
+        (0.9, (">=", 0.85, 0.95), ">= 0.85: reached"),
+        (0.8, (">=", 0.85, 0.95), "MISSED"),
+    ],
+)
+def test_verdicts(value: float, goal: tuple[str, float, float], says: str) -> None:
+    assert says in control.verdict(value, *goal)
+
+
+def test_values_that_cannot_be_are_one_line() -> None:
+    with pytest.raises(InputError, match="one or more of each"):
+        ControlConfig(seeds=())
+
+
+@pytest.mark.slow
+def test_every_goal_of_the_tcns_has_its_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    untrained = {name: replace(variant, steps=0) for name, variant in _control_tcn.VARIANTS.items()}
+    monkeypatch.setattr(_control_tcn, "VARIANTS", untrained)
+    config = ControlConfig(runs=tmp_path, seeds=(0,), workers=1, fast=True)
+    _control_tcn.record(tmp_path / "seed-0", 0, config)
+    measured = {
+        name: _control_tcn.train_and_measure(tmp_path / "seed-0" / name, 0, name, True)
+        for name in ("mv", "multi_frame", "single_frame")
+    }
+    figures = _control_tcn.seed_figures(measured | dict.fromkeys(set(untrained) - set(measured), measured["mv"]))
+    asked = {name for name in control.GOALS if name.startswith(("tcn", "mftcn"))}
+    assert asked and asked <= set(figures)
+    assert 0 < figures["tcn.alignment_floor"] < 0.1 and figures["tcn.mv.alignment"] > 0.2  # untrained
