@@ -38,3 +38,4 @@ test: setup
 bench: setup
 	$(BIN)/python scripts/bench/speed.py
 	$(BIN)/python scripts/bench/demo.py
+	$(BIN)/python scripts/bench/control.py
