@@ -177,7 +177,14 @@ def seed_figures(variants: dict[str, Measured]) -> Measured:
     many, one, mv = variants["multi_frame"], variants["single_frame"], variants["mv"]
     for what in ("alignment_floor", "attribute_error_floor", "pixel_spearman", "reward_spearman"):
         values[f"tcn.{what}"] = mv[what]
-    for what in ("alignment", "attribute_error", "motion_error", "velocity_r2", "puck_velocity_r2"):
+    for what in (
+        "alignment",
+        "alignment_unseen_camera",
+        "attribute_error",
+        "motion_error",
+        "velocity_r2",
+        "puck_velocity_r2",
+    ):
         values[f"mftcn.{what}"], values[f"mftcn.single_frame.{what}"] = many[what], one[what]
     for what, error in (("motion", "motion_error"), ("static", "attribute_error")):
         values[f"mftcn.{what}_error_reduction"] = 1 - many[error] / one[error]
