@@ -4,6 +4,7 @@ untrained net's and a supervised one's.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,16 +49,20 @@ class Variant:
     options: dict[str, Any] = field(default_factory=dict)
     steps: int = 3000
 
+    def folder(self, name: str) -> str:
+        """Return the name of its runs' folder: another for other options, so that no kept run stands in for them."""
+        return f"{name}-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
+
 
 _SV = {"augment": True, "hue": 0.5}
-_PLAIN = {"views_per_batch": 3, "augment": False, "hue": 0.5, "hidden": 0}
+_PLAIN: dict[str, Any] = {"views_per_batch": 3, "augment": False, "hue": 0.5, "hidden": 0}
 VARIANTS = {
     "mv": Variant("tcn", embedding_options()),
     "plain": Variant("tcn", {**_PLAIN, "slow": False}, 1500),
     "triplet": Variant("tcn", {**_PLAIN, "slow": False, "loss": "triplet"}, 1500),
     "sv": Variant("svtcn", _SV, 1500),
-    "multi_frame": Variant("mftcn", _PLAIN, 1500),
-    "single_frame": Variant("mftcn", {**_PLAIN, "frames": 1}, 1500),
+    "multi_frame": Variant("mftcn", {**_PLAIN, "dim": 64}, 1500),
+    "single_frame": Variant("mftcn", {**_PLAIN, "dim": 64, "frames": 1}, 1500),
     "supervised": Variant("supervised", {"columns": (0, 1, 4, 5)}, 1000),
     "autoencoder": Variant("autoencoder", {}, 1500),
     "random": Variant("tcn", {}, 0),
@@ -72,8 +77,8 @@ def figures(config: ControlConfig) -> Iterator[dict[str, Figure]]:
     for seed in config.seeds:
         record(root / f"seed-{seed}", seed, config)
         jobs += [
-            Job(root / f"seed-{seed}" / name, seed, name, train_and_measure, (seed, name, config.fast))
-            for name in VARIANTS
+            Job(root / f"seed-{seed}" / variant.folder(name), seed, name, train_and_measure, (seed, name, config.fast))
+            for name, variant in VARIANTS.items()
         ]
     for done in run_jobs(jobs, config.workers):
         yield over_seeds([seed_figures(one) for one in done], unit)
