@@ -83,11 +83,10 @@ def test_goal_policies_see_what_is_achieved_and_desired_also_at_the_end() -> Non
     assert np.allclose(observation["desired_goal"], TARGETS[[0, 0]])
 
 
-def test_hindsight_rewards_are_the_reward_of_the_stored_latents() -> None:
-    env = wrapped(goals=True)
-    buffer = HerReplayBuffer(100, env.observation_space, env.action_space, env, "cpu", n_envs=2)  # type: ignore[arg-type]
+def _fill(buffer: HerReplayBuffer, env: LearnedVecEnv, steps: int) -> None:
+    """Add so many steps, as SB3 does it."""
     before = env.reset()
-    for _ in range(12):
+    for _ in range(steps):
         after, reward, done, infos = env.step(STILL)
         reached = {k: v.copy() for k, v in after.items()}  # type: ignore[union-attr]
         for i in np.flatnonzero(done):
@@ -95,6 +94,12 @@ def test_hindsight_rewards_are_the_reward_of_the_stored_latents() -> None:
                 reached[key][i] = value
         buffer.add(before, reached, STILL, reward, done, infos)  # type: ignore[arg-type]
         before = after
+
+
+def test_hindsight_rewards_are_the_reward_of_the_stored_latents() -> None:
+    env = wrapped(goals=True)
+    buffer = HerReplayBuffer(100, env.observation_space, env.action_space, env, "cpu", n_envs=2)  # type: ignore[arg-type]
+    _fill(buffer, env, 12)
     batch = buffer.sample(200)
     desired = batch.next_observations["desired_goal"].numpy()
     reached_z = batch.next_observations["achieved_goal"].numpy()
@@ -181,15 +186,7 @@ def test_relabelling_keeps_its_shares_and_rewards_follow(prior: float, future: f
     imagined = GoalPrior(2)
     imagined.fit(torch.full((5, 2), -7.0))
     buffer.imagined = Imagined(imagined, seed=0)
-    before = env.reset()
-    for _ in range(24):
-        after, reward, done, infos = env.step(STILL)
-        reached = {k: v.copy() for k, v in after.items()}  # type: ignore[union-attr]
-        for i in np.flatnonzero(done):
-            for key, value in infos[i]["terminal_observation"].items():
-                reached[key][i] = value
-        buffer.add(before, reached, STILL, reward, done, infos)  # type: ignore[arg-type]
-        before = after
+    _fill(buffer, env, 24)
     batch = buffer.sample(1000)
     desired = batch.next_observations["desired_goal"].numpy()
     assert np.array_equal(desired, batch.observations["desired_goal"].numpy())
