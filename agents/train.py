@@ -112,6 +112,8 @@ def _go_on(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, path: Path,
     model = _model(config, lesson, worlds, checkpoint.capacity_of(path))
     lesson.judge.scale = checkpoint.resume(path, model)["reward_scale"]
     model.set_random_seed(config.seed + step)
+    if isinstance(lesson.goals, Imagined):
+        lesson.goals.rng.manual_seed(config.seed + step)
     return _Start(model, step)
 
 
