@@ -46,13 +46,13 @@ def record_grasp(config: GraspsConfig, index: int) -> Episode:
     names = [thing.name for thing in task.present]
     start, yaw = env.robot.tip()[0], env.robot.yaw()
     env.robot.reset(ASIDE_M)
-    states, frames = [env.state], [env.look_through((ABOVE,), config.size_px)]
+    states, frames = [task.state(env.sim, env.robot)], [env.look_through((ABOVE,), config.size_px)]
     env.robot.reset(start, yaw)
     aim = rng.standard_normal(3) * (BESIDE_M, BESIDE_M, BESIDE_RAD) * (rng.random() < config.miss)
     target = env.state[[9, 10, 12]] + aim
     _try(env, task, aim)
     outcome, held = env.look_through((CLOSE,), config.size_px), _held(env, task)
-    shown = env.state
+    shown = task.state(env.sim, env.robot)
     if held is not None:
         env.sim.place(held, AWAY_M)
     env.robot.reset(ASIDE_M)

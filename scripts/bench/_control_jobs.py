@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import joblib
 
+from scripts.bench._figures import commit
 from scripts.bench._intervals import Figure, from_seeds
 from sslctrl.run import write_atomically
 
@@ -27,17 +28,32 @@ class Job(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[list[dict[str, Measured]]]:
-    """Run what is missing and yield, after each seed, what is measured of all seeds done so far, by name.
+class Done(NamedTuple):
+    """What is measured so far."""
+
+    seeds: list[dict[str, Measured]]
+    """Of each seed, by the jobs' names."""
+    commits: str
+    """The commits at which it was measured: what is kept keeps its own."""
+
+
+def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[Done]:
+    """Run what is missing and yield, after each seed, what is measured of all seeds done so far.
 
     Jobs are in order of their seeds.
     """
+    now = commit()
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
-    found = (values or {} for values in parallel(joblib.delayed(_kept)(job) for job in jobs))
+    found = iter(parallel(joblib.delayed(_kept)(job, now) for job in jobs))
     seeds: list[dict[str, Measured]] = []
+    commits: dict[str, None] = {}
     for _, of_seed in groupby(jobs, key=lambda job: job.seed):
-        seeds.append({job.name: values for job, values in zip(list(of_seed), found, strict=False)})
-        yield seeds
+        seeds.append({})
+        for job in of_seed:
+            kept: Any = next(found)
+            seeds[-1][job.name] = kept["values"]
+            commits[kept["commit"]] = None
+        yield Done(seeds, ", ".join(commits))
 
 
 def over_seeds(seeds: Sequence[Measured], unit: Callable[[str], str]) -> dict[str, Figure]:
@@ -45,10 +61,12 @@ def over_seeds(seeds: Sequence[Measured], unit: Callable[[str], str]) -> dict[st
     return {name: from_seeds([one[name] for one in seeds], unit(name)) for name in seeds[0]}
 
 
-def _kept(job: Job) -> Measured:
+def _kept(job: Job, now: str) -> dict[str, Any]:
+    """Return the values of a job and the commit they were measured at."""
     path = job.folder / KEPT
     if not path.exists():
         values = job.run(job.folder, *job.arguments)
         job.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({name: float(value) for name, value in values.items()}, indent=1) + "\n")
+        plain = {name: float(value) for name, value in values.items()}
+        write_atomically(path, json.dumps({"commit": now, "values": plain}, indent=1) + "\n")
     return json.loads(path.read_text())

@@ -9,14 +9,15 @@ from scripts.bench._control_config import ControlConfig, Part
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
 
-MEASURES: dict[Part, Callable[[ControlConfig], Iterator[dict[str, Figure]]]] = {"tcn": _control_tcn.figures}
+MEASURES: dict[Part, Callable[[ControlConfig], Iterator[tuple[dict[str, Figure], str]]]] = {"tcn": _control_tcn.figures}
 
 
 def measure(config: ControlConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
-    command = " ".join(["python scripts/bench/control.py", *["--fast"] * config.fast])
+    seeds = " ".join(map(str, config.seeds))
+    command = " ".join([f"python scripts/bench/control.py --seeds {seeds}", *["--fast"] * config.fast])
     results = Results(config.out, command, config.seeds)
     for part in config.only:
-        for figures in MEASURES[part](config):
-            results.record(figures)
+        for figures, commits in MEASURES[part](config):
+            results.record(figures, commits)
     return results.figures

@@ -70,8 +70,8 @@ VARIANTS = {
 """`mv` is the demo's, whose distances weigh the puck; in those of `plain` and `triplet`, the paper's, the hand does."""
 
 
-def figures(config: ControlConfig) -> Iterator[dict[str, Figure]]:
-    """Yield the figures over the seeds that are done, after each."""
+def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
+    """Yield the figures over the seeds that are done, after each, and the commits that they were measured at."""
     root = Path(config.runs) / ("tcn-fast" if config.fast else "tcn")
     jobs = []
     for seed in config.seeds:
@@ -81,7 +81,7 @@ def figures(config: ControlConfig) -> Iterator[dict[str, Figure]]:
             for name, variant in VARIANTS.items()
         ]
     for done in run_jobs(jobs, config.workers):
-        yield over_seeds([seed_figures(one) for one in done], unit)
+        yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.commits
 
 
 def record(folder: Path, seed: int, config: ControlConfig) -> None:

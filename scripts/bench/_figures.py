@@ -43,9 +43,13 @@ class Results:
         """All figures of the file, by name."""
         return {name: figure_of(fields) for name, fields in self._fields.items()}
 
-    def record(self, figures: Mapping[str, Figure]) -> None:
-        """Add or replace figures and save. Raises StorageError where the file cannot be written."""
-        self._fields |= {name: {**one._asdict(), "commit": self._head["commit"]} for name, one in figures.items()}
+    def record(self, figures: Mapping[str, Figure], measured_at: str = "") -> None:
+        """Add or replace figures and save. Raises StorageError where the file cannot be written.
+
+        measured_at: the commits that they were measured at, where that was not now.
+        """
+        at = measured_at or self._head["commit"]
+        self._fields |= {name: {**one._asdict(), "commit": at} for name, one in figures.items()}
         content = {
             **self._head,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),

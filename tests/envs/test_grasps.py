@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.grasps import AFTER, BEFORE, OUTCOME, collect_grasps, masks, pixel_to_bin, record_grasp
+from envs.grasps import AFTER, ASIDE_M, BEFORE, OUTCOME, SHOW_M, collect_grasps, masks, pixel_to_bin, record_grasp
 from envs.grasps_config import GraspsConfig
 from sslctrl.errors import InputError
 
@@ -36,6 +36,8 @@ def test_what_was_grasped_is_gone_afterwards_and_only_that(config: GraspsConfig)
             assert changed[where[grasped]].mean() > 0.9  # the table is seen where it was
             others = np.any([mask for name, mask in where.items() if name != grasped], axis=0)
             assert changed[others].mean() < 0.5  # at most nudged
+        np.testing.assert_allclose(episode.state[[BEFORE, AFTER], :3], [ASIDE_M, ASIDE_M], atol=0.01)
+        np.testing.assert_allclose(episode.state[OUTCOME, :3], SHOW_M, atol=0.01)  # where the picture was taken
         hand = episode.state[OUTCOME, :3]
         held = np.linalg.norm(episode.state[OUTCOME, 9:12] - hand) < 0.03
         assert held == (grasped == episode.meta["present"][0])

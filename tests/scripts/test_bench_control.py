@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench import _control_tcn, control
+from scripts.bench import _control_jobs, _control_tcn, control
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_jobs import KEPT, Job, over_seeds, run_jobs
 from sslctrl.errors import InputError
@@ -27,13 +27,16 @@ def jobs(root: Path, seeds: int) -> list[Job]:
     ]
 
 
-def test_what_is_measured_once_is_kept_and_each_seed_is_yielded_when_it_is_done(tmp_path: Path) -> None:
+def test_what_is_measured_once_is_kept_and_each_seed_is_yielded_when_it_is_done(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(_control_jobs, "commit", lambda: "one")
     first = next(iter(run_jobs(jobs(tmp_path, 3), workers=1)))
-    assert first == [{"a": {"size": 0.0}, "b": {"size": 10.0}}]
+    assert first.seeds == [{"a": {"size": 0.0}, "b": {"size": 10.0}}] and first.commits == "one"
     for one in jobs(tmp_path, 1):
         assert (one.folder / KEPT).exists()
-    *_, last = run_jobs(jobs(tmp_path, 3), workers=1)
-    assert [seed["b"]["size"] for seed in last] == [10, 11, 12]
+    monkeypatch.setattr(_control_jobs, "commit", lambda: "two")
+    *_, last = run_jobs(jobs(tmp_path, 4), workers=1)
+    assert [seed["b"]["size"] for seed in last.seeds] == [10, 11, 12, 13]
+    assert last.commits == "one, two"  # what was kept was measured before
     assert {path.read_text() for path in tmp_path.glob("*/calls")} == {"x"}
 
 
