@@ -70,12 +70,16 @@ def test_a_missed_goal_is_said() -> None:
     assert "goal >= 0.55: MISSED" in lines.splitlines()[0] and "goal" not in lines.splitlines()[1]
 
 
-def test_cpu_seconds_are_a_unit_of_work() -> None:
-    def spin() -> int:
-        return len([sum(range(2000)) for _ in range(50)])
+def test_cpu_seconds_are_a_unit_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(_rounds.time, "process_time", lambda: clock[0])
 
-    single, double = (_rounds.cpu_seconds({"w": lambda n=n: spin() * n}, 3, 3)["w"] for n in (1, 2))
-    assert min(single) / min(double) == pytest.approx(2, rel=0.5)
+    def work(seconds: float, units: int) -> int:
+        clock[0] += seconds
+        return units
+
+    works = {"one": lambda: work(6.0, 3), "two": lambda: work(6.0, 6)}
+    assert _rounds.cpu_seconds(works, 3, 2) == {"one": [2.0] * 3, "two": [1.0] * 3}
 
 
 def test_median_rounds_keep_their_range() -> None:
