@@ -18,7 +18,7 @@ from agents.algorithms import build_model
 from agents.config import TrainAgentConfig
 from agents.goals import Goals, Targets
 from agents.judge import Judge
-from agents.lesson import Lesson, goals_of, judge_of, senses_of
+from agents.lesson import Lesson, examined, goals_of, judge_of, senses_of
 from agents.senses import Senses
 from sslctrl import checkpoint, durable
 from sslctrl import config as configs
@@ -121,7 +121,7 @@ def load(path: Path, allow: Collection[str] = ()) -> Agent:
     judge = judge_of(config, allow)
     judge.scale = saved.extra["reward_scale"]
     senses = senses_of(config, embedding, size_px, allow)
-    goals = goals_of(config, senses, None if targets is None else targets.numpy(), exam=True)
+    goals = examined(goals_of(config, senses, None if targets is None else targets.numpy()), senses)
     return Agent(model, config, senses, judge, goals, None if goal is None else np.array(goal))
 
 

@@ -100,12 +100,9 @@ class TrainAgentConfig:
             raise InputError(f"lr is {self.lr}, gamma {self.gamma}; allowed are lr > 0 and 0 <= gamma < 1; change them")
         if not self.net or min(self.net) < 1:
             raise InputError(f"net is {self.net}; allowed are widths of 1 or more, as 128 128; change it")
-        if self.reward_from not in get_args(RewardFrom):
-            close = nearest(self.reward_from, get_args(RewardFrom))
-            raise InputError(f"reward_from is {self.reward_from!r}; the nearest are {close}; choose one")
-        if self.goal_from not in get_args(GoalFrom):
-            close = nearest(self.goal_from, get_args(GoalFrom))
-            raise InputError(f"goal_from is {self.goal_from!r}; the nearest are {close}; choose one")
+        for name, allowed in (("reward_from", get_args(RewardFrom)), ("goal_from", get_args(GoalFrom))):
+            if (given := getattr(self, name)) not in allowed:
+                raise InputError(f"{name} is {given!r}; the nearest are {nearest(given, allowed)}; choose one")
         shares = self.relabel_future, self.relabel_prior
         if not (min(shares) >= 0 and sum(shares) <= 1):
             raise InputError(

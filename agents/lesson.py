@@ -58,14 +58,14 @@ def judge_of(config: TrainAgentConfig, allow: Collection[str] | None = None) -> 
     return Judge(REWARDS.build(config.reward, config.reward_options, allow))
 
 
-def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | None, exam: bool = False) -> Goals:
-    """Return the goals of training, or of an ``exam``, where none is imagined; targets (K, D) are a demonstration's.
+def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | None) -> Goals:
+    """Return the goals of training; targets (K, D) are a demonstration's.
 
     Raises InputError where goals are to be imagined by what cannot.
     """
     if targets is not None:
         return Targets(targets)
-    if config.goal_from == "imagined" and not exam:
+    if config.goal_from == "imagined":
         prior = getattr(getattr(senses.judged, "embedding", None), "goals", None)
         if not isinstance(prior, GoalPrior):
             raise InputError(
@@ -73,7 +73,12 @@ def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | Non
                 "autoencoder; give one of these, or goal_from=shown"
             )
         return Imagined(prior, config.seed)
-    return Shown(senses) if config.goal_from in ("imagined", "shown") else Desired()
+    return Shown(senses) if config.goal_from == "shown" else Desired()
+
+
+def examined(goals: Goals, senses: Senses) -> Goals:
+    """Return the goals of an exam: shown where training imagines them, else training's own."""
+    return Shown(senses) if isinstance(goals, Imagined) else goals
 
 
 def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, allow: Collection[str] = ()) -> Senses:

@@ -16,7 +16,7 @@ from agents import checkpoint, prior
 from agents.algorithms import build_model
 from agents.config import FREE, TrainAgentConfig
 from agents.goals import Imagined, Shown
-from agents.lesson import Lesson, lesson_of
+from agents.lesson import Lesson, examined, lesson_of
 from agents.relabel import RelabellingBuffer
 from agents.watch import Watch
 from agents.worlds import horizon_of, maker, task_of, vector_of
@@ -129,9 +129,8 @@ def _model(
 
 
 def _worlds(config: TrainAgentConfig, lesson: Lesson, count: int, exam: bool = False) -> VecEnv:
-    senses, goals = lesson.senses, lesson.goals
-    if exam and isinstance(goals, Imagined):
-        goals = Shown(senses)
+    senses = lesson.senses
+    goals = examined(lesson.goals, senses) if exam else lesson.goals
     show = isinstance(goals, Shown)
     make = maker(config.env_id, config.variety, config.camera, senses.size_px, lesson.goal, senses.history, show)
     side_by_side = vector_of([make] * count, config.processes and not exam)

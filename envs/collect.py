@@ -91,8 +91,13 @@ def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:
         "state_names": list(env.task.state_names),
         "action_names": list(env.task.action_names),
         "dt_s": env.sim.timing.control_dt_s,
-        "versions": {name: importlib.metadata.version(name) for name in ("pybullet", "gymnasium", "numpy")},
+        "versions": versions(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide what is recorded."""
+    return {name: importlib.metadata.version(name) for name in ("pybullet", "gymnasium", "numpy")}
 
 
 def _id(index: int) -> str:

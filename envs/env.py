@@ -94,7 +94,7 @@ class RobotEnv(gym.Env):
         """Start an episode. ``options={"goal": (G,)}`` fixes the goal; everything else is drawn from the seed.
 
         ``options={"goal_px": 64}`` adds to ``info`` what all cameras would see, ``goal_frames`` (V, 64, 64, 3), and the
-        true state, ``goal_state`` (S,), were the goal reached; the episode is the same as without.
+        true state, ``goal_state`` (S,), were the goal reached; 0: the state alone. The episode is the same as without.
         """
         options = options or {}
         for name in options:
@@ -106,7 +106,8 @@ class RobotEnv(gym.Env):
             drawn = self.np_random.bit_generator.state
             self._begin(goal)
             self.task.show_goal(self.sim, self.robot, self.np_random, self._goal)
-            shown["goal_frames"] = self.frames(options["goal_px"])
+            if options["goal_px"]:
+                shown["goal_frames"] = self.frames(options["goal_px"])
             shown["goal_state"] = self.task.state(self.sim, self.robot)
             self.np_random.bit_generator.state = drawn
         self._begin(goal)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from functools import lru_cache, partial
 
 import numpy as np
 
 from envs.cameras import Camera
-from envs.collect import record_missing
+from envs.collect import record_missing, versions
 from envs.env import RobotEnv
 from envs.grasps_config import GraspsConfig
 from envs.tasks.grasp import AWAY_M, Grasp
@@ -23,7 +22,6 @@ CLOSE = Camera("close", (SHOW_M[0] + 0.24, 0.0, 0.42), (SHOW_M[0], 0.0, 0.285), 
 TRY_STEPS, SHOW_STEPS, STEP_M = 32, 14, 0.05
 HELD_Z_M = 0.2  # an object this high is in the gripper
 BESIDE_M, BESIDE_RAD = 0.025, 0.6  # standard deviations of where a grasp aims that aims beside
-BEFORE, AFTER, OUTCOME = 0, 1, 2  # the steps of an episode
 
 
 def collect_grasps(config: GraspsConfig) -> EpisodeStore:
@@ -74,7 +72,7 @@ def record_grasp(config: GraspsConfig, index: int) -> Episode:
             "cameras": [ABOVE.name],
             "state_names": list(task.state_names),
             "action_names": ["aim_x_m", "aim_y_m", "aim_rad"],
-            "versions": {name: importlib.metadata.version(name) for name in ("pybullet", "gymnasium", "numpy")},
+            "versions": versions(),
             "success": held is not None,
             "grasped": held,
             "present": names,

@@ -58,13 +58,12 @@ class PixelObservation(gym.Wrapper):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
         """Start an episode, as the world does."""
         if self._goal_scene is not None:
-            options = {**(options or {}), "goal_px": self.size_px}
+            options = {**(options or {}), "goal_px": self.size_px if self.camera else 0}
         observation, info = self.env.reset(seed=seed, options=options)
         if self._goal_scene is not None:
             self._goal_scene = {"goal_state": info.pop("goal_state").astype(np.float32)}
-            frames = info.pop("goal_frames")
             if self.camera is not None:
-                self._goal_scene["goal_pixels"] = frames[self.world.cameras.index(self.camera)]
+                self._goal_scene["goal_pixels"] = info.pop("goal_frames")[self.world.cameras.index(self.camera)]
         self._step = 0
         self._seen.clear()
         return self._observe(observation), info

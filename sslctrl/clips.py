@@ -30,6 +30,10 @@ class Episode(NamedTuple):
     """JSON values: cameras (V names), success (bool), length (T), and env_id, seed, state_names, dt_s, versions, ..."""
 
 
+BEFORE, AFTER, OUTCOME = 0, 1, 2
+"""The frames of an episode that is one grasp: the scene before it, the scene after it, and what the gripper holds."""
+
+
 def seconds_a_step(meta: Mapping[str, Any], otherwise: float = 0.1) -> float:
     """Return the time from one frame to the next of an episode's meta; `otherwise` where it says none that can be."""
     dt = meta.get("dt_s")

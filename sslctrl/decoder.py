@@ -1,4 +1,4 @@
-"""From an embedding back to pixels: the decoder that the VAE and the plain autoencoder share."""
+"""From an embedding back to pixels, and what that costs: shared by the VAEs and the plain autoencoder."""
 
 from __future__ import annotations
 
@@ -40,3 +40,10 @@ class Decoder(nn.Module):
         """Return uint8 frames (N, 3, size_px, size_px) of embeddings (N, D); no gradient."""
         device = next(self.parameters()).device
         return self.layers(z.to(device)).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
+
+
+def half_squares(decoded: Tensor, images: Tensor) -> Tensor:
+    """Return 1/2 the squared error summed over pixels and colours, its mean over the batch, of (N, 3, H, W) each:
+    -log N(image; decoded, I) without its constants.
+    """
+    return 0.5 * (decoded.float() - images).square().sum((1, 2, 3)).mean()

@@ -34,7 +34,7 @@ class GoalPrior(nn.Module):
 
     def fit_to(self, embedding: Embedding, store: EpisodeStore, camera: str, rng: np.random.Generator) -> None:
         """Fit to the embeddings of random frames of a store, from one camera or, where it is empty, from all."""
-        pick = random_frames(store.layout, rng, _FRAMES, (camera,) if camera else ())
+        pick = random_frames(store.layout, rng, _FRAMES, camera)
         clips = store.clips(pick._replace(context=embedding.history.first))
         frames = clips.frames[:, 0, 0]
         self.fit(embedding.embed(frames if clips.context is None else torch.stack([clips.context, frames], dim=1)))

@@ -10,12 +10,12 @@ from sslctrl.clips import Layout, Pick
 from sslctrl.errors import InputError, nearest
 
 
-def camera_indices(layout: Layout, names: Sequence[str], at_least: int = 1) -> np.ndarray:
-    """Return the view indices of named cameras, or of all where none is named.
+def camera_indices(layout: Layout, names: str | Sequence[str], at_least: int = 1) -> np.ndarray:
+    """Return the view indices of one named camera or of several, or of all where none is named.
 
     Raises InputError for a name that the store lacks, a name given twice, or fewer than `at_least` cameras.
     """
-    chosen = list(names or layout.cameras)
+    chosen = [names] if names and isinstance(names, str) else list(names or layout.cameras)
     for name in chosen:
         if name not in layout.cameras:
             near = nearest(name, layout.cameras)
@@ -28,7 +28,7 @@ def camera_indices(layout: Layout, names: Sequence[str], at_least: int = 1) -> n
     return np.array([layout.cameras.index(name) for name in chosen])
 
 
-def random_frames(layout: Layout, rng: np.random.Generator, count: int, cameras: Sequence[str] = ()) -> Pick:
+def random_frames(layout: Layout, rng: np.random.Generator, count: int, cameras: str | Sequence[str] = ()) -> Pick:
     """Pick `count` independent frames, uniform over all frames of all episodes, each from a random camera."""
     views = camera_indices(layout, cameras)
     ends = np.cumsum(layout.lengths)

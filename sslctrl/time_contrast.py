@@ -54,11 +54,15 @@ class TimeContrast:
         return functional.normalize(z, dim=-1) if self.loss == "triplet" else z
 
 
-@torch.no_grad()
 def same_step(z: Tensor) -> Tensor:
     """Return how often a moment's nearest neighbour in another view is itself: z (B, V, N, D) -> a share of 1."""
-    anchors, positives = _pairs_of_views(z)
-    hit = torch.cdist(anchors, positives).argmin(-1) == torch.arange(z.shape[-2], device=z.device)
+    return nearest_is_own(*_pairs_of_views(z))
+
+
+@torch.no_grad()
+def nearest_is_own(anchors: Tensor, positives: Tensor) -> Tensor:
+    """Return how often an anchor's nearest positive is its own: (..., N, D) each -> a share of 1."""
+    hit = torch.cdist(anchors, positives).argmin(-1) == torch.arange(anchors.shape[-2], device=anchors.device)
     return hit.float().mean()
 
 

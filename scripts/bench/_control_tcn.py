@@ -134,8 +134,11 @@ def attributes(embedding: Embedding, store: EpisodeStore) -> Measured:
     number = np.repeat(np.arange(len(episodes)), store.lengths)
     z = np.concatenate([embedding.embed_video(episode.frames[0]) for episode in episodes])
     labels = Push().attributes(state)
-    static, motion = _errors(labels.static, z, number), _errors(labels.motion, z, number)
-    floor = _errors(labels.static, state[:, [0, 1, 4, 5]], number)
+    near, near_truly = (neighbors_across(seen, number) for seen in (z, state[:, [0, 1, 4, 5]]))
+    static, motion, floor = (
+        {name: attribute_error(values, found) for name, values in group.items()}
+        for group, found in ((labels.static, near), (labels.motion, near), (labels.static, near_truly))
+    )
     r2 = probe_r2(z, np.concatenate([_moved(episode.state) for episode in episodes]), number)
     return {
         **{f"error_{name}": value for name, value in {**static, **motion}.items()},
@@ -200,11 +203,6 @@ def unit(name: str) -> str:
     """Return the unit of a figure."""
     endings = {"spearman": "rank correlation", "tau": "rank correlation", "r2": "R^2"}
     return next((unit for ending, unit in endings.items() if name.endswith(ending)), "fraction")
-
-
-def _errors(labels: dict[str, np.ndarray], z: np.ndarray, episode: np.ndarray) -> Measured:
-    neighbors = neighbors_across(z, episode)
-    return {name: attribute_error(values, neighbors) for name, values in labels.items()}
 
 
 def _moved(state: np.ndarray) -> np.ndarray:

@@ -37,8 +37,10 @@ def write_picture(config: PictureConfig) -> Path:
     from sslctrl.store import EpisodeStore
     from sslctrl.views import view_of
 
-    films = ((config.run / "video/demonstration", 0, DEMONSTRATION_CAMERA),)
-    films = (*films, (config.run / "evaluation/agent", config.rollout, POLICY_CAMERA))
+    films = (
+        (config.run / "video/demonstration", 0, DEMONSTRATION_CAMERA),
+        (config.run / "evaluation/agent", config.rollout, POLICY_CAMERA),
+    )
     rows = []
     for folder, number, camera in films:
         store = EpisodeStore(folder)

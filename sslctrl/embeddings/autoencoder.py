@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.decoder import Decoder
+from sslctrl.decoder import Decoder, half_squares
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.goal_prior import GoalPrior
@@ -41,13 +41,13 @@ class Autoencoder(Embedding):
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick independent frames of all episodes, from `camera` or, where it is empty, from any."""
-        return random_frames(layout, rng, self.batch, (self.camera,) if self.camera else ())
+        return random_frames(layout, rng, self.batch, self.camera)
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the reconstruction error of all frames of the clips; `rng` is not used."""
         images = self.images(clips).flatten(0, 2)
         decoded = self.decoder(self.encode(images))
-        value = 0.5 * (decoded.float() - images).square().sum((1, 2, 3)).mean()
+        value = half_squares(decoded, images)
         return Loss(value, {"reconstruction": value.detach()})
 
     def encode(self, images: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.decoder import Decoder
+from sslctrl.decoder import Decoder, half_squares
 from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.vae import gaussian_kl
 from sslctrl.errors import InputError
@@ -58,8 +58,7 @@ class CcVae(Embedding):
         """Pick independent frames of all episodes, from `camera` or, where it is empty, from any, and each one's
         episode's first.
         """
-        cameras = (self.camera,) if self.camera else ()
-        return random_frames(layout, rng, self.batch, cameras)._replace(context=True)
+        return random_frames(layout, rng, self.batch, self.camera)._replace(context=True)
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the negative evidence lower bound of clips of one view and one frame, with their context."""
@@ -74,8 +73,8 @@ class CcVae(Embedding):
         mu, log_variance = self.posterior(images, context)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
         decoded = self.decoder(torch.cat([mu + noise * torch.exp(0.5 * log_variance), context], dim=1))
-        reconstruction = _half_squares(decoded, images)
-        context_reconstruction = _half_squares(self.context_decoder(context), first)
+        reconstruction = half_squares(decoded, images)
+        context_reconstruction = half_squares(self.context_decoder(context), first)
         kl = gaussian_kl(mu, log_variance).mean()
         metrics = {
             "reconstruction": reconstruction.detach(),
@@ -110,9 +109,5 @@ class CcVae(Embedding):
         """
         if first is None:
             raise InputError("no first frames are given; an embedding looks otherwise in each episode; give them")
-        context = self.context(to_float(first, self.device))
+        context = self.in_eval(self.context, first)
         return self.decoder.to_frames(torch.cat([z.to(self.device), context], dim=1))
-
-
-def _half_squares(decoded: Tensor, images: Tensor) -> Tensor:
-    return 0.5 * (decoded.float() - images).square().sum((1, 2, 3)).mean()

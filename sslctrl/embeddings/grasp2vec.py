@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslctrl.augment import Strength, augment
-from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.clips import AFTER, BEFORE, OUTCOME, Clips, Layout, Pick
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.heads import channels_of, fresh_copy
@@ -18,8 +18,6 @@ from sslctrl.losses.npairs import npairs
 from sslctrl.objective import Loss
 from sslctrl.sampling import camera_indices
 
-BEFORE, AFTER, OUTCOME = 0, 1, 2
-"""The frames of a recorded grasp."""
 MILD = Strength(brightness=0.1, contrast=0.1, saturation=0.1)
 """Colour is most of what tells objects apart, and is left recognisable."""
 
@@ -58,7 +56,7 @@ class Grasp2Vec(Embedding):
         """Pick different grasps: their first three frames, of `camera` or of the first. Raises InputError where fewer
         than two episodes have three frames.
         """
-        (camera,) = camera_indices(layout, (self.camera or layout.cameras[0],))
+        (camera,) = camera_indices(layout, self.camera or layout.cameras[0])
         grasps = np.flatnonzero(layout.lengths >= 3)
         if len(grasps) < 2:
             raise InputError(

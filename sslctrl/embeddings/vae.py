@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.decoder import Decoder
+from sslctrl.decoder import Decoder, half_squares
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.goal_prior import GoalPrior
@@ -46,7 +46,7 @@ class Vae(Embedding):
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick independent frames of all episodes, from `camera` or, where it is empty, from any."""
-        return random_frames(layout, rng, self.batch, (self.camera,) if self.camera else ())
+        return random_frames(layout, rng, self.batch, self.camera)
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the negative evidence lower bound of all frames of the clips."""
@@ -54,7 +54,7 @@ class Vae(Embedding):
         mu, log_variance = self.posterior(images)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
         decoded = self.decoder(mu + noise * torch.exp(0.5 * log_variance))
-        reconstruction = 0.5 * (decoded.float() - images).square().sum((1, 2, 3)).mean()
+        reconstruction = half_squares(decoded, images)
         kl = gaussian_kl(mu, log_variance).mean()
         metrics = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
         return Loss(reconstruction + self.beta * kl, metrics)

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.grasps import AFTER, ASIDE_M, BEFORE, OUTCOME, SHOW_M, collect_grasps, masks, pixel_to_bin, record_grasp
+from envs.grasps import ASIDE_M, SHOW_M, collect_grasps, masks, pixel_to_bin, record_grasp
 from envs.grasps_config import GraspsConfig
+from sslctrl.clips import AFTER, BEFORE, OUTCOME
 from sslctrl.errors import InputError
 
 
