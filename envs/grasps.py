@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,18 +12,33 @@ from envs.cameras import Camera
 from envs.collect import record_missing, versions
 from envs.env import RobotEnv
 from envs.grasps_config import GraspsConfig
-from envs.tasks.grasp import AWAY_M, Grasp
+from envs.tasks.grasp import AWAY_M, IN_BIN, POSE, Grasp
 from envs.tray import CENTER_M
 from sslctrl.clips import Episode
 from sslctrl.store import EpisodeStore
 
 SHOW_M = (CENTER_M[0], 0.0, 0.30)  # where the gripper shows what it holds
 ASIDE_M = (0.10, -0.45, 0.50)  # where the arm is out of the bin's picture
-ABOVE = Camera("above", (CENTER_M[0], 0.0, 0.75), (CENTER_M[0], 0.0, 0.0), (1.0, 0.0, 0.0), 0.42)
+ABOVE = Camera("above", (CENTER_M[0], 0.0, 0.75), (CENTER_M[0], 0.0, 0.0), (1.0, 0.0, 0.0), 0.40)
 CLOSE = Camera("close", (SHOW_M[0] + 0.24, 0.0, 0.42), (SHOW_M[0], 0.0, 0.285), fov_rad=0.42)
-TRY_STEPS, SHOW_STEPS, STEP_M = 32, 14, 0.05
+TRY_STEPS = 14  # one attempt; those that come later drag the object about
+UP_STEPS, SHOW_STEPS, STEP_M, STEP_RAD = 4, 10, 0.05, 0.2  # up first, and slowly round: what slips falls where it was
 HELD_Z_M = 0.2  # an object this high is in the gripper
 BESIDE_M, BESIDE_RAD = 0.025, 0.6  # standard deviations of where a grasp aims that aims beside
+
+
+class Attempt(NamedTuple):
+    """What came of one grasp."""
+
+    present: tuple[str, ...]
+    """The names of the five objects; the first is the one that the episode is about."""
+    grasped: str | None
+    """Which of them is in the gripper."""
+
+
+Aim = Callable[[np.ndarray, tuple[str, ...]], tuple[np.ndarray, float | None]]
+"""Says where to grasp, (2,) m, and at which angle, rad; None: at that of the object nearest to there. It is shown the
+bin from above, uint8 (H, W, 3), and the names of what is in it."""
 
 
 def collect_grasps(config: GraspsConfig) -> EpisodeStore:
@@ -42,20 +59,17 @@ def record_grasp(config: GraspsConfig, index: int) -> Episode:
     """
     env, task, rng = _begin(config, index)
     names = [thing.name for thing in task.present]
-    start, yaw = env.robot.tip()[0], env.robot.yaw()
-    env.robot.reset(ASIDE_M)
-    states, frames = [task.state(env.sim, env.robot)], [env.look_through((ABOVE,), config.size_px)]
-    env.robot.reset(start, yaw)
+    above, seen = _look_from_above(env, task, config.size_px)
     aim = rng.standard_normal(3) * (BESIDE_M, BESIDE_M, BESIDE_RAD) * (rng.random() < config.miss)
     target = env.state[[9, 10, 12]] + aim
-    _try(env, task, aim)
+    _try(env, task, 0, aim)
     outcome, held = env.look_through((CLOSE,), config.size_px), _held(env, task)
     shown = task.state(env.sim, env.robot)
     if held is not None:
         env.sim.place(held, AWAY_M)
     env.robot.reset(ASIDE_M)
-    states += [task.state(env.sim, env.robot), shown]
-    frames += [env.look_through((ABOVE,), config.size_px), outcome]
+    states = [seen, task.state(env.sim, env.robot), shown]
+    frames = [above, env.look_through((ABOVE,), config.size_px), outcome]
     action = np.zeros((2, 3), np.float32)
     action[0] = target - (*CENTER_M, 0.0)
     state = np.array(states, np.float32)
@@ -81,6 +95,22 @@ def record_grasp(config: GraspsConfig, index: int) -> Episode:
     )
 
 
+def attempt(variety: str, seed: int, aim: Aim, size_px: int = 64) -> Attempt:
+    """Begin the episode of a seed, grasp where `aim` says, and return what came of it: a pure function of these."""
+    env = _world(variety)
+    assert isinstance(env.task, Grasp)
+    task = env.task
+    env.reset(seed=seed)
+    present = tuple(thing.name for thing in task.present)
+    frames, state = _look_from_above(env, task, size_px)
+    place, angle_rad = aim(frames[0], present)
+    objects = state[task.proprio_size :].reshape(IN_BIN, -1)
+    index = int(np.linalg.norm(objects[:, :2] - place, axis=1).argmin())
+    turn = 0.0 if angle_rad is None else angle_rad - objects[index, 3]
+    _try(env, task, index, np.array([*(place - objects[index, :2]), turn]))
+    return Attempt(present, _held(env, task))
+
+
 def masks(config: GraspsConfig, index: int) -> dict[str, np.ndarray]:
     """Return where each object is seen in a recorded grasp's first frame: bool (size_px, size_px) by name."""
     env, task, _ = _begin(config, index)
@@ -96,17 +126,28 @@ def pixel_to_bin(row: float, column: float, size_px: int) -> np.ndarray:
     return np.array([CENTER_M[0] + up, CENTER_M[1] + left])
 
 
-def _try(env: RobotEnv, task: Grasp, aim: np.ndarray) -> None:
-    """Grasp at the target displaced by an aim (3,), lift, and show."""
+def _look_from_above(env: RobotEnv, task: Grasp, size_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bin (1, H, W, 3) and the state (S,) with the arm aside, and leave the arm where it was."""
+    start, yaw = env.robot.tip()[0], env.robot.yaw()
+    env.robot.reset(ASIDE_M)
+    seen = env.look_through((ABOVE,), size_px), task.state(env.sim, env.robot)
+    env.robot.reset(start, yaw)
+    return seen
+
+
+def _try(env: RobotEnv, task: Grasp, index: int, aim: np.ndarray) -> None:
+    """Grasp at an object's pose displaced by an aim (3,), lift, and show. The target has index 0."""
+    at = task.proprio_size + len(POSE) * index
     for _ in range(TRY_STEPS):
         believed = env.state
-        believed[[9, 10, 12]] += aim
+        believed[9:13] = believed[at : at + 4] + (*aim[:2], 0.0, aim[2])
         env.step(task.expert(believed, env.goal).astype(np.float32))
-        if env.state[11] > HELD_Z_M / 2:
+        if env.state[at + 2] > HELD_Z_M / 2:
             break
-    for _ in range(SHOW_STEPS):
-        tip = env.robot.tip()[0]
-        env.robot.move(tip + np.clip(np.subtract(SHOW_M, tip), -STEP_M, STEP_M), 0.0, 0.0)
+    for step in range(UP_STEPS + SHOW_STEPS):
+        tip, yaw = env.robot.tip()[0], env.robot.yaw()
+        way = np.subtract(SHOW_M, tip) * (1.0 if step >= UP_STEPS else (0.0, 0.0, 1.0))
+        env.robot.move(tip + np.clip(way, -STEP_M, STEP_M), yaw - np.clip(yaw, -STEP_RAD, STEP_RAD), 0.0)
         env.sim.step()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -78,7 +79,8 @@ class Grasp2Vec(Embedding):
         images = images[:, 0]
         if self.augment:
             images = self._augmented(images, rng)
-        missing = self.scene(images[:, BEFORE]) - self.scene(images[:, AFTER])
+        scenes = self.scene(images[:, :OUTCOME].flatten(0, 1)).unflatten(0, (-1, 2))  # together: one batch norm
+        missing = scenes[:, BEFORE] - scenes[:, AFTER]
         outcome = self.encode(images[:, OUTCOME])
         done = clips.success.to(missing.device)
         first, second = missing[done], outcome[done]
@@ -117,8 +119,18 @@ class Grasp2Vec(Embedding):
         return self.outcome_head(self.backbone(images)).relu().float()
 
     def _augmented(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Crop and colour both scenes of a grasp (B, 3, ...) alike, its outcome on its own, and flip each or not."""
+        """Crop and colour both scenes of a grasp (B, 3, ...) alike, its outcome on its own; then flip every image or
+        not, and the scenes, seen from above, upside down and about their diagonal, too.
+        """
         scenes, outcome = images[:, :OUTCOME], images[:, OUTCOME:]
-        together = torch.cat([augment(scenes, rng, MILD), augment(outcome, rng, replace(MILD, shift=0.1))], dim=1)
-        flip = torch.rand(together.shape[:2], generator=rng, device=rng.device) < 0.5
-        return torch.where(flip[..., None, None, None], together.flip(-1), together)
+        scenes = augment(scenes, rng, MILD)
+        for flipped in (lambda image: image.flip(-2), lambda image: image.mT):
+            scenes = _by_chance(flipped, scenes, rng)
+        together = torch.cat([scenes, augment(outcome, rng, replace(MILD, shift=0.1))], dim=1)
+        return _by_chance(lambda image: image.flip(-1), together, rng)
+
+
+def _by_chance(change: Callable[[Tensor], Tensor], images: Tensor, rng: torch.Generator) -> Tensor:
+    """Change half of the images (B, N, 3, H, W), each or not by chance."""
+    chosen = torch.rand(images.shape[:2], generator=rng, device=rng.device) < 0.5
+    return torch.where(chosen[..., None, None, None], change(images), images)

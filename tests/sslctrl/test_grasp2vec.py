@@ -66,19 +66,33 @@ def test_the_mean_of_a_heat_map_is_the_product_of_the_vectors() -> None:
     torch.testing.assert_close(maps.mean((1, 2)), (model.embed_scene(before) * found).sum(1), rtol=1e-3, atol=1e-5)
 
 
-def test_scenes_of_one_grasp_are_changed_alike_and_flips_differ() -> None:
+def test_scenes_of_one_grasp_are_cropped_alike_and_each_is_turned_by_itself() -> None:
     model = small(augment=True)
     frame = torch.rand(1, 1, 3, SIZE_PX, SIZE_PX, generator=torch.Generator().manual_seed(3))
-    flipped, outcome_differs = set(), False
-    for seed in range(12):
-        before, after, outcome = model._augmented(frame.expand(1, 3, -1, -1, -1), torch.Generator().manual_seed(seed))[
-            0
-        ]
-        same, mirrored = torch.allclose(before, after, atol=1e-6), torch.allclose(before, after.flip(-1), atol=1e-6)
-        assert same or mirrored
-        flipped.add(mirrored)
-        outcome_differs |= not torch.allclose(before, outcome) and not torch.allclose(before, outcome.flip(-1))
-    assert flipped == {True, False} and outcome_differs
+    frame[..., : SIZE_PX // 2] *= 0.3
+    turns, mirrors = set(), 0
+    for seed in range(40):
+        rng = torch.Generator().manual_seed(seed)
+        before, after, outcome = model._augmented(frame.expand(1, 3, -1, -1, -1), rng)[0]
+        symmetries = [torch.rot90(image, turn, (-2, -1)) for image in (after, after.flip(-1)) for turn in range(4)]
+        same = [torch.allclose(before, image, atol=1e-6) for image in symmetries]
+        assert sum(same) == 1  # a symmetry of the square, and nothing else
+        turns.add(same.index(True))
+        upright = [torch.allclose(before, image, atol=1e-6) for image in (outcome, outcome.flip(-1))]
+        assert not any(upright)  # it has a crop of its own
+        left, right = outcome.chunk(2, dim=-1)
+        mirrors += bool(left.sum() > right.sum())
+    assert turns == set(range(8)) and 5 < mirrors < 35
+
+
+def test_both_scenes_meet_one_batch_norm() -> None:
+    """Normalised apart, a scene with one object less would be shifted as a whole, and so would every difference."""
+    model, clips = small(augment=False), grasps()
+    scenes = torch.cat([clips.frames[:, 0, 0], clips.frames[:, 0, 1]])
+    seen: list[torch.Size] = []
+    model.scene_backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
+    model.loss(clips, torch.Generator().manual_seed(0))
+    assert seen == [scenes.shape]
 
 
 def test_pick_takes_different_grasps_whole() -> None:
