@@ -136,11 +136,11 @@ def _look_from_above(env: RobotEnv, task: Grasp, size_px: int) -> tuple[np.ndarr
 
 
 def _try(env: RobotEnv, task: Grasp, index: int, aim: np.ndarray) -> None:
-    """Grasp at an object's pose displaced by an aim (3,), lift, and show. The target has index 0."""
-    at = task.proprio_size + len(POSE) * index
+    """Grasp at an object's pose displaced by an aim (x, y, angle), lift, and show. The target has index 0."""
+    at, offset = task.proprio_size + len(POSE) * index, np.insert(aim, 2, 0.0)
     for _ in range(TRY_STEPS):
         believed = env.state
-        believed[9:13] = believed[at : at + 4] + (*aim[:2], 0.0, aim[2])
+        believed[9:13] = believed[at : at + 4] + offset
         env.step(task.expert(believed, env.goal).astype(np.float32))
         if env.state[at + 2] > HELD_Z_M / 2:
             break

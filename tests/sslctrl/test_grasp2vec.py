@@ -71,7 +71,7 @@ def test_scenes_of_one_grasp_are_cropped_alike_and_each_is_turned_by_itself() ->
     frame = torch.rand(1, 1, 3, SIZE_PX, SIZE_PX, generator=torch.Generator().manual_seed(3))
     frame[..., : SIZE_PX // 2] *= 0.3
     turns, mirrors = set(), 0
-    for seed in range(40):
+    for seed in range(80):
         rng = torch.Generator().manual_seed(seed)
         before, after, outcome = model._augmented(frame.expand(1, 3, -1, -1, -1), rng)[0]
         symmetries = [torch.rot90(image, turn, (-2, -1)) for image in (after, after.flip(-1)) for turn in range(4)]
@@ -82,7 +82,7 @@ def test_scenes_of_one_grasp_are_cropped_alike_and_each_is_turned_by_itself() ->
         assert not any(upright)  # it has a crop of its own
         left, right = outcome.chunk(2, dim=-1)
         mirrors += bool(left.sum() > right.sum())
-    assert turns == set(range(8)) and 5 < mirrors < 35
+    assert turns == set(range(8)) and 20 < mirrors < 60
 
 
 def test_both_scenes_meet_one_batch_norm() -> None:
