@@ -20,6 +20,7 @@ from sslctrl.store import EpisodeStore
 SHOW_M = (CENTER_M[0], 0.0, 0.30)  # where the gripper shows what it holds
 ASIDE_M = (0.10, -0.45, 0.50)  # where the arm is out of the bin's picture
 ABOVE = Camera("above", (CENTER_M[0], 0.0, 0.75), (CENTER_M[0], 0.0, 0.0), (1.0, 0.0, 0.0), 0.40)
+_HALF_M = float(np.tan(ABOVE.fov_rad / 2) * ABOVE.eye_m[2])  # of the floor that it sees
 CLOSE = Camera("close", (SHOW_M[0] + 0.24, 0.0, 0.42), (SHOW_M[0], 0.0, 0.285), fov_rad=0.42)
 TRY_STEPS = 14  # one attempt; those that come later drag the object about
 UP_STEPS, SHOW_STEPS, STEP_M, STEP_RAD = 4, 10, 0.05, 0.2  # up first, and slowly round: what slips falls where it was
@@ -119,11 +120,16 @@ def masks(config: GraspsConfig, index: int) -> dict[str, np.ndarray]:
     return {thing.name: seen == env.renderer.bodies.index(thing.name) for thing in task.present}
 
 
-def pixel_to_bin(row: float, column: float, size_px: int) -> np.ndarray:
-    """Return where on the bin's floor a pixel of the picture from above looks, (2,) m: x is up in it, y to the left."""
-    half = np.tan(ABOVE.fov_rad / 2) * ABOVE.eye_m[2]
-    up, left = (half * (1 - 2 * (at + 0.5) / size_px) for at in (row, column))
-    return np.array([CENTER_M[0] + up, CENTER_M[1] + left])
+def picture_to_bin(place: np.ndarray) -> np.ndarray:
+    """Return where on the bin's floor places in the picture from above lie: (..., 2) of x to the right and y down, from
+    -1 to 1, to (..., 2) m.
+    """
+    return CENTER_M - _HALF_M * np.asarray(place)[..., ::-1]
+
+
+def bin_to_picture(xy_m: np.ndarray) -> np.ndarray:
+    """Return the inverse of :func:`picture_to_bin`."""
+    return (CENTER_M - np.asarray(xy_m))[..., ::-1] / _HALF_M
 
 
 def _look_from_above(env: RobotEnv, task: Grasp, size_px: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ from typing import Literal
 
 from sslctrl.errors import InputError
 
-Part = Literal["tcn"]
-PARTS: tuple[Part, ...] = ("tcn",)
+Part = Literal["tcn", "g2v"]
+PARTS: tuple[Part, ...] = ("tcn", "g2v")
 
 
 @dataclass(frozen=True)

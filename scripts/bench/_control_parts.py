@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from scripts.bench import _control_tcn
+from scripts.bench import _control_g2v, _control_tcn
 from scripts.bench._control_config import ControlConfig, Part
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
 
-MEASURES: dict[Part, Callable[[ControlConfig], Iterator[tuple[dict[str, Figure], str]]]] = {"tcn": _control_tcn.figures}
+MEASURES: dict[Part, Callable[[ControlConfig], Iterator[tuple[dict[str, Figure], str]]]] = {
+    "tcn": _control_tcn.figures,
+    "g2v": _control_g2v.figures,
+}
 
 
 def measure(config: ControlConfig) -> dict[str, Figure]:

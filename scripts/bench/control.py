@@ -23,6 +23,15 @@ GOALS: dict[str, tuple[str, float, float]] = {
     "mftcn.static_error_reduction": (">=", 0.111, 0.20),
     "mftcn.velocity_r2": (">=", 0.9, 0.9),
     "tcn.reward_spearman": (">=", 0.85, 0.95),
+    "g2v.retrieval_seen": (">=", 0.95, 0.99),
+    "g2v.retrieval_unseen": (">=", 0.75, 0.92),
+    "g2v.retrieval_colour_matched_minus_histogram": (">=", 0.15, 0.15),
+    "g2v.localisation_seen": (">=", 0.90, 0.98),
+    "g2v.localisation_unseen": (">=", 0.75, 0.92),
+    "g2v.success_auroc": (">=", 0.95, 0.99),
+    "g2v.grasp_seen": (">=", 0.80, 0.92),
+    "g2v.grasp_unseen": (">=", 0.63, 0.82),
+    "g2v.policy_es_over_oracle": (">=", 0.9, 1.0),
 }
 """What each should reach, and what would be better still; what falls short is written down all the same."""
 

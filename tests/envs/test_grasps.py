@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.grasps import ASIDE_M, SHOW_M, collect_grasps, masks, pixel_to_bin, record_grasp
+from envs.env import RobotEnv
+from envs.grasps import ASIDE_M, SHOW_M, attempt, bin_to_picture, collect_grasps, masks, picture_to_bin, record_grasp
 from envs.grasps_config import GraspsConfig
 from sslctrl.clips import AFTER, BEFORE, OUTCOME
 from sslctrl.errors import InputError
@@ -49,9 +50,24 @@ def test_pixels_and_places_agree(config: GraspsConfig) -> None:
     for index in range(5):
         episode, where = record_grasp(config, index), masks(config, index)
         row, column = np.argwhere(where[episode.meta["present"][0]]).mean(axis=0)
-        np.testing.assert_allclose(pixel_to_bin(row, column, 64), episode.state[BEFORE, 9:11], atol=0.008)
+        place = 2 * (np.array([column, row]) + 0.5) / 64 - 1
+        np.testing.assert_allclose(picture_to_bin(place), episode.state[BEFORE, 9:11], atol=0.008)
+        np.testing.assert_allclose(bin_to_picture(picture_to_bin(place)), place, atol=1e-9)
         if (aim := episode.action[0, :2] + (0.45, 0)) is not None and episode.meta["success"]:
             assert np.linalg.norm(aim - episode.state[BEFORE, 9:11]) < 0.06
+
+
+def test_what_is_aimed_at_is_what_is_grasped() -> None:
+    env, right = RobotEnv("grasp", "train", cameras=("top",)), 0
+    for seed in range(6):
+        env.reset(seed=seed)
+        third = env.state[[17, 18]]
+        corner = attempt("train", seed, lambda frame, names: (picture_to_bin(np.array([0.9, 0.9])), 0.0))
+        assert corner.grasped is None
+        got = attempt("train", seed, lambda frame, names, third=third: (third, None))
+        assert got == attempt("train", seed, lambda frame, names, third=third: (third, None))
+        right += got.grasped == got.present[2]
+    assert right >= 5
 
 
 def test_the_arm_is_out_of_the_picture(config: GraspsConfig) -> None:

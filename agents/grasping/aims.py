@@ -1,0 +1,55 @@
+"""Where to grasp for a goal: ways to aim, as `envs.grasps.attempt` asks for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.grasping.labels import Grasps
+from agents.grasping.value import GraspValue, Recorded
+from envs.grasps import Aim, bin_to_picture, picture_to_bin
+from envs.tray import CENTER_M
+from sslctrl.clips import BEFORE, OUTCOME
+from sslctrl.embeddings.base import Embedding
+from sslctrl.embeddings.grasp2vec import Grasp2Vec
+from sslctrl.store import EpisodeStore
+
+
+def by_heat_map(embedding: Grasp2Vec, goal: Tensor) -> Aim:
+    """Aim at the highest point of the heat map of a goal, the embedding (D,) of an outcome or the sum of several."""
+
+    def aim(frame: np.ndarray, present: tuple[str, ...]) -> tuple[np.ndarray, None]:
+        size = len(frame)
+        heat = embedding.heat_maps(torch.from_numpy(frame.copy()).movedim(-1, 0)[None], goal[None])[0]
+        row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+        return picture_to_bin((2 * np.array([column, row]) + 1) / size - 1), None
+
+    return aim
+
+
+def by_value(value: GraspValue, goal: Tensor) -> Aim:
+    """Aim where the value for a goal (D,) is highest."""
+
+    def aim(frame: np.ndarray, present: tuple[str, ...]) -> tuple[np.ndarray, float]:
+        place, angle_rad = value.best(frame, goal)
+        return picture_to_bin(place), angle_rad
+
+    return aim
+
+
+def recorded(store: EpisodeStore, embedding: Embedding) -> Recorded:
+    """Return a store of grasps, made by `scripts/collect_grasps.py`, with the outcomes' embeddings."""
+    episodes = [store.read(id) for id in store.ids]
+    frames = np.stack([episode.frames[0] for episode in episodes])
+    action = np.stack([episode.action[0] for episode in episodes])
+    names = [str(episode.meta["grasped"]) for episode in episodes]
+    number = {name: index for index, name in enumerate(sorted(set(names)))}
+    grasps = Grasps(
+        torch.from_numpy(embedding.embed_hwc(frames[:, OUTCOME])),
+        torch.tensor([bool(episode.meta["success"]) for episode in episodes]),
+        torch.tensor([number[name] for name in names]),
+    )
+    scene = torch.from_numpy(frames[:, BEFORE]).movedim(-1, -3)
+    place = torch.from_numpy(bin_to_picture(action[:, :2] + CENTER_M)).float()
+    return Recorded(scene, place, torch.from_numpy(action[:, 2]).float(), grasps)

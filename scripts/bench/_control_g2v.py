@@ -1,0 +1,243 @@
+"""Grasp2Vec on held-out grasps of seen and of unseen objects: retrieval, localisation, success, instance grasping;
+beside a colour histogram's retrieval, an autoencoder's similarity, true labels and grasping whatever comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from agents.grasping.aims import by_heat_map, by_value, recorded
+from agents.grasping.labels import Labelling
+from agents.grasping.value import learn
+from envs.grasps import Aim, attempt, collect_grasps, masks
+from envs.grasps_config import GraspsConfig
+from envs.tray import CENTER_M
+from scripts.bench._control_config import ControlConfig
+from scripts.bench._control_jobs import Job, Measured, over_seeds, run_jobs
+from scripts.bench._intervals import Figure
+from sslctrl.clips import AFTER, BEFORE, OUTCOME
+from sslctrl.embeddings.base import Embedding
+from sslctrl.embeddings.grasp2vec import Grasp2Vec
+from sslctrl.fit import fit
+from sslctrl.fit_config import FitConfig
+from sslctrl.metrics.retrieval import localised, retrieval_top1
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective, load_embedding
+
+VARIETY = {"seen": "train", "unseen": "heldout"}
+BACKBONE = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
+"""Sees 33 px around each of 16 x 16 places: an outcome's object is as large."""
+STEPS = {"grasp2vec": 4000, "autoencoder": 1500}
+VALUE_STEPS = 2500
+LABELLINGS: dict[str, tuple[str, Labelling]] = {
+    "oracle": ("grasp2vec", "oracle"),
+    "pl": ("grasp2vec", "pl"),
+    "es": ("grasp2vec", "pl_es"),
+    "aux_es": ("grasp2vec", "pl_aux_es"),
+    "autoencoder_es": ("autoencoder", "pl_es"),
+}
+"""Values learned from the same grasps: whose embeddings are goals and similarities, and how they are labelled."""
+Pairs = tuple[np.ndarray, np.ndarray]
+"""Of grasps (N, ...): what their scenes lost, and what came out."""
+STARTS, _FIRST_START = 100, 3_000_000
+
+
+def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
+    """Yield the figures over the seeds that are done, after each, and the commits that they were measured at."""
+    root = Path(config.runs) / ("g2v-fast" if config.fast else "g2v")
+    grasps = {name: _grasps(root, name, config) for name in ("train", *VARIETY)}
+    for one in grasps.values():
+        collect_grasps(one)
+    learned, tried = [], []
+    for seed in config.seeds:
+        folder = root / f"seed-{seed}"
+        for name in STEPS:
+            learned.append(Job(folder / name, seed, name, train_and_measure, (name, seed, grasps, config.fast)))
+        for name in LABELLINGS:
+            tried.append(Job(folder / f"value-{name}", seed, name, learn_and_grasp, (name, seed, grasps, config.fast)))
+    for jobs in (learned, tried):
+        for done in run_jobs(jobs, config.workers):
+            yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.commits
+
+
+def train_and_measure(run: Path, name: str, seed: int, grasps: dict[str, GraspsConfig], fast: bool) -> Measured:
+    """Train an embedding in its folder and return what it is worth."""
+    torch.set_num_threads(1)
+    embedding = _trained(run, name, seed, grasps["train"].out, fast)
+    if not isinstance(embedding, Grasp2Vec):
+        return {}
+    values = {}
+    for which in VARIETY:
+        rng = np.random.default_rng([seed, 4])
+        shown = _Shown(grasps[which])
+        values |= {f"{key}_{which}": value for key, value in _measured(embedding, shown, rng).items()}
+        by_sum = partial(_by_sum, embedding)
+        values |= {
+            f"grasp_{which}": _share_grasped(which, shown, embedding, by_sum, rng, fast),
+            f"composite_grasp_{which}": _share_grasped(which, shown, embedding, by_sum, rng, fast, asked=2),
+            f"indiscriminate_grasp_{which}": _share_grasped(which, shown, embedding, by_sum, rng, fast, shuffled=True),
+        }
+    return values
+
+
+def learn_and_grasp(run: Path, name: str, seed: int, grasps: dict[str, GraspsConfig], fast: bool) -> Measured:
+    """Learn a value from labels of one kind and return how often it grasps what is asked for."""
+    torch.set_num_threads(1)
+    labeller, labelling = LABELLINGS[name]
+    embedding = _trained(run.parent / labeller, labeller, seed, grasps["train"].out, fast)
+    value = learn(
+        recorded(EpisodeStore(grasps["train"].out), embedding), labelling, VALUE_STEPS // (8 if fast else 1), seed
+    )
+    rng = np.random.default_rng([seed, 5])
+    return {
+        f"policy_{name}_{which}": _share_grasped(
+            which, _Shown(grasps[which]), embedding, lambda goals: by_value(value, goals[0]), rng, fast
+        )
+        for which in VARIETY
+    }
+
+
+class _Shown:
+    """Recorded grasps, held out."""
+
+    def __init__(self, config: GraspsConfig) -> None:
+        store = EpisodeStore(config.out)
+        episodes = [store.read(id) for id in store.ids[: config.grasps]]
+        self.config = config
+        self.hwc = np.stack([episode.frames[0] for episode in episodes])
+        self.frames = torch.from_numpy(self.hwc).movedim(-1, -3)
+        self.success = np.array([bool(episode.meta["success"]) for episode in episodes])
+        self.name = np.array([str(episode.meta["grasped"]) for episode in episodes])
+
+    def outcomes(self, name: str) -> np.ndarray:
+        """Return which grasps brought an object."""
+        return np.flatnonzero(self.success & (self.name == name))
+
+
+def _measured(embedding: Grasp2Vec, shown: _Shown, rng: np.random.Generator) -> Measured:
+    missing = (embedding.embed_scene(shown.frames[:, BEFORE]) - embedding.embed_scene(shown.frames[:, AFTER])).numpy()
+    outcome = embedding.embed(shown.frames[:, OUTCOME])
+    done = np.flatnonzero(shown.success)
+    heat = embedding.heat_maps(shown.frames[done, BEFORE], outcome[done]).numpy()
+    truth = np.stack([masks(shown.config, int(index))[shown.name[index]] for index in done])
+    lost = _histogram(shown.hwc[:, BEFORE]) - _histogram(shown.hwc[:, AFTER])
+    histogram = (lost, _histogram(shown.hwc[:, OUTCOME]))
+    color = np.array([name.split("_")[0] for name in shown.name])
+    learned = (missing, outcome.numpy())
+    return {
+        "retrieval": _retrieval(learned, shown, done, rng),
+        "retrieval_colour_matched": _within(color, learned, shown, done, rng),
+        "histogram_retrieval": _retrieval(histogram, shown, done, rng),
+        "histogram_colour_matched": _within(color, histogram, shown, done, rng),
+        "localisation": float(localised(heat, truth).mean()),
+        "success_auroc": float(roc_auc_score(shown.success, np.linalg.norm(missing, axis=1))),
+    }
+
+
+def _retrieval(pairs: Pairs, shown: _Shown, rows: np.ndarray, rng: np.random.Generator) -> float:
+    """Return how often the outcome nearest to what a scene lost, of one outcome of each object of other grasps, is its
+    object's.
+    """
+    (lost, outcome), asked, found = pairs, rows[::2], rows[1::2]
+    asked = asked[np.isin(shown.name[asked], shown.name[found])]
+    return retrieval_top1(lost[asked], shown.name[asked], outcome[found], shown.name[found], rng)
+
+
+def _within(color: np.ndarray, pairs: Pairs, shown: _Shown, rows: np.ndarray, rng: np.random.Generator) -> float:
+    """Return the mean of the retrieval among objects of one colour, by their numbers; colours of one object are left
+    out: they have nothing to choose from.
+    """
+    groups = [rows[color[rows] == one] for one in np.unique(color[rows])]
+    groups = [group for group in groups if len(np.unique(shown.name[group])) > 1]
+    shares = [_retrieval(pairs, shown, group, rng) for group in groups]
+    return float(np.average(shares, weights=[len(group) for group in groups]))
+
+
+def _histogram(frames: np.ndarray) -> np.ndarray:
+    """Return how much of each hue is in frames (N, H, W, 3): float (N, 32) of pixels that have a colour."""
+    hsv = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2HSV) for frame in frames]).reshape(len(frames), -1, 3)
+    colored = (hsv[..., 1] > 100) & (hsv[..., 2] > 40)
+    hue = np.where(colored, hsv[..., 0].astype(int) * 32 // 180, 32)
+    return np.stack([np.bincount(row, minlength=33)[:32] for row in hue]).astype(float)
+
+
+def _by_sum(embedding: Grasp2Vec, goals: Tensor) -> Aim:
+    return by_heat_map(embedding, goals.sum(0))
+
+
+def _share_grasped(
+    which: str,
+    shown: _Shown,
+    embedding: Embedding,
+    aim: Callable[[Tensor], Aim],
+    rng: np.random.Generator,
+    fast: bool,
+    asked: int = 1,
+    shuffled: bool = False,
+) -> float:
+    """Return how often one of the first `asked` of five objects is grasped; goals are outcomes of other grasps of them,
+    or, `shuffled`, of any of the five.
+    """
+    right = []
+    for start in range(STARTS // (4 if fast else 1)):
+        present = _present(VARIETY[which], start)
+        wanted = rng.choice(present, 1) if shuffled else present[:asked]
+        found = [shown.outcomes(name) for name in wanted]
+        if not all(map(len, found)):
+            continue  # never grasped in the held-out recording: there is no picture of it to ask with
+        goals = embedding.embed_hwc(shown.hwc[[int(rng.choice(options)) for options in found], OUTCOME])
+        grasped = attempt(VARIETY[which], _FIRST_START + start, aim(torch.from_numpy(goals))).grasped
+        right.append(grasped in present[:asked])
+    return float(np.mean(right))
+
+
+@lru_cache(maxsize=1000)
+def _present(variety: str, start: int) -> tuple[str, ...]:
+    return attempt(variety, _FIRST_START + start, lambda frame, present: (np.array(CENTER_M), None)).present
+
+
+def _grasps(root: Path, name: str, config: ControlConfig) -> GraspsConfig:
+    """Return the recordings: one to learn from, for all seeds, and one of grasps of seen and of unseen objects."""
+    count, seed = {"train": (10_000, 0), "seen": (800, 10_000), "unseen": (800, 20_000)}[name]
+    variety: Any = VARIETY.get(name, "train")
+    return GraspsConfig(root / name, count // (8 if config.fast else 1), variety, seed=seed, workers=config.workers)
+
+
+def _trained(run: Path, name: str, seed: int, store: Path, fast: bool) -> Embedding:
+    """Train what is not trained, and return it."""
+    options = {"grasp2vec": {}, "autoencoder": {"dim": 128}}[name]
+    spec = ObjectiveSpec(name, options, backbone_options=BACKBONE if name == "grasp2vec" else {}, seed=seed)
+    settings = FitConfig(STEPS[name] // (8 if fast else 1), lr=2e-3, seed=seed, device="auto")
+    embedding = load_embedding(fit(build_objective(spec), EpisodeStore(store), run, settings))
+    assert isinstance(embedding, Embedding)
+    return embedding.eval()
+
+
+def seed_figures(jobs: dict[str, Measured]) -> Measured:
+    """Return one seed's figures by name, from those of its jobs."""
+    values = {f"g2v.{what}": value for found in jobs.values() for what, value in found.items()}
+    if "g2v.retrieval_seen" in values:
+        for which in VARIETY:
+            learned, counted = (values[f"g2v.{name}_colour_matched_{which}"] for name in ("retrieval", "histogram"))
+            values[f"g2v.retrieval_colour_matched_minus_histogram_{which}"] = learned - counted
+        values["g2v.retrieval_colour_matched_minus_histogram"] = values[
+            "g2v.retrieval_colour_matched_minus_histogram_unseen"
+        ]
+        values["g2v.success_auroc"] = values["g2v.success_auroc_seen"]
+    else:
+        values["g2v.policy_es_over_oracle"] = values["g2v.policy_es_seen"] / values["g2v.policy_oracle_seen"]
+    return values
+
+
+def unit(name: str) -> str:
+    """Return the unit of a figure."""
+    return "AUROC" if "auroc" in name else "ratio" if name.endswith("over_oracle") else "fraction"
