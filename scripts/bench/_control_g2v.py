@@ -36,8 +36,8 @@ from vision.build import ObjectiveSpec, build_objective, load_embedding
 VARIETY = {"seen": "train", "unseen": "heldout"}
 BACKBONE = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
 """Sees 33 px around each of 16 x 16 places: an outcome's object is as large."""
-STEPS = {"grasp2vec": 4000, "autoencoder": 1500}
-VALUE_STEPS = 2500
+STEPS = {"grasp2vec": 4000, "autoencoder": 1000}
+VALUE_STEPS = 600
 LABELLINGS: dict[str, tuple[str, Labelling]] = {
     "oracle": ("grasp2vec", "oracle"),
     "pl": ("grasp2vec", "pl"),
@@ -129,7 +129,7 @@ def _measured(embedding: Grasp2Vec, shown: _Shown, rng: np.random.Generator) -> 
     done = np.flatnonzero(shown.success)
     heat = embedding.heat_maps(shown.frames[done, BEFORE], outcome[done]).numpy()
     truth = np.stack([masks(shown.config, int(index))[shown.name[index]] for index in done])
-    lost = _histogram(shown.hwc[:, BEFORE]) - _histogram(shown.hwc[:, AFTER])
+    lost = np.maximum(_histogram(shown.hwc[:, BEFORE]) - _histogram(shown.hwc[:, AFTER]), 0)
     histogram = (lost, _histogram(shown.hwc[:, OUTCOME]))
     color = np.array([name.split("_")[0] for name in shown.name])
     learned = (missing, outcome.numpy())
