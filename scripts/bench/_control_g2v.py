@@ -22,7 +22,7 @@ from envs.grasps import Aim, attempt, collect_grasps, masks
 from envs.grasps_config import GraspsConfig
 from envs.tray import CENTER_M
 from scripts.bench._control_config import ControlConfig
-from scripts.bench._control_jobs import Job, Measured, over_seeds, run_jobs
+from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
 from scripts.bench._intervals import Figure
 from sslctrl.clips import AFTER, BEFORE, OUTCOME
 from sslctrl.embeddings.base import Embedding
@@ -34,9 +34,12 @@ from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_embedding
 
 VARIETY = {"seen": "train", "unseen": "heldout"}
-BACKBONE = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
-"""Sees 33 px around each of 16 x 16 places: an outcome's object is as large."""
-STEPS = {"grasp2vec": 4000, "autoencoder": 1000}
+_SEES_33_PX = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
+"""Around each of 16 x 16 places: an outcome's object is as large."""
+VARIANTS = {
+    "grasp2vec": Variant("grasp2vec", {}, 4000, _SEES_33_PX),
+    "autoencoder": Variant("autoencoder", {"dim": 128}, 1000),
+}
 VALUE_STEPS = 600
 LABELLINGS: dict[str, tuple[str, Labelling]] = {
     "oracle": ("grasp2vec", "oracle"),
@@ -60,8 +63,9 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
     learned, tried = [], []
     for seed in config.seeds:
         folder = root / f"seed-{seed}"
-        for name in STEPS:
-            learned.append(Job(folder / name, seed, name, train_and_measure, (name, seed, grasps, config.fast)))
+        for name, variant in VARIANTS.items():
+            run = folder / variant.folder(name)
+            learned.append(Job(run, seed, name, train_and_measure, (name, seed, grasps, config.fast)))
         for name in LABELLINGS:
             tried.append(Job(folder / f"value-{name}", seed, name, learn_and_grasp, (name, seed, grasps, config.fast)))
     for jobs in (learned, tried):
@@ -93,7 +97,7 @@ def learn_and_grasp(run: Path, name: str, seed: int, grasps: dict[str, GraspsCon
     """Learn a value from labels of one kind and return how often it grasps what is asked for."""
     torch.set_num_threads(1)
     labeller, labelling = LABELLINGS[name]
-    embedding = _trained(run.parent / labeller, labeller, seed, grasps["train"].out, fast)
+    embedding = _trained(run.parent / VARIANTS[labeller].folder(labeller), labeller, seed, grasps["train"].out, fast)
     value = learn(
         recorded(EpisodeStore(grasps["train"].out), embedding), labelling, VALUE_STEPS // (8 if fast else 1), seed
     )
@@ -214,9 +218,9 @@ def _grasps(root: Path, name: str, config: ControlConfig) -> GraspsConfig:
 
 def _trained(run: Path, name: str, seed: int, store: Path, fast: bool) -> Embedding:
     """Train what is not trained, and return it."""
-    options = {"grasp2vec": {}, "autoencoder": {"dim": 128}}[name]
-    spec = ObjectiveSpec(name, options, backbone_options=BACKBONE if name == "grasp2vec" else {}, seed=seed)
-    settings = FitConfig(STEPS[name] // (8 if fast else 1), lr=2e-3, seed=seed, device="auto")
+    variant = VARIANTS[name]
+    spec = ObjectiveSpec(variant.name, variant.options, backbone_options=variant.backbone_options, seed=seed)
+    settings = FitConfig(variant.steps // (8 if fast else 1), lr=2e-3, seed=seed, device="auto")
     embedding = load_embedding(fit(build_objective(spec), EpisodeStore(store), run, settings))
     assert isinstance(embedding, Embedding)
     return embedding.eval()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,20 @@ from sslctrl.run import write_atomically
 
 Measured = dict[str, float]
 KEPT = "measured.json"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to learn an embedding."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    steps: int = 3000
+    backbone_options: dict[str, Any] = field(default_factory=dict)
+
+    def folder(self, name: str) -> str:
+        """Return the name of its runs' folder: another for other options, so that no kept run stands in for them."""
+        return f"{name}-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
 
 
 class Job(NamedTuple):

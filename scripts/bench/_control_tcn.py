@@ -4,9 +4,7 @@ untrained net's and a supervised one's.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from envs.collect import collect
 from envs.collect_config import CollectConfig
 from envs.tasks.push import Push
 from scripts.bench._control_config import ControlConfig
-from scripts.bench._control_jobs import Job, Measured, over_seeds, run_jobs
+from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
 from scripts.bench._intervals import Figure
 from sslctrl.embeddings.base import Embedding
 from sslctrl.fit import fit
@@ -39,19 +37,6 @@ LOOK_BACK = 4
 own, at the very end of a step, is read with an R^2 of .84 and .88 from five perfect positions."""
 ARRIVED_M = 0.02
 """Kendall's tau is of the way there: an expert that has arrived stands still, and its steps have no order."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One way to learn an embedding."""
-
-    name: str
-    options: dict[str, Any] = field(default_factory=dict)
-    steps: int = 3000
-
-    def folder(self, name: str) -> str:
-        """Return the name of its runs' folder: another for other options, so that no kept run stands in for them."""
-        return f"{name}-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
 
 
 _SV = {"augment": True, "hue": 0.5}
