@@ -7,14 +7,15 @@ from torch import Tensor, nn
 
 from sslctrl.errors import InputError
 
-_SMALLEST = 8
+_SMALLEST, _HIDDEN = 8, 256
 
 
 class Decoder(nn.Module):
-    """FC to an 8 x 8 map, then transposed convolutions that double it: (N, D) -> (N, 3, size_px, size_px), means of
-    pixels.
+    """Two FCs to an 8 x 8 map, then transposed convolutions that double it, added to a picture that is the same for all:
+    (N, D) -> (N, 3, size_px, size_px), means of pixels.
 
-    Raises InputError unless size_px is 8 times a power of two.
+    Of the same budget the picture halves the error, and the second FC halves it again: one alone cannot turn where a
+    thing is into a map of it. Raises InputError unless size_px is 8 times a power of two.
     """
 
     def __init__(self, dim: int, size_px: int, width: int) -> None:
@@ -24,22 +25,25 @@ class Decoder(nn.Module):
             raise InputError(f"size_px is {size_px}; allowed are 16, 32, 64, 128, ...; record frames of such a size")
         widths = [width << step for step in reversed(range(doublings))]
         layers: list[nn.Module] = [
-            nn.Linear(dim, widths[0] * _SMALLEST**2),
+            nn.Linear(dim, _HIDDEN),
+            nn.ReLU(),
+            nn.Linear(_HIDDEN, widths[0] * _SMALLEST**2),
             nn.Unflatten(1, (widths[0], _SMALLEST, _SMALLEST)),
         ]
         for before, after in zip(widths, [*widths[1:], 3], strict=True):
             layers += [nn.ReLU(), nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)]
         self.layers = nn.Sequential(*layers)
+        self.background = nn.Parameter(torch.full((3, size_px, size_px), 0.5))
 
     def forward(self, z: Tensor) -> Tensor:
         """Return images (N, 3, size_px, size_px), about in [0, 1] but not clamped, of embeddings (N, D)."""
-        return self.layers(z)
+        return self.layers(z) + self.background
 
     @torch.no_grad()
     def to_frames(self, z: Tensor) -> Tensor:
         """Return uint8 frames (N, 3, size_px, size_px) of embeddings (N, D); no gradient."""
         device = next(self.parameters()).device
-        return self.layers(z.to(device)).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
+        return self(z.to(device)).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
 
 
 def half_squares(decoded: Tensor, images: Tensor) -> Tensor:
