@@ -11,7 +11,7 @@ _SMALLEST, _HIDDEN = 8, 256
 
 
 class Decoder(nn.Module):
-    """Two FCs to an 8 x 8 map, then transposed convolutions that double it, added to a picture that is the same for all:
+    """Two FCs to an 8 x 8 map, transposed convolutions that double it, and a picture that is the same for all, added:
     (N, D) -> (N, 3, size_px, size_px), means of pixels.
 
     Of the same budget the picture halves the error, and the second FC halves it again: one alone cannot turn where a

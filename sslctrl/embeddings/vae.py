@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from sslctrl.body import coordinates
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.decoder import Decoder, half_squares
 from sslctrl.embeddings.base import Embedding
@@ -24,6 +26,10 @@ class Vae(Embedding):
     with p(s|z) = N(s; decoder(z), I), pixels in [0, 1], constants dropped: -log p(s|z) = 1/2 the squared error SUMMED
     over the pixels and colours; KL summed over the D latents. RIG's published code divides its beta of 10 to 20 by its
     batch of 128, so that it is 0.08 to 0.16 here. Taken literally, 10 collapses the posterior.
+
+    A robot knows where its own body is. With `body`, columns of the proprioception, the decoder is told (a conditional
+    VAE: Sohn et al. 2015), so that z need not hold the hand, and KL sees to it that it does not: distances in z are
+    then those of the things that the hand moves.
     """
 
     def __init__(
@@ -35,14 +41,16 @@ class Vae(Embedding):
         batch: int = 64,
         camera: str = "",
         size_px: int = 64,
+        body: tuple[int, ...] = (),
     ) -> None:
         super().__init__(backbone, dim, size_px)
         if not beta >= 0 or batch < 1:
             raise InputError(f"beta is {beta} and batch {batch}; allowed are beta >= 0 and batch >= 1; change them")
         self.head = FlatHead(map_shape(backbone, size_px), 2 * dim)
-        self.decoder = Decoder(dim, size_px, width)
+        self.decoder = Decoder(dim + len(body), size_px, width)
+        self.standardize = nn.BatchNorm1d(len(body), affine=False)
         self.goals = GoalPrior(dim)
-        self.beta, self.batch, self.camera = beta, batch, camera
+        self.beta, self.batch, self.camera, self.body = beta, batch, camera, body
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick independent frames of all episodes, from `camera` or, where it is empty, from any."""
@@ -53,7 +61,12 @@ class Vae(Embedding):
         images = self.images(clips).flatten(0, 2)
         mu, log_variance = self.posterior(images)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
-        decoded = self.decoder(mu + noise * torch.exp(0.5 * log_variance))
+        z = mu + noise * torch.exp(0.5 * log_variance)
+        if self.body:
+            views = clips.frames.shape[1]
+            known = coordinates(clips, self.body).expand(-1, views, -1, -1).flatten(0, 2).to(self.device)
+            z = torch.cat([z, self.standardize(known)], dim=1)
+        decoded = self.decoder(z)
         reconstruction = half_squares(decoded, images)
         kl = gaussian_kl(mu, log_variance).mean()
         metrics = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
@@ -73,8 +86,11 @@ class Vae(Embedding):
         self.goals.fit_to(self, store, self.camera, rng)
 
     def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:
-        """Return what embeddings (N, D) look like, in whatever episode: uint8 (N, 3, size_px, size_px)."""
-        return self.decoder.to_frames(z)
+        """Return what embeddings (N, D) look like, in whatever episode: uint8 (N, 3, size_px, size_px).
+
+        With `body`, that is at its mean.
+        """
+        return self.decoder.to_frames(functional.pad(z, (0, len(self.body))))
 
 
 def gaussian_kl(mu: Tensor, log_variance: Tensor) -> Tensor:

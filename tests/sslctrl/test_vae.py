@@ -57,6 +57,22 @@ def test_reconstruction_is_gaussian_log_likelihood_up_to_a_constant() -> None:
     torch.testing.assert_close(nll[0] - nll[1], ours[0] - ours[1], atol=1e-2, rtol=1e-4)
 
 
+def test_the_decoder_is_told_where_the_body_is_and_the_encoder_is_not() -> None:
+    vae, batch = small(body=(0, 2)), clips()
+    proprio = torch.randn(4, 1, 1, 3, generator=torch.Generator().manual_seed(4)) * 5
+    batch = batch._replace(proprio=proprio)
+    got = vae.loss(batch, torch.Generator().manual_seed(5)).metrics["reconstruction"].item()
+    images, known = batch.frames.flatten(0, 2).float() / 255, proprio.flatten(0, 2)[:, [0, 2]]
+    mu, log_variance = vae.posterior(images)
+    noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(5))
+    known = (known - known.mean(0)) / known.std(0, correction=0)
+    decoded = vae.decoder(torch.cat([mu + noise * torch.exp(log_variance / 2), known], dim=1)).detach()
+    assert got == pytest.approx(0.5 * float((decoded - images).square().sum()) / 4, rel=1e-3)
+    assert vae.decode(vae.embed(batch.frames.flatten(0, 2))).shape == (4, 3, 16, 16)
+    with pytest.raises(InputError, match="3 columns"):
+        small(body=(3,)).loss(batch, torch.Generator())
+
+
 def test_literal_beta_collapses_and_the_convention_does_not() -> None:
     def kl_after(beta: float) -> float:
         vae = small(beta=beta)
