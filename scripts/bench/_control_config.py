@@ -8,8 +8,8 @@ from typing import Literal
 
 from sslctrl.errors import InputError
 
-Part = Literal["tcn", "g2v"]
-PARTS: tuple[Part, ...] = ("tcn", "g2v")
+Part = Literal["tcn", "g2v", "rig"]
+PARTS: tuple[Part, ...] = ("tcn", "g2v", "rig")
 
 
 @dataclass(frozen=True)

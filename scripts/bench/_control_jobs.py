@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
+import numpy as np
 
 from scripts.bench._figures import commit
-from scripts.bench._intervals import Figure, from_seeds
+from scripts.bench._intervals import Figure, Statistic, from_seeds
 from sslctrl.run import write_atomically
 
 Measured = dict[str, float]
@@ -72,9 +73,11 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[Done]:
         yield Done(seeds, ", ".join(commits))
 
 
-def over_seeds(seeds: Sequence[Measured], unit: Callable[[str], str]) -> dict[str, Figure]:
-    """Return each figure's median over the seeds with its bootstrap interval."""
-    return {name: from_seeds([one[name] for one in seeds], unit(name)) for name in seeds[0]}
+def over_seeds(
+    seeds: Sequence[Measured], unit: Callable[[str], str], statistic: Statistic = np.median
+) -> dict[str, Figure]:
+    """Return each figure over the seeds, by default the median, with its bootstrap interval."""
+    return {name: from_seeds([one[name] for one in seeds], unit(name), statistic) for name in seeds[0]}
 
 
 def _kept(job: Job, now: str) -> dict[str, Any]:

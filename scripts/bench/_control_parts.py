@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from scripts.bench import _control_g2v, _control_tcn
+from scripts.bench import _control_g2v, _control_rig, _control_tcn
 from scripts.bench._control_config import ControlConfig, Part
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
@@ -12,6 +12,7 @@ from scripts.bench._intervals import Figure
 MEASURES: dict[Part, Callable[[ControlConfig], Iterator[tuple[dict[str, Figure], str]]]] = {
     "tcn": _control_tcn.figures,
     "g2v": _control_g2v.figures,
+    "rig": _control_rig.figures,
 }
 
 

@@ -32,6 +32,11 @@ GOALS: dict[str, tuple[str, float, float]] = {
     "g2v.grasp_seen": (">=", 0.80, 0.92),
     "g2v.grasp_unseen": (">=", 0.63, 0.82),
     "g2v.policy_es_over_oracle": (">=", 0.9, 1.0),
+    "rig.vae_r2": (">=", 0.9, 0.98),
+    "rig.latent_spearman": (">=", 0.7, 0.85),
+    "rig.oracle_over_do_nothing": ("<=", 0.35, 0.2),
+    "rig.push_over_do_nothing": ("<=", 0.6, 0.3),
+    "rig.push_over_oracle": ("<=", 1.8, 1.25),
 }
 """What each should reach, and what would be better still; what falls short is written down all the same."""
 

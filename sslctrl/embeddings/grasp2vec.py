@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslctrl.augment import STILL, Strength, augment
+from sslctrl.augment import Strength, augment
 from sslctrl.clips import AFTER, BEFORE, OUTCOME, Clips, Layout, Pick
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
@@ -21,8 +21,6 @@ from sslctrl.sampling import camera_indices
 
 MILD = Strength(brightness=0.1, contrast=0.1, saturation=0.1)
 """Colour is most of what tells objects apart, and is left recognisable."""
-RECOLOURED = replace(STILL, hue=0.5)
-"""Of a batch as a whole: whatever hues there are, what had the same one still has."""
 
 
 class Grasp2Vec(Embedding):
@@ -121,10 +119,9 @@ class Grasp2Vec(Embedding):
         return self.outcome_head(self.backbone(images)).relu().float()
 
     def _augmented(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Turn the hues of all grasps (B, 3, ...) alike; crop and colour both scenes of each alike, its outcome on its
-        own; then flip every image or not, and the scenes, seen from above, upside down and about their diagonal, too.
+        """Crop and colour both scenes of a grasp (B, 3, ...) alike, its outcome on its own; then flip every image or
+        not, and the scenes, seen from above, upside down and about their diagonal, too.
         """
-        images = augment(images.flatten(0, 1)[None], rng, RECOLOURED)[0].unflatten(0, images.shape[:2])
         scenes, outcome = images[:, :OUTCOME], images[:, OUTCOME:]
         scenes = augment(scenes, rng, MILD)
         for flipped in (lambda image: image.flip(-2), lambda image: image.mT):
