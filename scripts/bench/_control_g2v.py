@@ -68,9 +68,9 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
             learned.append(Job(run, seed, name, train_and_measure, (name, seed, grasps, config.fast)))
         for name in LABELLINGS:
             tried.append(Job(folder / f"value-{name}", seed, name, learn_and_grasp, (name, seed, grasps, config.fast)))
-    for jobs in (learned, tried):
+    for jobs, summarise in ((learned, known), (tried, grasped)):
         for done in run_jobs(jobs, config.workers):
-            yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.commits
+            yield over_seeds([summarise(one) for one in done.seeds], unit), done.commits
 
 
 def train_and_measure(run: Path, name: str, seed: int, grasps: dict[str, GraspsConfig], fast: bool) -> Measured:
@@ -226,20 +226,22 @@ def _trained(run: Path, name: str, seed: int, store: Path, fast: bool) -> Embedd
     return embedding.eval()
 
 
-def seed_figures(jobs: dict[str, Measured]) -> Measured:
-    """Return one seed's figures by name, from those of its jobs."""
-    values = {f"g2v.{what}": value for found in jobs.values() for what, value in found.items()}
-    if "g2v.retrieval_seen" in values:
-        for which in VARIETY:
-            learned, counted = (values[f"g2v.{name}_colour_matched_{which}"] for name in ("retrieval", "histogram"))
-            values[f"g2v.retrieval_colour_matched_minus_histogram_{which}"] = learned - counted
-        values["g2v.retrieval_colour_matched_minus_histogram"] = values[
-            "g2v.retrieval_colour_matched_minus_histogram_unseen"
-        ]
-        values["g2v.success_auroc"] = values["g2v.success_auroc_seen"]
-    else:
-        values["g2v.policy_es_over_oracle"] = values["g2v.policy_es_seen"] / values["g2v.policy_oracle_seen"]
+def known(embeddings: dict[str, Measured]) -> Measured:
+    """Return one seed's figures of what the embeddings know."""
+    values = {f"g2v.{what}": value for found in embeddings.values() for what, value in found.items()}
+    for which in VARIETY:
+        learned, counted = (values[f"g2v.{name}_colour_matched_{which}"] for name in ("retrieval", "histogram"))
+        values[f"g2v.retrieval_colour_matched_minus_histogram_{which}"] = learned - counted
+    for name in ("retrieval_colour_matched_minus_histogram", "success_auroc"):
+        values[f"g2v.{name}"] = min(values[f"g2v.{name}_{which}"] for which in VARIETY)
     return values
+
+
+def grasped(policies: dict[str, Measured]) -> Measured:
+    """Return one seed's figures of what the learned values grasp."""
+    values = {f"g2v.{what}": value for found in policies.values() for what, value in found.items()}
+    oracle = max(values["g2v.policy_oracle_seen"], 1 / STARTS)
+    return values | {"g2v.policy_es_over_oracle": values["g2v.policy_es_seen"] / oracle}
 
 
 def unit(name: str) -> str:

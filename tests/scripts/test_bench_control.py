@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench import _control_jobs, _control_tcn, control
+from scripts.bench import _control_g2v, _control_jobs, _control_rig, _control_tcn, control
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_jobs import KEPT, Job, over_seeds, run_jobs
 from sslctrl.errors import InputError
@@ -78,3 +78,29 @@ def test_every_goal_of_the_tcns_has_its_figure(tmp_path: Path, monkeypatch: pyte
     asked = {name for name in control.GOALS if name.startswith(("tcn", "mftcn"))}
     assert asked and asked <= set(figures)
     assert 0 < figures["tcn.alignment_floor"] < 0.1 and figures["tcn.mv.alignment"] > 0.2  # untrained
+
+
+@pytest.mark.slow
+def test_every_goal_of_grasp2vec_has_its_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = {name: replace(variant, steps=16, backbone_options={}) for name, variant in _control_g2v.VARIANTS.items()}
+    for name, value in {"VARIANTS": short, "VALUE_STEPS": 16, "STARTS": 16}.items():
+        monkeypatch.setattr(_control_g2v, name, value)
+    real = _control_g2v._grasps
+    monkeypatch.setattr(_control_g2v, "_grasps", lambda *given: replace(real(*given), grasps=140, workers=1))
+    config = ControlConfig(runs=tmp_path, seeds=(0,), workers=1, fast=True)
+    found = {name: figure for some, _ in _control_g2v.figures(config) for name, figure in some.items()}
+    asked = {name for name in control.GOALS if name.startswith("g2v")}
+    assert asked and asked <= set(found)
+    assert found["g2v.retrieval_seen"].value < 0.5 and found["g2v.histogram_retrieval_seen"].value > 0.1  # untrained
+
+
+@pytest.mark.slow
+def test_every_goal_of_rig_has_its_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = {name: replace(variant, steps=30) for name, variant in _control_rig.VARIANTS.items()}
+    monkeypatch.setattr(_control_rig, "VARIANTS", short)
+    monkeypatch.setattr(_control_rig, "STEPS", 12_000)
+    config = ControlConfig(runs=tmp_path, seeds=(0,), workers=1, fast=True)
+    found = {name: figure for some, _ in _control_rig.figures(config) for name, figure in some.items()}
+    asked = {name for name in control.GOALS if name.startswith("rig")}
+    assert asked and asked <= set(found)
+    assert 0.08 < found["rig.push_final_m.do_nothing"].value < 0.2
