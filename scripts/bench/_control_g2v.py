@@ -4,8 +4,8 @@ beside a colour histogram's retrieval, an autoencoder's similarity, true labels 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from agents.grasping.aims import by_heat_map, by_value, recorded
+from agents.grasping.exam import outcomes, share_grasped
 from agents.grasping.labels import Labelling
-from agents.grasping.value import learn
-from envs.grasps import Aim, attempt, collect_grasps, masks
+from agents.grasping.value import GraspValue, learn
+from envs.grasps import Aim, collect_grasps, masks
 from envs.grasps_config import GraspsConfig
-from envs.tray import CENTER_M
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
 from scripts.bench._intervals import Figure
@@ -51,7 +51,7 @@ LABELLINGS: dict[str, tuple[str, Labelling]] = {
 """Values learned from the same grasps: whose embeddings are goals and similarities, and how they are labelled."""
 Pairs = tuple[np.ndarray, np.ndarray]
 """Of grasps (N, ...): what their scenes lost, and what came out."""
-STARTS, _FIRST_START = 100, 3_000_000
+STARTS = 100
 
 
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
@@ -84,11 +84,13 @@ def train_and_measure(run: Path, name: str, seed: int, grasps: dict[str, GraspsC
         rng = np.random.default_rng([seed, 4])
         shown = _Shown(grasps[which])
         values |= {f"{key}_{which}": value for key, value in _measured(embedding, shown, rng).items()}
-        by_sum = partial(_by_sum, embedding)
+        exam = partial(
+            share_grasped, partial(_by_heat_map, embedding), outcomes(shown.store), VARIETY[which], _starts(fast), rng
+        )
         values |= {
-            f"grasp_{which}": _share_grasped(which, shown, embedding, by_sum, rng, fast),
-            f"composite_grasp_{which}": _share_grasped(which, shown, embedding, by_sum, rng, fast, asked=2),
-            f"indiscriminate_grasp_{which}": _share_grasped(which, shown, embedding, by_sum, rng, fast, shuffled=True),
+            f"grasp_{which}": exam(),
+            f"composite_grasp_{which}": exam(asked=2),
+            f"indiscriminate_grasp_{which}": exam(shuffled=True),
         }
     return values
 
@@ -101,30 +103,29 @@ def learn_and_grasp(run: Path, name: str, seed: int, grasps: dict[str, GraspsCon
     value = learn(
         recorded(EpisodeStore(grasps["train"].out), embedding), labelling, VALUE_STEPS // (8 if fast else 1), seed
     )
-    rng = np.random.default_rng([seed, 5])
+    rng, aim = np.random.default_rng([seed, 5]), partial(_by_value, value, embedding)
     return {
-        f"policy_{name}_{which}": _share_grasped(
-            which, _Shown(grasps[which]), embedding, lambda goals: by_value(value, goals[0]), rng, fast
+        f"policy_{name}_{which}": share_grasped(
+            aim, outcomes(EpisodeStore(grasps[which].out)), VARIETY[which], _starts(fast), rng
         )
         for which in VARIETY
     }
+
+
+def _starts(fast: bool) -> int:
+    return STARTS // (4 if fast else 1)
 
 
 class _Shown:
     """Recorded grasps, held out."""
 
     def __init__(self, config: GraspsConfig) -> None:
-        store = EpisodeStore(config.out)
-        episodes = [store.read(id) for id in store.ids[: config.grasps]]
-        self.config = config
+        self.config, self.store = config, EpisodeStore(config.out)
+        episodes = [self.store.read(id) for id in self.store.ids]
         self.hwc = np.stack([episode.frames[0] for episode in episodes])
         self.frames = torch.from_numpy(self.hwc).movedim(-1, -3)
         self.success = np.array([bool(episode.meta["success"]) for episode in episodes])
         self.name = np.array([str(episode.meta["grasped"]) for episode in episodes])
-
-    def outcomes(self, name: str) -> np.ndarray:
-        """Return which grasps brought an object."""
-        return np.flatnonzero(self.success & (self.name == name))
 
 
 def _measured(embedding: Grasp2Vec, shown: _Shown, rng: np.random.Generator) -> Measured:
@@ -174,39 +175,16 @@ def _histogram(frames: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(row, minlength=33)[:32] for row in hue]).astype(float)
 
 
-def _by_sum(embedding: Grasp2Vec, goals: Tensor) -> Aim:
-    return by_heat_map(embedding, goals.sum(0))
+def _by_heat_map(embedding: Grasp2Vec, pictures: np.ndarray) -> Aim:
+    return by_heat_map(embedding, _embedded(embedding, pictures).sum(0))
 
 
-def _share_grasped(
-    which: str,
-    shown: _Shown,
-    embedding: Embedding,
-    aim: Callable[[Tensor], Aim],
-    rng: np.random.Generator,
-    fast: bool,
-    asked: int = 1,
-    shuffled: bool = False,
-) -> float:
-    """Return how often one of the first `asked` of five objects is grasped; goals are outcomes of other grasps of them,
-    or, `shuffled`, of any of the five.
-    """
-    right = []
-    for start in range(STARTS // (4 if fast else 1)):
-        present = _present(VARIETY[which], start)
-        wanted = rng.choice(present, 1) if shuffled else present[:asked]
-        found = [shown.outcomes(name) for name in wanted]
-        if not all(map(len, found)):
-            continue  # never grasped in the held-out recording: there is no picture of it to ask with
-        goals = embedding.embed_hwc(shown.hwc[[int(rng.choice(options)) for options in found], OUTCOME])
-        grasped = attempt(VARIETY[which], _FIRST_START + start, aim(torch.from_numpy(goals))).grasped
-        right.append(grasped in present[:asked])
-    return float(np.mean(right))
+def _by_value(value: GraspValue, embedding: Embedding, pictures: np.ndarray) -> Aim:
+    return by_value(value, _embedded(embedding, pictures)[0])
 
 
-@lru_cache(maxsize=1000)
-def _present(variety: str, start: int) -> tuple[str, ...]:
-    return attempt(variety, _FIRST_START + start, lambda frame, present: (np.array(CENTER_M), None)).present
+def _embedded(embedding: Embedding, pictures: np.ndarray) -> Tensor:
+    return torch.from_numpy(embedding.embed_hwc(pictures))
 
 
 def _grasps(root: Path, name: str, config: ControlConfig) -> GraspsConfig:

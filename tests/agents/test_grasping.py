@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from agents.grasping import exam
 from agents.grasping.aims import by_heat_map, recorded
+from agents.grasping.exam import outcomes, share_grasped
 from agents.grasping.labels import Grasps, label
 from agents.grasping.value import Recorded, learn, mirrored
-from envs.grasps import bin_to_picture, collect_grasps
+from envs.grasps import Attempt, bin_to_picture, collect_grasps
 from envs.grasps_config import GraspsConfig
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
+from sslctrl.errors import InputError
 from vision.backbones.conv import Conv
 
 SIZE_PX = 32
@@ -93,6 +96,37 @@ def test_the_heat_map_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     place, angle_rad = by_heat_map(embedding, torch.ones(3))(np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8), ())
     np.testing.assert_allclose(bin_to_picture(place), [2 * 20.5 / SIZE_PX - 1, 2 * 5.5 / SIZE_PX - 1])
     assert angle_rad is None
+
+
+def test_a_share_is_of_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever grasps the second of five is right where two were asked for, and by chance where any was shown."""
+    names = tuple("abcde")
+    monkeypatch.setattr(exam, "attempt", lambda variety, seed, aim: Attempt(names, aim(np.zeros(0), names)))
+    monkeypatch.setattr(exam, "_present", lambda variety, seed: names)
+    pictures = {name: np.full((1, 2, 2, 3), index, np.uint8) for index, name in enumerate(names)}
+    shown: list[list[int]] = []
+
+    def aim(goals: np.ndarray) -> Any:
+        shown.append(goals[:, 0, 0, 0].tolist())
+        return lambda frame, present: present[shown[-1][-1]]
+
+    def share(**options: Any) -> float:
+        return share_grasped(aim, pictures, "train", 40, np.random.default_rng(0), **options)
+
+    assert share() == 1 and shown[-1] == [0]
+    assert share(asked=2) == 1 and shown[-1] == [0, 1]
+    assert 0.05 < share(shuffled=True) < 0.4 and {row[0] for row in shown[-40:]} == set(range(5))
+    del pictures["b"]
+    with pytest.raises(InputError, match="among a, c, d, e"):
+        share(asked=2)  # no start has a picture of both
+
+
+def test_outcomes_are_of_successes(tmp_path) -> None:
+    store = collect_grasps(GraspsConfig(tmp_path, grasps=6, miss=0.5, workers=1, seed=1))
+    grasped = [store.read(id).meta["grasped"] for id in store.ids]
+    found = outcomes(store)
+    assert sum(map(len, found.values())) == sum(name is not None for name in grasped) > 0
+    assert set(found) == {name for name in grasped if name}
 
 
 def test_recorded_grasps_aim_at_what_they_brought(tmp_path) -> None:

@@ -151,3 +151,11 @@ def test_bad_input_is_one_line(flags: list, code: int, message: str, tiny_store,
     assert shown.code == code and message in shown.err
     assert shown.err.count("\n") == 1 and shown.out == ""
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.slow
+def test_the_recipe_of_grasp2vec_runs_and_goes_on(script, tmp_path: Path) -> None:
+    small = ("--run", tmp_path / "g", "--grasps", 40, "--steps", 3, "--starts", 6)
+    first, again = (script("recipes/grasp2vec_grasp", *small) for _ in range(2))
+    assert first.code == 0 and first.out.splitlines()[-2:] == again.out.splitlines()[-2:]
+    assert "known objects: grasps what was asked for in" in first.out and "new objects" in first.out

@@ -1,0 +1,59 @@
+"""How often what is grasped is what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from envs.grasps import Aim, attempt
+from envs.tray import CENTER_M
+from sslctrl.clips import OUTCOME
+from sslctrl.errors import InputError
+from sslctrl.store import EpisodeStore
+
+FIRST_START = 3_000_000
+
+
+def outcomes(store: EpisodeStore) -> dict[str, np.ndarray]:
+    """Return the pictures, uint8 (n, H, W, 3), of each object in the gripper: goals to ask with."""
+    found: dict[str, list[np.ndarray]] = {}
+    for id in store.ids:
+        episode = store.read(id)
+        if episode.meta["success"]:
+            found.setdefault(episode.meta["grasped"], []).append(episode.frames[0, OUTCOME])
+    return {name: np.stack(frames) for name, frames in found.items()}
+
+
+def share_grasped(
+    aim: Callable[[np.ndarray], Aim],
+    pictures: Mapping[str, np.ndarray],
+    variety: str,
+    starts: int,
+    rng: np.random.Generator,
+    asked: int = 1,
+    shuffled: bool = False,
+) -> float:
+    """Return the share of starts in which one of the first `asked` of five objects was grasped.
+
+    `aim` is shown a picture of each of these, uint8 (asked, H, W, 3); `shuffled`: one of any of the five, the baseline
+    that grasps something. Starts with an object that has no picture are left out; raises InputError where none is left.
+    """
+    right = []
+    for seed in range(FIRST_START, FIRST_START + starts):
+        present = _present(variety, seed)
+        wanted = rng.choice(present, 1) if shuffled else present[:asked]
+        if set(wanted) <= set(pictures):
+            goals = np.stack([pictures[name][rng.integers(len(pictures[name]))] for name in wanted])
+            right.append(attempt(variety, seed, aim(goals)).grasped in present[:asked])
+    if not right:
+        raise InputError(
+            f"no start has an object among {', '.join(sorted(pictures))}; give more pictures, or more starts"
+        )
+    return float(np.mean(right))
+
+
+@lru_cache(maxsize=1000)
+def _present(variety: str, seed: int) -> tuple[str, ...]:
+    return attempt(variety, seed, lambda frame, present: (np.array(CENTER_M), None)).present
