@@ -1,10 +1,13 @@
-"""One camera's frames out of an episode, and frames of any size as squares that an embedding reads."""
+"""One camera's frames out of an episode, frames of any size as squares that an embedding reads, and as files."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from sslctrl import durable
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError, nearest
 
@@ -42,3 +45,14 @@ def square(frames: np.ndarray, size_px: int) -> np.ndarray:
     how = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
     resized = [cv2.resize(np.ascontiguousarray(frame), (size_px, size_px), interpolation=how) for frame in middle]
     return np.stack(resized) if resized else np.empty((0, size_px, size_px, 3), np.uint8)
+
+
+def write_picture(path: Path, frame: np.ndarray) -> Path:
+    """Write a frame, uint8 (H, W, 3), as a PNG and return its path. Raises StorageError where it cannot be written."""
+    path = Path(path)
+    durable.make_folder(path.parent)
+    try:
+        path.write_bytes(cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))[1])
+    except OSError as error:
+        raise durable.storage_error(error, path) from error
+    return path

@@ -27,7 +27,7 @@ class PictureConfig:
     """Of each frame."""
 
 
-def write_picture(config: PictureConfig) -> Path:
+def draw(config: PictureConfig) -> Path:
     """Draw and return the picture. Raises DataError where the run is not finished."""
     import cv2
     import numpy as np
@@ -35,7 +35,7 @@ def write_picture(config: PictureConfig) -> Path:
     from agents.demo import DEMONSTRATION_CAMERA, POLICY_CAMERA
     from sslctrl.errors import DataError
     from sslctrl.store import EpisodeStore
-    from sslctrl.views import view_of
+    from sslctrl.views import view_of, write_picture
 
     films = (
         (config.run / "video/demonstration", 0, DEMONSTRATION_CAMERA),
@@ -50,9 +50,8 @@ def write_picture(config: PictureConfig) -> Path:
         side = (config.side_px, config.side_px)
         shown = [cv2.resize(frames[step], side, interpolation=cv2.INTER_NEAREST) for step in config.steps]
         rows += [np.concatenate(shown, axis=1), np.full((9, len(shown) * config.side_px, 3), 255, np.uint8)]
-    cv2.imwrite(str(config.out), cv2.cvtColor(np.concatenate(rows[:-1]), cv2.COLOR_RGB2BGR))
-    return config.out
+    return write_picture(config.out, np.concatenate(rows[:-1]))
 
 
 if __name__ == "__main__":
-    main(PictureConfig, "scripts.bench.readme_picture:write_picture")
+    main(PictureConfig, "scripts.bench.readme_picture:draw")

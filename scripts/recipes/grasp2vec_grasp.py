@@ -29,16 +29,19 @@ class Recipe:
 
 
 def grasp(recipe: Recipe) -> dict[str, float]:
-    """Return how often the object that was asked for is grasped, by heat map, out of five."""
+    """Return how often the object that was asked for is grasped, by heat map, out of five; and draw heat maps."""
     import numpy as np
     import torch
 
     from agents.grasping.aims import by_heat_map
     from agents.grasping.exam import outcomes, share_grasped
+    from agents.grasping.picture import heat_picture
     from envs.grasps import Aim, collect_grasps
     from envs.grasps_config import GraspsConfig
+    from sslctrl.clips import BEFORE, OUTCOME
     from sslctrl.embeddings.grasp2vec import Grasp2Vec
     from sslctrl.fit import FitConfig, fit
+    from sslctrl.views import write_picture
     from vision.build import ObjectiveSpec, build_objective, load_embedding
 
     grasps = collect_grasps(GraspsConfig(recipe.run / "grasps", recipe.grasps))
@@ -57,6 +60,9 @@ def grasp(recipe: Recipe) -> dict[str, float]:
         shown = collect_grasps(GraspsConfig(recipe.run / name.replace(" ", "-"), 400, variety, seed=seed))
         rng = np.random.default_rng(recipe.seed)
         shares[name] = share_grasped(aim, outcomes(shown), variety, recipe.starts, rng)
+        grasped = [shown.read(id).frames[0] for id in shown.ids if shown.read(id).meta["success"]][:8]
+        picture = heat_picture(embedding, *(np.stack([frames[at] for frames in grasped]) for at in (OUTCOME, BEFORE)))
+        write_picture(recipe.run / f"{name.replace(' ', '-')}.png", picture)
     return shares
 
 

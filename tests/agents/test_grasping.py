@@ -12,6 +12,7 @@ from agents.grasping import exam
 from agents.grasping.aims import by_heat_map, recorded
 from agents.grasping.exam import outcomes, share_grasped
 from agents.grasping.labels import Grasps, label
+from agents.grasping.picture import TILE_PX, heat_picture
 from agents.grasping.value import Recorded, learn, mirrored
 from envs.grasps import Attempt, bin_to_picture, collect_grasps
 from envs.grasps_config import GraspsConfig
@@ -96,6 +97,19 @@ def test_the_heat_map_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     place, angle_rad = by_heat_map(embedding, torch.ones(3))(np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8), ())
     np.testing.assert_allclose(bin_to_picture(place), [2 * 20.5 / SIZE_PX - 1, 2 * 5.5 / SIZE_PX - 1])
     assert angle_rad is None
+
+
+def test_a_picture_circles_the_highest_heat(monkeypatch: pytest.MonkeyPatch) -> None:
+    embedding = Grasp2Vec(Conv((4,), (2,)), 3, size_px=SIZE_PX)
+    heat = torch.zeros(2, SIZE_PX, SIZE_PX)
+    heat[0, 8, 24] = heat[1, 24, 8] = 1
+    monkeypatch.setattr(embedding, "heat_maps", lambda frames, goals: heat)
+    white = np.full((2, SIZE_PX, SIZE_PX, 3), 255, np.uint8)
+    picture = heat_picture(embedding, white, white)
+    assert picture.shape == (2 * TILE_PX, 2 * TILE_PX, 3) and (picture[:TILE_PX] == 255).all()
+    for column, (row, place) in enumerate(((8, 24), (24, 8))):
+        black = np.argwhere((picture[TILE_PX:, column * TILE_PX : (column + 1) * TILE_PX] < 60).all(-1))
+        np.testing.assert_allclose(black.mean(0), np.multiply((row + 0.5, place + 0.5), TILE_PX / SIZE_PX), atol=1.5)
 
 
 def test_a_share_is_of_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from squares import moving_square
 
-from sslctrl.errors import InputError
-from sslctrl.views import square, view_of
+from sslctrl.errors import InputError, StorageError
+from sslctrl.views import square, view_of, write_picture
 
 
 def test_the_named_camera_is_taken() -> None:
@@ -43,3 +44,11 @@ def test_frames_of_that_size_are_not_copied() -> None:
 def test_other_arrays_are_refused(bad: np.ndarray) -> None:
     with pytest.raises(InputError, match="allowed are uint8"):
         square(bad, 4)
+
+
+def test_a_picture_comes_back_and_a_bad_path_is_one_line(tmp_path) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    path = write_picture(tmp_path / "new" / "a.png", frame)
+    np.testing.assert_array_equal(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), frame)
+    with pytest.raises(StorageError):
+        write_picture(path / "below-a-file.png", frame)
