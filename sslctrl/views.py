@@ -52,7 +52,7 @@ def write_picture(path: Path, frame: np.ndarray) -> Path:
     path = Path(path)
     durable.make_folder(path.parent)
     try:
-        path.write_bytes(cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))[1])
+        path.write_bytes(cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))[1].tobytes())
     except OSError as error:
         raise durable.storage_error(error, path) from error
     return path
