@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from sslctrl.errors import InputError
 
 _SMALLEST, _HIDDEN = 8, 256
+_BLUR, _COARSE = 3 / 16, 4
 
 
 class Decoder(nn.Module):
@@ -46,8 +48,39 @@ class Decoder(nn.Module):
         return self(z.to(device)).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
 
 
-def half_squares(decoded: Tensor, images: Tensor) -> Tensor:
-    """Return 1/2 the squared error summed over pixels and colours, its mean over the batch, of (N, 3, H, W) each:
-    -log N(image; decoded, I) without its constants.
+class Likelihood(nn.Module):
+    """-log N(image; decoded, S) without its constants, mean over the batch: (N, 3, H, W) each -> a scalar.
+
+    1/2 the squared error summed over pixels and colours, S = I; and `smooth` times the same of the error blurred by a
+    Gaussian of 3/16 of the picture's side, S^-1 = I + smooth B^T B. Where a small thing is off by more than its own
+    width, the sharp error is the same wherever it is: latents have no reason to keep neighbours together. The blurred
+    error grows with the distance.
     """
-    return 0.5 * (decoded.float() - images).square().sum((1, 2, 3)).mean()
+
+    kernel: Tensor
+
+    def __init__(self, smooth: float = 0.0, size_px: int = 64) -> None:
+        super().__init__()
+        if not smooth >= 0:
+            raise InputError(f"smooth is {smooth}; allowed is 0 or more; change it")
+        self.smooth = smooth
+        sigma = _BLUR * size_px / _COARSE
+        at = torch.arange(-round(3 * sigma), round(3 * sigma) + 1)
+        weights = torch.exp(-0.5 * (at / sigma) ** 2)
+        self.register_buffer("kernel", weights / weights.sum(), persistent=False)
+
+    def forward(self, decoded: Tensor, images: Tensor) -> Tensor:
+        """Return what the batch costs."""
+        error = decoded.float() - images
+        cost = error.square().sum((1, 2, 3))
+        if self.smooth:
+            cost = cost + self.smooth * self._blurred(error).square().sum((1, 2, 3)) * _COARSE**2
+        return 0.5 * cost.mean()
+
+    def _blurred(self, error: Tensor) -> Tensor:
+        """Return the blurred error at a quarter of the resolution: it holds nothing finer."""
+        coarse = functional.avg_pool2d(error, _COARSE)
+        channels, reach = coarse.shape[1], len(self.kernel) // 2
+        down, across = (self.kernel.view(1, 1, *shape).expand(channels, 1, -1, -1) for shape in ((-1, 1), (1, -1)))
+        coarse = functional.conv2d(coarse, down, padding=(reach, 0), groups=channels)
+        return functional.conv2d(coarse, across, padding=(0, reach), groups=channels)

@@ -29,7 +29,7 @@ from vision.build import ObjectiveSpec, build_objective, load_embedding
 
 CAMERA, HAND, PUCK = "front", [0, 1], [4, 5]
 VARIANTS = {
-    "vae": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 0.2, "body": (0, 1)}, 3000),
+    "vae": Variant("vae", {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0}, 2500),
     "plain": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 0.3}, 1500),
     "autoencoder": Variant("autoencoder", {"camera": CAMERA, "dim": 6}, 1500),
 }
@@ -80,7 +80,7 @@ def record(folder: Path, seed: int, config: ControlConfig) -> None:
 def trained(run: Path, seed: int, name: str, video: Path, fast: bool) -> Path:
     """Train an embedding, where it is not trained yet, and return its checkpoint."""
     variant = VARIANTS[name]
-    settings = FitConfig(variant.steps // (FEW if fast else 1), lr=2e-3, seed=seed, device="auto")
+    settings = FitConfig(variant.steps // (FEW if fast else 1), lr=3e-3, seed=seed, device="auto")
     embedding = build_objective(ObjectiveSpec(variant.name, variant.options, seed=seed))
     return fit(embedding, EpisodeStore(video / "train"), run, settings)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.decoder import Decoder, half_squares
+from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.goal_prior import GoalPrior
@@ -36,6 +36,7 @@ class Autoencoder(Embedding):
             raise InputError(f"batch is {batch}; allowed is 1 or more; change it")
         self.head = FlatHead(map_shape(backbone, size_px), dim)
         self.decoder = Decoder(dim, size_px, width)
+        self.likelihood = Likelihood()
         self.goals = GoalPrior(dim)
         self.batch, self.camera = batch, camera
 
@@ -47,7 +48,7 @@ class Autoencoder(Embedding):
         """Return the reconstruction error of all frames of the clips; `rng` is not used."""
         images = self.images(clips).flatten(0, 2)
         decoded = self.decoder(self.encode(images))
-        value = half_squares(decoded, images)
+        value = self.likelihood(decoded, images)
         return Loss(value, {"reconstruction": value.detach()})
 
     def encode(self, images: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.decoder import Decoder, half_squares
+from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.vae import gaussian_kl
 from sslctrl.errors import InputError
@@ -23,8 +23,9 @@ class CcVae(Embedding):
     """What changes within an episode, z, apart from what does not, the context c = e0(s0) of its first frame.
 
     Loss = mean over the batch of -log p(s_t|z, c) - log p(s0|c) + beta KL(q(z|s_t, c) || N(0, I)), beta in the
-    convention of `Vae`. The colour and shape of an episode's object cost z nothing: c has them, and KL does not count
-    c. A moment is the episode's first frame and the present one; the embedding is mu. e and e0 share no weights.
+    convention of `Vae`, and `smooth` as there. The colour and shape of an episode's object cost z nothing: c has them,
+    and KL does not count c. A moment is the episode's first frame and the present one; the embedding is mu. e and e0
+    share no weights.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class CcVae(Embedding):
         batch: int = 64,
         camera: str = "",
         size_px: int = 64,
+        smooth: float = 0.0,
     ) -> None:
         super().__init__(backbone, dim, size_px, History(first=True))
         if not beta >= 0 or batch < 1 or context_dim < 1:
@@ -51,6 +53,7 @@ class CcVae(Embedding):
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(128 + context_dim, 128), nn.ReLU(), nn.Linear(128, 2 * dim))
         self.decoder = Decoder(dim + context_dim, size_px, width)
         self.context_decoder = Decoder(context_dim, size_px, width)
+        self.likelihood = Likelihood(smooth, size_px)
         self.goals = GoalPrior(dim)
         self.beta, self.batch, self.camera = beta, batch, camera
 
@@ -73,8 +76,8 @@ class CcVae(Embedding):
         mu, log_variance = self.posterior(images, context)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
         decoded = self.decoder(torch.cat([mu + noise * torch.exp(0.5 * log_variance), context], dim=1))
-        reconstruction = half_squares(decoded, images)
-        context_reconstruction = half_squares(self.context_decoder(context), first)
+        reconstruction = self.likelihood(decoded, images)
+        context_reconstruction = self.likelihood(self.context_decoder(context), first)
         kl = gaussian_kl(mu, log_variance).mean()
         metrics = {
             "reconstruction": reconstruction.detach(),

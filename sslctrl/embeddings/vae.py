@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from sslctrl.body import coordinates
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.decoder import Decoder, half_squares
+from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.goal_prior import GoalPrior
@@ -25,7 +25,8 @@ class Vae(Embedding):
     The one convention of beta in this project. Loss = mean over the batch of -log p(s|z) + beta KL(q(z|s) || N(0, I)),
     with p(s|z) = N(s; decoder(z), I), pixels in [0, 1], constants dropped: -log p(s|z) = 1/2 the squared error SUMMED
     over the pixels and colours; KL summed over the D latents. RIG's published code divides its beta of 10 to 20 by its
-    batch of 128, so that it is 0.08 to 0.16 here. Taken literally, 10 collapses the posterior.
+    batch of 128, so that it is 0.08 to 0.16 here. Taken literally, 10 collapses the posterior. With `smooth` the error
+    counts blurred, too (`Likelihood`), and beta is to be larger: 2 at smooth 100.
 
     A robot knows where its own body is. With `body`, columns of the proprioception, the decoder is told (a conditional
     VAE: Sohn et al. 2015), so that z need not hold the hand, and KL sees to it that it does not: distances in z are
@@ -42,12 +43,14 @@ class Vae(Embedding):
         camera: str = "",
         size_px: int = 64,
         body: tuple[int, ...] = (),
+        smooth: float = 0.0,
     ) -> None:
         super().__init__(backbone, dim, size_px)
         if not beta >= 0 or batch < 1:
             raise InputError(f"beta is {beta} and batch {batch}; allowed are beta >= 0 and batch >= 1; change them")
         self.head = FlatHead(map_shape(backbone, size_px), 2 * dim)
         self.decoder = Decoder(dim + len(body), size_px, width)
+        self.likelihood = Likelihood(smooth, size_px)
         self.standardize = nn.BatchNorm1d(len(body), affine=False)
         self.goals = GoalPrior(dim)
         self.beta, self.batch, self.camera, self.body = beta, batch, camera, body
@@ -67,7 +70,7 @@ class Vae(Embedding):
             known = coordinates(clips, self.body).expand(-1, views, -1, -1).flatten(0, 2).to(self.device)
             z = torch.cat([z, self.standardize(known)], dim=1)
         decoded = self.decoder(z)
-        reconstruction = half_squares(decoded, images)
+        reconstruction = self.likelihood(decoded, images)
         kl = gaussian_kl(mu, log_variance).mean()
         metrics = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
         return Loss(reconstruction + self.beta * kl, metrics)

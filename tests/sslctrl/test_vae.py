@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from sslctrl.clips import Clips, Layout
-from sslctrl.decoder import Decoder
+from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.autoencoder import Autoencoder
 from sslctrl.embeddings.vae import Vae, gaussian_kl
 from sslctrl.errors import InputError
@@ -71,6 +73,33 @@ def test_the_decoder_is_told_where_the_body_is_and_the_encoder_is_not() -> None:
     assert vae.decode(vae.embed(batch.frames.flatten(0, 2))).shape == (4, 3, 16, 16)
     with pytest.raises(InputError, match="3 columns"):
         small(body=(3,)).loss(batch, torch.Generator())
+
+
+def test_the_blurred_error_grows_with_the_distance_and_the_sharp_one_does_not() -> None:
+    def costs(smooth: float) -> list[float]:
+        return [Likelihood(smooth, 64)(disc(20), disc(20 + off)).item() for off in (0, 8, 16, 24)]
+
+    def disc(column: int) -> torch.Tensor:
+        image = torch.zeros(2, 3, 64, 64)
+        image[..., 28:34, column : column + 6] = 0.5
+        return image
+
+    sharp, both = costs(0.0), costs(100.0)
+    assert sharp[0] == both[0] == 0 and sharp[1:] == pytest.approx([0.5 * 2 * 36 * 3 * 0.25] * 3)
+    grown = np.subtract(both, sharp)
+    assert (np.diff(grown) > 0.2 * grown[1]).all()
+    with pytest.raises(InputError, match="smooth is -1"):
+        Likelihood(-1.0)
+
+
+def test_the_blurred_error_is_that_of_a_gaussian_blur() -> None:
+    error = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    error = functional.interpolate(
+        error[..., ::16, ::16], size=64, mode="bicubic"
+    )  # nothing finer than the coarse grid
+    blurred = cv2.GaussianBlur(error[0].movedim(0, -1).numpy(), (73, 73), 12, borderType=cv2.BORDER_CONSTANT)
+    wanted = 0.5 * float(error.square().sum() + 3 * np.square(blurred).sum())
+    assert Likelihood(3.0, 64)(error, torch.zeros_like(error)).item() == pytest.approx(wanted, rel=0.02)
 
 
 def test_literal_beta_collapses_and_the_convention_does_not() -> None:
