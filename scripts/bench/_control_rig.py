@@ -29,7 +29,7 @@ from vision.build import ObjectiveSpec, build_objective, load_embedding
 
 CAMERA, HAND, PUCK = "front", [0, 1], [4, 5]
 VARIANTS = {
-    "vae": Variant("vae", {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0}, 2500),
+    "vae": Variant("vae", {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0}, 3000),
     "plain": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 0.3}, 1500),
     "autoencoder": Variant("autoencoder", {"camera": CAMERA, "dim": 6}, 1500),
 }
@@ -42,7 +42,8 @@ POLICIES: dict[str, dict[str, Any]] = {
     "future": {**_IMAGINED, "relabel_prior": 0.0, "relabel_future": 0.8},
     "prior": {**_IMAGINED, "relabel_prior": 0.8, "relabel_future": 0.0},
 }
-STEPS, STARTS = 25_000, 100
+STEPS, STARTS = 40_000, 100
+"""Of the policy, beside the 20,000 that the video to learn the embedding from holds, which all replay, too."""
 FEW = 10
 
 
@@ -117,7 +118,8 @@ def train_and_play(run: Path, seed: int, name: str, video: Path, fast: bool) -> 
     torch.set_num_threads(1)
     embedding = trained(run.parent / VARIANTS["vae"].folder("vae"), seed, "vae", video, fast)
     agent = TrainAgentConfig(
-        run, steps=STEPS // (FEW if fast else 1), seed=seed, camera=CAMERA, her=True, batch_size=128, net=(64, 64),
+        run, steps=STEPS // (FEW if fast else 1), seed=seed, camera=CAMERA, prior=video / "train", her=True,
+        batch_size=128, net=(64, 64),
         eval_every=0 if fast else 5000, embedding=None if name == "oracle" else embedding, **POLICIES[name],
     )  # fmt: skip
     train_agent(agent)
