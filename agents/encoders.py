@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from sslctrl import checkpoint
 from sslctrl.embeddings.base import Embedding
@@ -29,9 +30,11 @@ class Encoder(Protocol):
 
 
 class EmbeddingEncoder:
-    """An embedding, in eval mode."""
+    """An embedding, in eval mode; `device` is cpu, cuda or auto."""
 
     def __init__(self, embedding: Embedding, device: str = "cpu") -> None:
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         self.embedding = embedding.eval().requires_grad_(False).to(device)
         self.size_px, self.dim, self.history = embedding.size_px, embedding.dim, embedding.history
 

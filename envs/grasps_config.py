@@ -31,8 +31,9 @@ class GraspsConfig:
     """joblib's backend."""
 
     def __post_init__(self) -> None:
-        if self.grasps < 1 or not 0 <= self.miss <= 1 or self.workers < 1 or self.seed < 0:
-            raise InputError(
-                f"grasps is {self.grasps}, miss {self.miss}, workers {self.workers}, seed {self.seed}; allowed are 1 "
-                "or more grasps and workers, miss from 0 to 1, a seed of 0 or more; change them"
-            )
+        least = {"grasps": 1, "workers": 1, "seed": 0, "size_px": 8}
+        for name, value in least.items():
+            if not getattr(self, name) >= value:
+                raise InputError(f"{name} is {getattr(self, name)}; allowed is {value} or more; change it")
+        if not 0 <= self.miss <= 1:
+            raise InputError(f"miss is {self.miss}; allowed is 0 to 1; change it")

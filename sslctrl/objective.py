@@ -35,6 +35,11 @@ class Objective(nn.Module, ABC):
     backbone: nn.Module
     """Pixels in, feature map out: float (N, 3, H, W) in [0, 1] -> (N, C, h, w); has `channels` = C."""
 
+    @property
+    def backbones(self) -> tuple[nn.Module, ...]:
+        """All that start from `init`'s weights, where one is given: by default the one."""
+        return (self.backbone,)
+
     @abstractmethod
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Choose the episodes, views and steps of one batch. Raises InputError where no episode is long enough."""

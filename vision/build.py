@@ -50,12 +50,8 @@ def build_objective(spec: ObjectiveSpec) -> Objective:
     if spec.init:
         tensors = checkpoint.read(Path(spec.init), KIND).tensors
         weights = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
-        _load(
-            objective.backbone,
-            weights,
-            f"the backbone of {spec.init}",
-            f"backbone {spec.backbone!r} as its options are",
-        )
+        for backbone in objective.backbones:
+            _load(backbone, weights, f"the backbone of {spec.init}", f"backbone {spec.backbone!r} as its options are")
     return objective
 
 

@@ -57,6 +57,11 @@ class CcVae(Embedding):
         self.goals = GoalPrior(dim)
         self.beta, self.batch, self.camera = beta, batch, camera
 
+    @property
+    def backbones(self) -> tuple[nn.Module, ...]:
+        """Of the present frame and of the first."""
+        return self.backbone, self.context_backbone
+
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick independent frames of all episodes, from `camera` or, where it is empty, from any, and each one's
         episode's first.

@@ -53,6 +53,11 @@ class Grasp2Vec(Embedding):
         self.scene_head = nn.Conv2d(channels_of(backbone), dim, 1)
         self.l2, self.batch, self.camera, self.augment = l2, batch, camera, augment
 
+    @property
+    def backbones(self) -> tuple[nn.Module, ...]:
+        """Of outcomes and of scenes."""
+        return self.backbone, self.scene_backbone
+
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick different grasps: their first three frames, of `camera` or of the first. Raises InputError where fewer
         than two episodes have three frames.

@@ -203,6 +203,7 @@ def _one_line(error: pytest.ExceptionInfo[SslctrlError], code: int) -> str:
         ({"reward_from": "pixel"}, "the nearest are pixels,"),
         ({"embedding": None}, "need an embedding"),
         ({"demonstration": None}, "needs a demonstration"),
+        ({"demonstration": None, "reward_from": "pixels", "goal_from": "shown"}, "pixels needs a demonstration"),
         ({"her": True, "algorithm": "ppo"}, "allowed are sac, td3, tqc"),
         ({"gamma": 1.0}, "gamma"),
         ({"n_envs": 0}, "n_envs is 0; allowed is 1 or more"),

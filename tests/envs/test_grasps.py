@@ -85,7 +85,7 @@ def test_recording_goes_on(tmp_path: Path) -> None:
     assert more.read(more.ids[0]).frames.shape == (1, 3, 64, 64, 3)
 
 
-@pytest.mark.parametrize("change", [{"grasps": 0}, {"miss": 1.5}, {"workers": 0}])
+@pytest.mark.parametrize("change", [{"grasps": 0}, {"miss": 1.5}, {"workers": 0}, {"size_px": 4}])
 def test_values_that_cannot_be_are_one_line(change: dict) -> None:
-    with pytest.raises(InputError, match="change them"):
+    with pytest.raises(InputError, match="change it"):
         GraspsConfig(Path("g"), **change)

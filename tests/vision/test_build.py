@@ -58,6 +58,18 @@ def test_a_pretext_task_initialises_an_embedding(tmp_path: Path) -> None:
     assert not torch.equal(plain.backbone.layers[0][0].weight, started.backbone.layers[0][0].weight)  # type: ignore[index]
 
 
+@pytest.mark.parametrize("name", ["grasp2vec", "cc_vae", "vae"])
+def test_every_backbone_starts_from_the_same_weights(name: str, tmp_path: Path) -> None:
+    pretext = build_objective(spec("rotation", seed=5))
+    path = saved(pretext, tmp_path / "c")
+    started = build_objective(spec(name, options={"size_px": 32}, init=str(path)))
+    theirs = [part for part in started.modules() if isinstance(part, type(pretext.backbone))]
+    assert len(theirs) == len(started.backbones) == (1 if name == "vae" else 2)
+    for backbone in started.backbones:
+        for key, value in pretext.backbone.state_dict().items():
+            assert torch.equal(backbone.state_dict()[key], value)
+
+
 def test_init_refuses_another_backbone_and_another_kind(tmp_path: Path) -> None:
     path = saved(build_objective(spec("rotation")), tmp_path / "c")
     with pytest.raises(CheckpointError, match="do not fit backbone 'resnet'"):
