@@ -123,8 +123,8 @@ class TrainAgentConfig:
             raise InputError(f"a demonstration is given, and goal_from={self.goal_from} has no use for it; drop one")
         if self.reward_from == "pixels" and self.demonstration is None:
             raise InputError(
-                "reward_from=pixels needs a demonstration, and none is given; whole frames are too large for goals that "
-                "vary; name a store that holds one"
+                "reward_from=pixels needs a demonstration, and none is given (whole frames are too large for goals that"
+                " vary); name a store that holds one"
             )
         if self.reward_from != "state" and self.demonstration is None and not varied:
             raise InputError(
