@@ -98,10 +98,7 @@ def record_grasp(config: GraspsConfig, index: int) -> Episode:
 
 def attempt(variety: str, seed: int, aim: Aim, size_px: int = 64) -> Attempt:
     """Begin the episode of a seed, grasp where `aim` says, and return what came of it: a pure function of these."""
-    env = _world(variety)
-    assert isinstance(env.task, Grasp)
-    task = env.task
-    env.reset(seed=seed)
+    env, task = _started(variety, seed)
     present = tuple(thing.name for thing in task.present)
     frames, state = _look_from_above(env, task, size_px)
     place, angle_rad = aim(frames[0], present)
@@ -110,6 +107,11 @@ def attempt(variety: str, seed: int, aim: Aim, size_px: int = 64) -> Attempt:
     turn = 0.0 if angle_rad is None else angle_rad - objects[index, 3]
     _try(env, task, index, np.array([*(place - objects[index, :2]), turn]))
     return Attempt(present, _held(env, task))
+
+
+def present_in(variety: str, seed: int) -> tuple[str, ...]:
+    """Return the names of the five objects in the episode of a seed, as an attempt there has them."""
+    return tuple(thing.name for thing in _started(variety, seed)[1].present)
 
 
 def masks(config: GraspsConfig, index: int) -> dict[str, np.ndarray]:
@@ -164,10 +166,14 @@ def _held(env: RobotEnv, task: Grasp) -> str | None:
 
 
 def _begin(config: GraspsConfig, index: int) -> tuple[RobotEnv, Grasp, np.random.Generator]:
-    env = _world(config.variety)
+    return *_started(config.variety, _seed(config, index)), np.random.default_rng([config.seed, index, 1])
+
+
+def _started(variety: str, seed: int) -> tuple[RobotEnv, Grasp]:
+    env = _world(variety)
     assert isinstance(env.task, Grasp)
-    env.reset(seed=_seed(config, index))
-    return env, env.task, np.random.default_rng([config.seed, index, 1])
+    env.reset(seed=seed)
+    return env, env.task
 
 
 def _seed(config: GraspsConfig, index: int) -> int:

@@ -52,6 +52,13 @@ class Objective(nn.Module, ABC):
         """Run once after the last step, to fill buffers that need the trained weights. Does nothing by default."""
 
 
+def channels_first(frames: np.ndarray) -> Tensor:
+    """Return frames as cameras have them, uint8 (..., H, W, 3), as (..., 3, H, W): the same memory where it may be
+    written to, else a copy, since torch warns of the other kind.
+    """
+    return torch.from_numpy(frames if frames.flags.writeable else frames.copy()).movedim(-1, -3)
+
+
 def to_float(frames: Tensor, device: torch.device | str) -> Tensor:
     """Move uint8 frames (..., 3, H, W) to the device and convert them there, once, to float32 in [0, 1].
 

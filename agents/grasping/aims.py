@@ -13,23 +13,25 @@ from envs.tray import CENTER_M
 from sslctrl.clips import BEFORE, OUTCOME
 from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
+from sslctrl.objective import channels_first
 from sslctrl.store import EpisodeStore
 
 
-def by_heat_map(embedding: Grasp2Vec, goal: Tensor) -> Aim:
-    """Aim at the highest point of the heat map of a goal, the embedding (D,) of an outcome or the sum of several."""
+def by_heat_map(embedding: Grasp2Vec, pictures: np.ndarray) -> Aim:
+    """Aim at the highest point of the heat map of outcomes, uint8 (N, H, W, 3): of several, of the embeddings' sum."""
+    goal = _goal(embedding, pictures)
 
     def aim(frame: np.ndarray, present: tuple[str, ...]) -> tuple[np.ndarray, None]:
-        size = len(frame)
-        heat = embedding.heat_maps(torch.from_numpy(frame.copy()).movedim(-1, 0)[None], goal[None])[0]
+        heat = embedding.heat_maps(channels_first(frame)[None], goal[None])[0]
         row, column = np.unravel_index(int(heat.argmax()), heat.shape)
-        return picture_to_bin((2 * np.array([column, row]) + 1) / size - 1), None
+        return picture_to_bin((2 * np.array([column, row]) + 1) / len(frame) - 1), None
 
     return aim
 
 
-def by_value(value: GraspValue, goal: Tensor) -> Aim:
-    """Aim where the value for a goal (D,) is highest."""
+def by_value(value: GraspValue, embedding: Embedding, pictures: np.ndarray) -> Aim:
+    """Aim where the value is highest for outcomes, uint8 (N, H, W, 3): of several, for the embeddings' sum."""
+    goal = _goal(embedding, pictures)
 
     def aim(frame: np.ndarray, present: tuple[str, ...]) -> tuple[np.ndarray, float]:
         place, angle_rad = value.best(frame, goal)
@@ -50,6 +52,10 @@ def recorded(store: EpisodeStore, embedding: Embedding) -> Recorded:
         torch.tensor([bool(episode.meta["success"]) for episode in episodes]),
         torch.tensor([number[name] for name in names]),
     )
-    scene = torch.from_numpy(frames[:, BEFORE]).movedim(-1, -3)
+    scene = channels_first(frames[:, BEFORE])
     place = torch.from_numpy(bin_to_picture(action[:, :2] + CENTER_M)).float()
     return Recorded(scene, place, torch.from_numpy(action[:, 2]).float(), grasps)
+
+
+def _goal(embedding: Embedding, pictures: np.ndarray) -> Tensor:
+    return torch.from_numpy(embedding.embed_hwc(pictures)).sum(0)

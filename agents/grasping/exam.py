@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 
 import numpy as np
 
-from envs.grasps import Aim, attempt
-from envs.tray import CENTER_M
+from envs.grasps import Aim, attempt, present_in
 from sslctrl.clips import OUTCOME
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
@@ -42,7 +40,7 @@ def share_grasped(
     """
     right = []
     for seed in range(FIRST_START, FIRST_START + starts):
-        present = _present(variety, seed)
+        present = present_in(variety, seed)
         wanted = rng.choice(present, 1) if shuffled else present[:asked]
         if set(wanted) <= set(pictures):
             goals = np.stack([pictures[name][rng.integers(len(pictures[name]))] for name in wanted])
@@ -52,8 +50,3 @@ def share_grasped(
             f"no start has an object among {', '.join(sorted(pictures))}; give more pictures, or more starts"
         )
     return float(np.mean(right))
-
-
-@lru_cache(maxsize=1000)
-def _present(variety: str, seed: int) -> tuple[str, ...]:
-    return attempt(variety, seed, lambda frame, present: (np.array(CENTER_M), None)).present

@@ -42,9 +42,12 @@ def label(grasps: Grasps, labelling: Labelling, rng: torch.Generator) -> Labels:
     """
     parts = [_posthoc(grasps, rng)]
     others: dict[Labelling, tuple[int, Callable[[Grasps, Tensor], Tensor]]] = {
-        "oracle": (1, _same_object), "pl_es": (1, _similarity), "pl_aux_es": (2, _similarity)
-    }  # fmt: skip
-    count, reward = others.get(labelling, (0, _similarity))
+        "oracle": (1, _same_object),
+        "pl": (0, _similarity),
+        "pl_es": (1, _similarity),
+        "pl_aux_es": (2, _similarity),
+    }
+    count, reward = others[labelling]
     for _ in range(count):
         goal = _any_goal(grasps, rng)
         parts.append(Labels(torch.arange(len(goal)), goal, grasps.success.float() * reward(grasps, goal)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
+from sslctrl.objective import channels_first
 
 TILE_PX = 192
 
@@ -15,9 +15,7 @@ def heat_picture(embedding: Grasp2Vec, goals: np.ndarray, scenes: np.ndarray) ->
     """Return a picture, uint8 (2 * 192, N * 192, 3), of N outcomes and below them the scenes, uint8 (N, H, W, 3) both:
     red where the outcome's heat is above the median, and a circle where it is highest.
     """
-    heat = embedding.heat_maps(
-        torch.from_numpy(scenes.copy()).movedim(-1, 1), torch.from_numpy(embedding.embed_hwc(goals))
-    ).numpy()
+    heat = embedding.heat_maps(channels_first(scenes), embedding.embed(channels_first(goals))).cpu().numpy()
     columns = [np.concatenate([_large(goal), _found(*pair)]) for goal, *pair in zip(goals, scenes, heat, strict=True)]
     return np.concatenate(columns, axis=1)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.grasping.labels import Grasps, Labelling, label
-from sslctrl.objective import to_float
+from sslctrl.objective import channels_first, to_float
 from sslctrl.rng import numpy_rng, torch_rng
 from vision.backbones.conv import Conv
 
@@ -61,7 +61,7 @@ class GraspValue(nn.Module):
         angles = torch.arange(ANGLES) / ANGLES * math.pi - math.pi / 2
         x, y, angle = (column.flatten() for column in torch.meshgrid(centers, centers, angles, indexing="xy"))
         place = torch.stack([x, y], dim=1)
-        maps = self.scene(to_float(torch.from_numpy(scene.copy()).movedim(-1, 0)[None], "cpu"))
+        maps = self.scene(to_float(channels_first(scene)[None], "cpu"))
         index = int(self(maps, goal[None], place[None], angle[None])[0].argmax())
         return place[index].numpy(), float(angle[index])
 

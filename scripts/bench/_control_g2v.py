@@ -13,13 +13,12 @@ import cv2
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
-from torch import Tensor
 
 from agents.grasping.aims import by_heat_map, by_value, recorded
 from agents.grasping.exam import outcomes, share_grasped
 from agents.grasping.labels import Labelling
-from agents.grasping.value import GraspValue, learn
-from envs.grasps import Aim, collect_grasps, masks
+from agents.grasping.value import learn
+from envs.grasps import collect_grasps, masks
 from envs.grasps_config import GraspsConfig
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
@@ -27,11 +26,10 @@ from scripts.bench._intervals import Figure
 from sslctrl.clips import AFTER, BEFORE, OUTCOME
 from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
-from sslctrl.fit import fit
-from sslctrl.fit_config import FitConfig
 from sslctrl.metrics.retrieval import localised, retrieval_top1
+from sslctrl.objective import channels_first
 from sslctrl.store import EpisodeStore
-from vision.build import ObjectiveSpec, build_objective, load_embedding
+from vision.build import load_embedding
 
 VARIETY = {"seen": "train", "unseen": "heldout"}
 _SEES_33_PX = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
@@ -85,7 +83,7 @@ def train_and_measure(run: Path, name: str, seed: int, grasps: dict[str, GraspsC
         shown = _Shown(grasps[which])
         values |= {f"{key}_{which}": value for key, value in _measured(embedding, shown, rng).items()}
         exam = partial(
-            share_grasped, partial(_by_heat_map, embedding), outcomes(shown.store), VARIETY[which], _starts(fast), rng
+            share_grasped, partial(by_heat_map, embedding), outcomes(shown.store), VARIETY[which], _starts(fast), rng
         )
         values |= {
             f"grasp_{which}": exam(),
@@ -103,7 +101,7 @@ def learn_and_grasp(run: Path, name: str, seed: int, grasps: dict[str, GraspsCon
     value = learn(
         recorded(EpisodeStore(grasps["train"].out), embedding), labelling, VALUE_STEPS // (8 if fast else 1), seed
     )
-    rng, aim = np.random.default_rng([seed, 5]), partial(_by_value, value, embedding)
+    rng, aim = np.random.default_rng([seed, 5]), partial(by_value, value, embedding)
     return {
         f"policy_{name}_{which}": share_grasped(
             aim, outcomes(EpisodeStore(grasps[which].out)), VARIETY[which], _starts(fast), rng
@@ -123,7 +121,7 @@ class _Shown:
         self.config, self.store = config, EpisodeStore(config.out)
         episodes = [self.store.read(id) for id in self.store.ids]
         self.hwc = np.stack([episode.frames[0] for episode in episodes])
-        self.frames = torch.from_numpy(self.hwc).movedim(-1, -3)
+        self.frames = channels_first(self.hwc)
         self.success = np.array([bool(episode.meta["success"]) for episode in episodes])
         self.name = np.array([str(episode.meta["grasped"]) for episode in episodes])
 
@@ -175,18 +173,6 @@ def _histogram(frames: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(row, minlength=33)[:32] for row in hue]).astype(float)
 
 
-def _by_heat_map(embedding: Grasp2Vec, pictures: np.ndarray) -> Aim:
-    return by_heat_map(embedding, _embedded(embedding, pictures).sum(0))
-
-
-def _by_value(value: GraspValue, embedding: Embedding, pictures: np.ndarray) -> Aim:
-    return by_value(value, _embedded(embedding, pictures)[0])
-
-
-def _embedded(embedding: Embedding, pictures: np.ndarray) -> Tensor:
-    return torch.from_numpy(embedding.embed_hwc(pictures))
-
-
 def _grasps(root: Path, name: str, config: ControlConfig) -> GraspsConfig:
     """Return the recordings: one to learn from, for all seeds, and one of grasps of seen and of unseen objects."""
     count, seed = {"train": (10_000, 0), "seen": (800, 10_000), "unseen": (800, 20_000)}[name]
@@ -196,10 +182,7 @@ def _grasps(root: Path, name: str, config: ControlConfig) -> GraspsConfig:
 
 def _trained(run: Path, name: str, seed: int, store: Path, fast: bool) -> Embedding:
     """Train what is not trained, and return it."""
-    variant = VARIANTS[name]
-    spec = ObjectiveSpec(variant.name, variant.options, backbone_options=variant.backbone_options, seed=seed)
-    settings = FitConfig(variant.steps // (8 if fast else 1), lr=2e-3, seed=seed, device="auto")
-    embedding = load_embedding(fit(build_objective(spec), EpisodeStore(store), run, settings))
+    embedding = load_embedding(VARIANTS[name].train(run, store, seed, 8 if fast else 1))
     assert isinstance(embedding, Embedding)
     return embedding.eval()
 

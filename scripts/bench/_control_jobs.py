@@ -15,7 +15,12 @@ import numpy as np
 
 from scripts.bench._figures import commit
 from scripts.bench._intervals import Figure, Statistic, from_seeds
+from sslctrl.fit import fit
+from sslctrl.fit_config import FitConfig
+from sslctrl.objective import Objective
 from sslctrl.run import write_atomically
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective
 
 Measured = dict[str, float]
 KEPT = "measured.json"
@@ -29,6 +34,16 @@ class Variant:
     options: dict[str, Any] = field(default_factory=dict)
     steps: int = 3000
     backbone_options: dict[str, Any] = field(default_factory=dict)
+    lr: float = 2e-3
+
+    def build(self, seed: int) -> Objective:
+        """Return it untrained."""
+        return build_objective(ObjectiveSpec(self.name, self.options, "conv", self.backbone_options, seed=seed))
+
+    def train(self, run: Path, store: Path, seed: int, shorter: int = 1) -> Path:
+        """Train it, where that is not done yet, for `steps` over `shorter`, and return its checkpoint."""
+        settings = FitConfig(self.steps // shorter, lr=self.lr, seed=seed, device="auto")
+        return fit(self.build(seed), EpisodeStore(store), run, settings)
 
     def folder(self, name: str) -> str:
         """Return the name of its runs' folder: another for other options, so that no kept run stands in for them."""

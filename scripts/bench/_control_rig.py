@@ -21,17 +21,15 @@ from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
 from scripts.bench._intervals import Figure, iqm
 from sslctrl.embeddings.base import Embedding
-from sslctrl.fit import fit
-from sslctrl.fit_config import FitConfig
 from sslctrl.metrics.probe import probe_r2
 from sslctrl.store import EpisodeStore
-from vision.build import ObjectiveSpec, build_objective, load_embedding
+from vision.build import load_embedding
 
 CAMERA, HAND, PUCK = "front", [0, 1], [4, 5]
 VARIANTS = {
-    "vae": Variant("vae", {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0}, 3000),
-    "plain": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 0.3}, 1500),
-    "autoencoder": Variant("autoencoder", {"camera": CAMERA, "dim": 6}, 1500),
+    "vae": Variant("vae", {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0}, 3000, lr=3e-3),
+    "plain": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 0.3}, 1500, lr=3e-3),
+    "autoencoder": Variant("autoencoder", {"camera": CAMERA, "dim": 6}, 1500, lr=3e-3),
 }
 """The decoder of `vae` is told where the hand is: distances in its latents are the puck's. The others hold both."""
 _IMAGINED: dict[str, Any] = {"goal_from": "imagined"}
@@ -80,10 +78,7 @@ def record(folder: Path, seed: int, config: ControlConfig) -> None:
 
 def trained(run: Path, seed: int, name: str, video: Path, fast: bool) -> Path:
     """Train an embedding, where it is not trained yet, and return its checkpoint."""
-    variant = VARIANTS[name]
-    settings = FitConfig(variant.steps // (FEW if fast else 1), lr=3e-3, seed=seed, device="auto")
-    embedding = build_objective(ObjectiveSpec(variant.name, variant.options, seed=seed))
-    return fit(embedding, EpisodeStore(video / "train"), run, settings)
+    return VARIANTS[name].train(run, video / "train", seed, FEW if fast else 1)
 
 
 def train_and_measure(run: Path, seed: int, name: str, video: Path, fast: bool) -> Measured:

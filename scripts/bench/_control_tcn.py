@@ -21,14 +21,12 @@ from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
 from scripts.bench._intervals import Figure
 from sslctrl.embeddings.base import Embedding
-from sslctrl.fit import fit
-from sslctrl.fit_config import FitConfig
 from sslctrl.history import History
 from sslctrl.metrics.alignment import alignment_of, kendall_tau, state_floor
 from sslctrl.metrics.attributes import attribute_error, neighbors_across
 from sslctrl.metrics.probe import probe_r2
 from sslctrl.store import EpisodeStore
-from vision.build import ObjectiveSpec, build_objective, load_embedding
+from vision.build import load_embedding
 from vision.measure import RESOLUTION_M
 
 SEEN, UNSEEN = ("front", "left", "right"), "corner"
@@ -88,10 +86,10 @@ def train_and_measure(run: Path, seed: int, name: str, fast: bool) -> Measured:
     """Train one variant in its folder and return what it is worth."""
     torch.set_num_threads(1)
     variant, video = VARIANTS[name], run.parent / "video"
-    embedding = build_objective(ObjectiveSpec(variant.name, variant.options, seed=seed))
     if variant.steps:
-        settings = FitConfig(variant.steps // (6 if fast else 1), lr=2e-3, seed=seed, device="auto")
-        embedding = load_embedding(fit(embedding, EpisodeStore(video / "train"), run, settings))
+        embedding = load_embedding(variant.train(run, video / "train", seed, 6 if fast else 1))
+    else:
+        embedding = variant.build(seed)
     assert isinstance(embedding, Embedding)
     return measured(embedding.eval(), video)
 

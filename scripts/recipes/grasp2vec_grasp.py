@@ -6,6 +6,7 @@ python scripts/recipes/grasp2vec_grasp.py
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -31,12 +32,11 @@ class Recipe:
 def grasp(recipe: Recipe) -> dict[str, float]:
     """Return how often the object that was asked for is grasped, by heat map, out of five; and draw heat maps."""
     import numpy as np
-    import torch
 
     from agents.grasping.aims import by_heat_map
     from agents.grasping.exam import outcomes, share_grasped
     from agents.grasping.picture import heat_picture
-    from envs.grasps import Aim, collect_grasps
+    from envs.grasps import collect_grasps
     from envs.grasps_config import GraspsConfig
     from sslctrl.clips import BEFORE, OUTCOME
     from sslctrl.embeddings.grasp2vec import Grasp2Vec
@@ -51,16 +51,13 @@ def grasp(recipe: Recipe) -> dict[str, float]:
     embedding = load_embedding(fit(build_objective(spec), grasps, recipe.run / "embedding", settings))
     assert isinstance(embedding, Grasp2Vec)
 
-    def aim(pictures: np.ndarray) -> Aim:
-        return by_heat_map(embedding, torch.from_numpy(embedding.embed_hwc(pictures))[0])
-
     kinds: dict[str, Literal["train", "heldout"]] = {"known objects": "train", "new objects": "heldout"}
     shares = {}
     for seed, (name, variety) in enumerate(kinds.items(), start=1):
         shown = collect_grasps(GraspsConfig(recipe.run / name.replace(" ", "-"), 400, variety, seed=seed))
         rng = np.random.default_rng(recipe.seed)
-        shares[name] = share_grasped(aim, outcomes(shown), variety, recipe.starts, rng)
-        grasped = [shown.read(id).frames[0] for id in shown.ids if shown.read(id).meta["success"]][:8]
+        shares[name] = share_grasped(partial(by_heat_map, embedding), outcomes(shown), variety, recipe.starts, rng)
+        grasped = [one.frames[0] for one in map(shown.read, shown.ids) if one.meta["success"]][:8]
         picture = heat_picture(embedding, *(np.stack([frames[at] for frames in grasped]) for at in (OUTCOME, BEFORE)))
         write_picture(recipe.run / f"{name.replace(' ', '-')}.png", picture)
     return shares

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sslctrl.clips import Clips
 from sslctrl.errors import InputError
 from sslctrl.history import History
-from sslctrl.objective import Objective, to_float
+from sslctrl.objective import Objective, channels_first, to_float
 
 
 class Embedding(Objective):
@@ -80,9 +80,7 @@ class Embedding(Objective):
                 f"frames are {frames.dtype} {frames.shape}; allowed are uint8 (N, H, W, 3); "
                 "pass them as they were rendered"
             )
-        if not frames.flags.writeable:  # a mapped store's; from_numpy warns of such memory
-            frames = frames.copy()
-        return self.embed(torch.from_numpy(frames).movedim(-1, -3), batch).cpu().numpy()
+        return self.embed(channels_first(frames), batch).cpu().numpy()
 
     def embed_video(self, frames: np.ndarray) -> np.ndarray:
         """Return the embedding of every step of one camera's video in a row: uint8 (T, H, W, 3) -> float32 (T, D)."""

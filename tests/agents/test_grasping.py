@@ -94,7 +94,8 @@ def test_the_heat_map_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     heat = torch.zeros(1, SIZE_PX, SIZE_PX)
     heat[0, 5, 20] = 1
     monkeypatch.setattr(embedding, "heat_maps", lambda frames, goals: heat)
-    place, angle_rad = by_heat_map(embedding, torch.ones(3))(np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8), ())
+    black = np.zeros((1, SIZE_PX, SIZE_PX, 3), np.uint8)
+    place, angle_rad = by_heat_map(embedding, black)(black[0], ())
     np.testing.assert_allclose(bin_to_picture(place), [2 * 20.5 / SIZE_PX - 1, 2 * 5.5 / SIZE_PX - 1])
     assert angle_rad is None
 
@@ -116,7 +117,7 @@ def test_a_share_is_of_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> No
     """Whoever grasps the second of five is right where two were asked for, and by chance where any was shown."""
     names = tuple("abcde")
     monkeypatch.setattr(exam, "attempt", lambda variety, seed, aim: Attempt(names, aim(np.zeros(0), names)))
-    monkeypatch.setattr(exam, "_present", lambda variety, seed: names)
+    monkeypatch.setattr(exam, "present_in", lambda variety, seed: names)
     pictures = {name: np.full((1, 2, 2, 3), index, np.uint8) for index, name in enumerate(names)}
     shown: list[list[int]] = []
 
