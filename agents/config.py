@@ -42,7 +42,8 @@ class TrainAgentConfig:
     embedding: Path | None = None
     """Checkpoint folder of a trained embedding."""
     reward_from: RewardFrom = "embedding"
-    """embedding; random: the same net, untrained; pixels: raw frames; state: minus the true distance, metres."""
+    """embedding; random: the same net, untrained; pixels: raw frames, with her averaged to 16 x 16, as every transition
+    keeps its goal; state: minus the true distance, metres."""
     observe: Literal["embedding", "state"] = "embedding"
     """What the policy sees: embedding, proprioception and time; or the true state and time (an oracle)."""
     reward: str = "latent_distance"
@@ -121,11 +122,6 @@ class TrainAgentConfig:
         varied = self.goal_from in ("imagined", "shown")
         if varied and self.demonstration is not None:
             raise InputError(f"a demonstration is given, and goal_from={self.goal_from} has no use for it; drop one")
-        if self.reward_from == "pixels" and self.demonstration is None:
-            raise InputError(
-                "reward_from=pixels needs a demonstration, and none is given (whole frames are too large for goals that"
-                " vary); name a store that holds one"
-            )
         if self.reward_from != "state" and self.demonstration is None and not varied:
             raise InputError(
                 f"reward_from={self.reward_from} needs a demonstration, and none is given; name a store that holds "
@@ -145,10 +141,10 @@ class TrainAgentConfig:
                 "no demonstration is given, so that goals vary, and only her=True policies see the goal; "
                 "give a demonstration or her=True"
             )
-        if self.her and (self.algorithm not in OFF_POLICY or self.reward_from == "pixels" or self.goal_from == "steps"):
+        if self.her and (self.algorithm not in OFF_POLICY or self.goal_from == "steps"):
             raise InputError(
-                f"her with algorithm={self.algorithm}, reward_from={self.reward_from}, goal_from={self.goal_from}; "
-                f"allowed are {', '.join(OFF_POLICY)}, any reward but pixels, and any goal_from but steps; change one"
+                f"her with algorithm={self.algorithm}, goal_from={self.goal_from}; "
+                f"allowed are {', '.join(OFF_POLICY)}, and any goal_from but steps; change one"
             )
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from sslctrl import checkpoint
 from sslctrl.embeddings.base import Embedding
@@ -44,16 +45,21 @@ class EmbeddingEncoder:
 
 
 class PixelEncoder:
-    """The raw frame, flattened, in [0, 1]: the baseline without learning."""
+    """The raw frame, flattened, in [0, 1]: the baseline without learning. `side`: its mean over side x side areas."""
 
-    def __init__(self, size_px: int) -> None:
-        self.size_px, self.dim, self.history = size_px, size_px * size_px * 3, History()
+    def __init__(self, size_px: int, side: int = 0) -> None:
+        self.size_px, self.side, self.history = size_px, side or size_px, History()
+        self.dim = self.side * self.side * 3
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Return float32 (N, H * W * 3) of uint8 (N, H, W, 3)."""
+        """Return float32 (N, side * side * 3) of uint8 (N, H, W, 3)."""
         if frames.shape[1:] != (self.size_px, self.size_px, 3):
             raise InputError(f"frames are {frames.shape[1:]}; allowed is {self.size_px} px square; record them so")
-        return frames.reshape(len(frames), -1).astype(np.float32) / 255
+        values = frames.astype(np.float32) / 255
+        if self.side != self.size_px:
+            areas = functional.adaptive_avg_pool2d(torch.from_numpy(values).movedim(-1, 1), self.side)
+            values = areas.movedim(1, -1).numpy()
+        return values.reshape(len(frames), -1)
 
 
 def untrained(path: Path, seed: int, allow: Collection[str] = ()) -> Embedding:

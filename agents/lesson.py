@@ -22,6 +22,8 @@ from sslctrl.rewards import REWARDS
 from sslctrl.views import view_of
 from vision.build import load_embedding
 
+POOLED = 16  # side of the pictures that goals of raw pixels are kept as, with every transition
+
 
 class Lesson(NamedTuple):
     """What stands between the worlds and the learner."""
@@ -94,7 +96,7 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
     if config.reward_from == "random" and embedding is not None:
         judged["random"] = EmbeddingEncoder(untrained(embedding, config.seed, allow), config.device)
     if config.reward_from == "pixels":
-        judged["pixels"] = PixelEncoder(observer.size_px if observer else size_px)
+        judged["pixels"] = PixelEncoder(observer.size_px if observer else size_px, POOLED if config.her else 0)
     columns = position_columns(task_of(config.env_id).state_names) if config.goal_from == "shown" else []
     return Senses(observer, judged[config.reward_from], tuple(columns))
 

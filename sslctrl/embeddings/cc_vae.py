@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sslctrl.body import Body
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.base import Embedding
@@ -23,9 +24,9 @@ class CcVae(Embedding):
     """What changes within an episode, z, apart from what does not, the context c = e0(s0) of its first frame.
 
     Loss = mean over the batch of -log p(s_t|z, c) - log p(s0|c) + beta KL(q(z|s_t, c) || N(0, I)), beta in the
-    convention of `Vae`, and `smooth` as there. The colour and shape of an episode's object cost z nothing: c has them,
-    and KL does not count c. A moment is the episode's first frame and the present one; the embedding is mu. e and e0
-    share no weights.
+    convention of `Vae`, `smooth` and `body` as there. The colour and shape of an episode's object cost z nothing: c has
+    them, and KL does not count c. A moment is the episode's first frame and the present one; the embedding is mu. e and
+    e0 share no weights.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class CcVae(Embedding):
         batch: int = 64,
         camera: str = "",
         size_px: int = 64,
+        body: tuple[int, ...] = (),
         smooth: float = 0.0,
     ) -> None:
         super().__init__(backbone, dim, size_px, History(first=True))
@@ -51,7 +53,8 @@ class CcVae(Embedding):
         self.context_head = FlatHead(shape, context_dim)
         self.features = FlatHead(shape, 128)
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(128 + context_dim, 128), nn.ReLU(), nn.Linear(128, 2 * dim))
-        self.decoder = Decoder(dim + context_dim, size_px, width)
+        self.decoder = Decoder(dim + context_dim + len(body), size_px, width)
+        self.body = Body(body)
         self.context_decoder = Decoder(context_dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
         self.goals = GoalPrior(dim)
@@ -80,7 +83,8 @@ class CcVae(Embedding):
         context = self.context(first)
         mu, log_variance = self.posterior(images, context)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
-        decoded = self.decoder(torch.cat([mu + noise * torch.exp(0.5 * log_variance), context], dim=1))
+        z = mu + noise * torch.exp(0.5 * log_variance)
+        decoded = self.decoder(self.body.beside(torch.cat([z, context], dim=1), clips))
         reconstruction = self.likelihood(decoded, images)
         context_reconstruction = self.likelihood(self.context_decoder(context), first)
         kl = gaussian_kl(mu, log_variance).mean()
@@ -113,9 +117,9 @@ class CcVae(Embedding):
     @torch.no_grad()
     def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:
         """Return what embeddings (N, D) look like in episodes that begin with uint8 frames (N, 3, H, W): uint8, the
-        same shape. Raises InputError without these.
+        same shape. Raises InputError without these. With `body`, that is at its mean.
         """
         if first is None:
             raise InputError("no first frames are given; an embedding looks otherwise in each episode; give them")
         context = self.in_eval(self.context, first)
-        return self.decoder.to_frames(torch.cat([z.to(self.device), context], dim=1))
+        return self.decoder.to_frames(self.body.at_mean(torch.cat([z.to(self.device), context], dim=1)))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from sslctrl.body import coordinates
+from sslctrl.body import Body
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.base import Embedding
@@ -26,11 +25,8 @@ class Vae(Embedding):
     with p(s|z) = N(s; decoder(z), I), pixels in [0, 1], constants dropped: -log p(s|z) = 1/2 the squared error SUMMED
     over the pixels and colours; KL summed over the D latents. RIG's published code divides its beta of 10 to 20 by its
     batch of 128, so that it is 0.08 to 0.16 here. Taken literally, 10 collapses the posterior. With `smooth` the error
-    counts blurred, too (`Likelihood`), and beta is to be larger: 2 at smooth 100.
-
-    A robot knows where its own body is. With `body`, columns of the proprioception, the decoder is told (a conditional
-    VAE: Sohn et al. 2015), so that z need not hold the hand, and KL sees to it that it does not: distances in z are
-    then those of the things that the hand moves.
+    counts blurred, too (`Likelihood`), and beta is to be larger: 2 at smooth 100. `body`: columns of the proprioception
+    that the decoder is told, so that z need not hold the hand (`Body`).
     """
 
     def __init__(
@@ -51,9 +47,9 @@ class Vae(Embedding):
         self.head = FlatHead(map_shape(backbone, size_px), 2 * dim)
         self.decoder = Decoder(dim + len(body), size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
-        self.standardize = nn.BatchNorm1d(len(body), affine=False)
+        self.body = Body(body)
         self.goals = GoalPrior(dim)
-        self.beta, self.batch, self.camera, self.body = beta, batch, camera, body
+        self.beta, self.batch, self.camera = beta, batch, camera
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick independent frames of all episodes, from `camera` or, where it is empty, from any."""
@@ -65,11 +61,7 @@ class Vae(Embedding):
         mu, log_variance = self.posterior(images)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
         z = mu + noise * torch.exp(0.5 * log_variance)
-        if self.body:
-            views = clips.frames.shape[1]
-            known = coordinates(clips, self.body).expand(-1, views, -1, -1).flatten(0, 2).to(self.device)
-            z = torch.cat([z, self.standardize(known)], dim=1)
-        decoded = self.decoder(z)
+        decoded = self.decoder(self.body.beside(z, clips))
         reconstruction = self.likelihood(decoded, images)
         kl = gaussian_kl(mu, log_variance).mean()
         metrics = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
@@ -93,7 +85,7 @@ class Vae(Embedding):
 
         With `body`, that is at its mean.
         """
-        return self.decoder.to_frames(functional.pad(z, (0, len(self.body))))
+        return self.decoder.to_frames(self.body.at_mean(z))
 
 
 def gaussian_kl(mu: Tensor, log_variance: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from agents_toys import Sum, counters
 from stable_baselines3 import HerReplayBuffer
 
+from agents.encoders import PixelEncoder
 from agents.goals import Desired, Goals, Imagined, Shown, Targets
 from agents.judge import Judge, TrueDistance
 from agents.relabel import RelabellingBuffer
@@ -197,3 +198,12 @@ def test_relabelling_keeps_its_shares_and_rewards_follow(prior: float, future: f
         assert kept.all()
     reached_z = batch.next_observations["achieved_goal"].numpy()
     assert np.allclose(batch.rewards.numpy()[:, 0], -np.linalg.norm(reached_z - desired, axis=1) / 2, atol=1e-5)
+
+
+def test_averaged_pixels_are_means_of_areas_and_whole_ones_are_the_frame() -> None:
+    frames = np.random.default_rng(0).integers(256, size=(2, 32, 32, 3), dtype=np.uint8)
+    areas = frames.reshape(2, 16, 2, 16, 2, 3).mean((2, 4)) / 255
+    pooled, whole = PixelEncoder(32, 16), PixelEncoder(32)
+    np.testing.assert_allclose(pooled(frames), areas.reshape(2, -1), atol=1e-6)
+    np.testing.assert_allclose(whole(frames), frames.reshape(2, -1) / 255, atol=1e-6)
+    assert (pooled.dim, whole.dim) == (768, 3072)
