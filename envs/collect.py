@@ -105,13 +105,15 @@ def _id(index: int) -> str:
 
 
 def _environment(config: CollectConfig) -> tuple[RobotEnv, int]:
-    return _cached_environment(config.env_id, config.variety, config.randomize, config.cameras)
+    return _cached_environment(config.env_id, config.variety, config.randomize, config.orbit_rad, config.cameras)
 
 
 @lru_cache(maxsize=1)
-def _cached_environment(env_id: str, variety: str, randomize: float, cameras: tuple[str, ...]) -> tuple[RobotEnv, int]:
+def _cached_environment(
+    env_id: str, variety: str, randomize: float, orbit_rad: float, cameras: tuple[str, ...]
+) -> tuple[RobotEnv, int]:
     """A worker keeps its world between episodes: a reset is bit-equal to a new one."""
-    env = gym.make(env_id, variety=variety, randomize=randomize, cameras=cameras)
+    env = gym.make(env_id, variety=variety, randomize=randomize, orbit_rad=orbit_rad, cameras=cameras)
     limit = env.spec.max_episode_steps if env.spec else None
     if not isinstance(env.unwrapped, RobotEnv) or limit is None:
         raise InputError(f"{env_id} is not one of this package's worlds; choose from {', '.join(_ids())}")

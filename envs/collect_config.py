@@ -29,6 +29,8 @@ class CollectConfig:
     """Side of the square frames."""
     randomize: float = 0.0
     """Strength of the randomisation of light, colours and cameras, 0 to 1."""
+    orbit_rad: float = 0.0
+    """How far, at most, each episode carries each camera round the workspace, either way, radians."""
     goal: tuple[float, ...] | None = None
     """One goal for all episodes, metres; by default each draws its own."""
     seed: int = 0

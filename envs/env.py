@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs.cameras import Camera, rig
-from envs.looks import default_look, jitter, random_look
+from envs.looks import default_look, jitter, orbit, random_look
 from envs.panda import Panda
 from envs.render import RENDERERS, Renderer
 from envs.sim import PANDA_GYM_TIMING, Sim, Timing
@@ -28,6 +28,8 @@ class RobotEnv(gym.Env):
 
     Observations: ``observation`` float64 (S,), the true state; ``achieved_goal`` and ``desired_goal`` (G,), metres.
     Rewards: ``sparse`` is 0 where the goal is reached and -1 elsewhere; ``dense`` is minus the distance in metres.
+    ``randomize``: strength, 0 to 1, of each episode's own light, colours and camera errors; ``orbit_rad``: how far, at
+    most, each episode carries each camera round the workspace, either way, as a hand-held one would be.
     Episodes end by truncation only. Same seed, same machine, same versions: the same states and the same frames.
     """
 
@@ -39,6 +41,7 @@ class RobotEnv(gym.Env):
         variety: Variety = "fixed",
         reward: Literal["sparse", "dense"] = "sparse",
         randomize: float = 0.0,
+        orbit_rad: float = 0.0,
         timing: Literal["default", "panda_gym"] = "default",
         renderer: Literal["raster", "tiny"] = "raster",
         cameras: Sequence[str] = ("front", "left", "right", "top"),
@@ -50,11 +53,13 @@ class RobotEnv(gym.Env):
         _check_choice("renderer", renderer, RENDERERS)
         if not 0 <= randomize <= 1:
             raise InputError(f"randomize {randomize} given; it is a strength from 0 (none) to 1 (most)")
+        if not 0 <= orbit_rad <= np.pi:
+            raise InputError(f"orbit_rad {orbit_rad} given; it is an angle from 0 to pi, either way")
         self.metadata = self.metadata | {"render_fps": round(1 / TIMINGS[timing].control_dt_s)}
         self.render_mode = render_mode
         self.task = TASKS.get(task)(variety)
         self.sparse = reward == "sparse"
-        self.randomize = randomize
+        self.randomize, self.orbit_rad = randomize, orbit_rad
         self.sim = Sim(TIMINGS[timing])
         self.robot = Panda(self.sim, self.task.tool)
         self.task.build(self.sim)
@@ -184,6 +189,11 @@ class RobotEnv(gym.Env):
         if self.randomize > 0:
             self._look = random_look(self.np_random, self.sim.parts, self.randomize)
             self._views = tuple(jitter(camera, self.np_random, self.randomize) for camera in self._rig)
+        if self.orbit_rad > 0:
+            angles = self.np_random.uniform(-self.orbit_rad, self.orbit_rad, len(self._views))
+            self._views = tuple(
+                orbit(camera, CENTER_M, float(angle)) for camera, angle in zip(self._views, angles, strict=True)
+            )
         self._look = self._look.with_colors(colors)
 
     def _observation(self) -> dict[str, np.ndarray]:

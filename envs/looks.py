@@ -64,6 +64,15 @@ def jitter(camera: Camera, rng: np.random.Generator, scale: float) -> Camera:
     return camera._replace(eye_m=_triple(eye), target_m=_triple(target), fov_rad=min(fov_rad, 3.0))
 
 
+def orbit(camera: Camera, center_m: Sequence[float], angle_rad: float) -> Camera:
+    """The camera carried round the vertical through ``center_m`` (2 or more numbers), its view turned with it."""
+    about = np.array([center_m[0], center_m[1], 0.0])
+    cosine, sine = np.cos(angle_rad), np.sin(angle_rad)
+    turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    eye, target = (_triple(turn @ (np.asarray(v) - about) + about) for v in (camera.eye_m, camera.target_m))
+    return camera._replace(eye_m=eye, target_m=target, up=_triple(turn @ np.asarray(camera.up)))
+
+
 def _check(strength: float) -> None:
     if not 0 <= strength <= 1:
         raise InputError(f"strength {strength} given; randomisation takes a number from 0 (none) to 1 (most)")

@@ -1,41 +1,16 @@
-"""What a robot knows of its own body, told to a decoder or taken out of an embedding."""
+"""What the robot's own body does not explain of an embedding."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from sslctrl.clips import Clips
 from sslctrl.errors import InputError
 
 DEGREE = 3
-
-
-class Body(nn.BatchNorm1d):
-    """Columns of the proprioception, standardised, beside what a decoder reads: a conditional VAE (Sohn et al. 2015).
-
-    A robot knows where its own body is. What is told need not be in z, and KL sees to it that it is not: distances in z
-    are then those of the things that the hand moves. Without columns nothing is told.
-    """
-
-    def __init__(self, columns: Sequence[int]) -> None:
-        super().__init__(len(columns), affine=False)
-        self.columns = tuple(columns)
-
-    def beside(self, z: Tensor, clips: Clips) -> Tensor:
-        """Return embeddings (N, D) of all frames of the clips, N = B V T, with the body's K columns: (N, D + K)."""
-        if not self.columns:
-            return z
-        views = clips.frames.shape[1]
-        known = coordinates(clips, self.columns).expand(-1, views, -1, -1).flatten(0, 2)
-        return torch.cat([z, self(known.to(z.device))], dim=1)
-
-    def at_mean(self, z: Tensor) -> Tensor:
-        """Return embeddings (N, D) with a body where it is on average: (N, D + K)."""
-        return functional.pad(z, (0, len(self.columns)))
 
 
 def unexplained(z: Tensor, body: Tensor) -> Tensor:

@@ -14,13 +14,13 @@ _BLUR, _COARSE = 3 / 16, 4
 
 class Decoder(nn.Module):
     """Two FCs to an 8 x 8 map, transposed convolutions that double it, and a picture that is the same for all, added:
-    (N, D) -> (N, 3, size_px, size_px), means of pixels.
+    (N, D) -> (N, channels, size_px, size_px), means of pixels.
 
     Of the same budget the picture halves the error, and the second FC halves it again: one alone cannot turn where a
     thing is into a map of it. Raises InputError unless size_px is 8 times a power of two.
     """
 
-    def __init__(self, dim: int, size_px: int, width: int) -> None:
+    def __init__(self, dim: int, size_px: int, width: int, channels: int = 3) -> None:
         super().__init__()
         doublings = (size_px // _SMALLEST).bit_length() - 1
         if doublings < 1 or size_px != _SMALLEST << doublings:
@@ -32,13 +32,13 @@ class Decoder(nn.Module):
             nn.Linear(_HIDDEN, widths[0] * _SMALLEST**2),
             nn.Unflatten(1, (widths[0], _SMALLEST, _SMALLEST)),
         ]
-        for before, after in zip(widths, [*widths[1:], 3], strict=True):
+        for before, after in zip(widths, [*widths[1:], channels], strict=True):
             layers += [nn.ReLU(), nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)]
         self.layers = nn.Sequential(*layers)
-        self.background = nn.Parameter(torch.full((3, size_px, size_px), 0.5))
+        self.background = nn.Parameter(torch.full((channels, size_px, size_px), 0.5))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return images (N, 3, size_px, size_px), about in [0, 1] but not clamped, of embeddings (N, D)."""
+        """Return images (N, channels, size_px, size_px), about in [0, 1] but not clamped, of embeddings (N, D)."""
         return self.layers(z) + self.background
 
     @torch.no_grad()

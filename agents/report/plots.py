@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from agents.report.blocks import Plot
 from agents.report.folder import Figure
+from agents.report.imagined import Distances
 from agents.report.latent import STILL_M, Alignment, Progress
 from agents.report.svg import INK, MUTED, OTHER, OURS, SURFACE, THIRD, canvas, svg
 
@@ -96,6 +97,31 @@ def reward_against_distance(episodes: Mapping[str, Progress]) -> Plot:
     return Plot(
         drawing, 690, "learned reward against true distance", "One reward for one distance would be a falling line."
     )
+
+
+def picture(frames: np.ndarray, alt: str, caption: str, name: str) -> Plot:
+    """Show a picture, uint8 (H, W, 3), as it is."""
+    height_px, width_px = frames.shape[:2]
+    with canvas(width_px, height_px) as figure:
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.axis("off")
+        axes.imshow(frames, interpolation="none")
+        drawing = svg(figure, name)
+    return Plot(drawing, width_px, alt, caption)
+
+
+def latent_distance(found: Distances) -> Plot:
+    """Draw the embedding's distance of pairs of moments against the object's true one."""
+    with canvas(690, 300) as figure:
+        axes = figure.add_subplot()
+        axes.scatter(found.true_m * 100, found.latent, s=6, color=OURS, edgecolor="none", alpha=0.35)
+        axes.set(xlabel="true distance of the object (cm)", ylabel="distance in the embedding")
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        drawing = svg(figure, "latent-distance")
+    caption = f"{len(found.latent):,} random pairs of held-out moments; rank correlation {found.rank_correlation:.2f}."
+    return Plot(drawing, 690, "latent against true distance", caption)
 
 
 def curve(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from agents.encoders import EmbeddingEncoder
-from agents.report import latent, plots
+from agents.report import imagined, latent, plots
 from agents.report.blocks import Block, Film, Films, Plot, Plots, Source, Table, Text, Watched
 from agents.report.films import distance_to_goal, episode_film, film, rollout_film
 from agents.report.folder import Figure, RunFolder, as_figure, driver_of, number
@@ -100,6 +100,17 @@ def reward(folder: RunFolder) -> Iterator[Block]:
         found = compared[name] = latent.progress(encoder, episode, ours, goal, theirs)
         yield Watched(episode_film(episode, ours, name), (plots.reward_over_time(found, f"reward-{i}"),))
     yield plots.reward_against_distance(compared)
+
+
+def distances(folder: RunFolder) -> Iterator[Block]:
+    """What the embedding's distances are worth, and the goals that it imagines, where it does."""
+    store, embedding = folder.heldout(), folder.embedding
+    camera, _ = folder.camera_pair(store.cameras)
+    if imagined.imagines(embedding):
+        drawn = imagined.imagined_picture(embedding, store, camera)
+        caption = "Above: the first frames of held-out episodes. Below each: goals that the embedding imagines there."
+        yield plots.picture(drawn, "imagined goals", caption, "imagined")
+    yield plots.latent_distance(imagined.distances(embedding, store, camera))
 
 
 def learning(folder: RunFolder) -> Iterator[Block]:

@@ -27,6 +27,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[RunFolder], Iterator[Block]]], ...] =
     ("evaluation", "Evaluation on the true task", sections.evaluation),
     ("reward", "Learned reward against true progress", sections.reward),
     ("alignment", "The same moment in two views", sections.alignment),
+    ("distances", "Distances in the embedding", sections.distances),
     ("learning", "How the policy learned", sections.learning),
     ("training", "How the embedding learned", sections.training),
     ("details", "The run", sections.figures),

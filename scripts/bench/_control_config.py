@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from sslctrl.errors import InputError
 
-Part = Literal["tcn", "g2v", "rig"]
-PARTS: tuple[Part, ...] = ("tcn", "g2v", "rig")
+Part = Literal["tcn", "g2v", "rig", "ccrig"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from scripts.bench import _control_g2v, _control_rig, _control_tcn
+from scripts.bench import _control_ccrig, _control_g2v, _control_rig, _control_tcn
 from scripts.bench._control_config import ControlConfig, Part
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
@@ -13,6 +13,7 @@ MEASURES: dict[Part, Callable[[ControlConfig], Iterator[tuple[dict[str, Figure],
     "tcn": _control_tcn.figures,
     "g2v": _control_g2v.figures,
     "rig": _control_rig.figures,
+    "ccrig": _control_ccrig.figures,
 }
 
 

@@ -13,6 +13,7 @@ from scripts.bench._control_config import ControlConfig
 if TYPE_CHECKING:
     from scripts.bench._intervals import Figure
 
+INTERVAL = "interval >="
 GOALS: dict[str, tuple[str, float, float]] = {
     "tcn.mv.alignment": ("<=", 0.05, 0.015),
     "tcn.sv.alignment": ("<=", 0.20, 0.12),
@@ -34,9 +35,15 @@ GOALS: dict[str, tuple[str, float, float]] = {
     "g2v.policy_es_over_oracle": (">=", 0.9, 1.0),
     "rig.vae_r2": (">=", 0.9, 0.98),
     "rig.latent_spearman": (">=", 0.7, 0.85),
+    "rig.reach_final_m": ("<=", 0.02, 0.01),
     "rig.oracle_over_do_nothing": ("<=", 0.35, 0.2),
     "rig.push_over_do_nothing": ("<=", 0.6, 0.3),
     "rig.push_over_oracle": ("<=", 1.8, 1.25),
+    "rig.pixel_over_rig": (">=", 2.0, 2.0),
+    "rig.mix_beats_none": (INTERVAL, 0.0, 0.0),
+    "ccrig.unseen_over_rig": ("<=", 0.75, 0.5),
+    "ccrig.unseen_over_seen": ("<=", 1.2, 1.1),
+    "ccrig.goal_colour_match": (">=", 0.85, 0.97),
 }
 """What each should reach, and what would be better still; what falls short is written down all the same."""
 
@@ -47,14 +54,15 @@ def summary(figures: dict[str, Figure]) -> str:
     for name, figure in sorted(figures.items()):
         line = f"{name:44s}{figure.value:10.4g} {figure.unit:17s}({figure.low:.4g} to {figure.high:.4g})"
         if name in GOALS:
-            line += f"   {verdict(figure.value, *GOALS[name])}"
+            value = figure.low if GOALS[name][0] == INTERVAL else figure.value
+            line += f"   {verdict(value, *GOALS[name])}"
         lines.append(line)
     return "\n".join(lines)
 
 
 def verdict(value: float, sense: str, accepted: float, better: float) -> str:
     """Say which of the two marks a value reaches."""
-    sign = 1 if sense == ">=" else -1
+    sign = -1 if sense == "<=" else 1
     if sign * value >= sign * better:
         return f"{sense} {better:g}: better than asked"
     return f"{sense} {accepted:g}: {'reached' if sign * value >= sign * accepted else 'MISSED'}"

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sslctrl.body import Body
+from sslctrl.body_layer import BodyLayer
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.base import Embedding
@@ -53,8 +53,8 @@ class CcVae(Embedding):
         self.context_head = FlatHead(shape, context_dim)
         self.features = FlatHead(shape, 128)
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(128 + context_dim, 128), nn.ReLU(), nn.Linear(128, 2 * dim))
-        self.decoder = Decoder(dim + context_dim + len(body), size_px, width)
-        self.body = Body(body)
+        self.decoder = Decoder(dim + context_dim, size_px, width)
+        self.body = BodyLayer(body, size_px, width // 2)
         self.context_decoder = Decoder(context_dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
         self.goals = GoalPrior(dim)
@@ -84,7 +84,7 @@ class CcVae(Embedding):
         mu, log_variance = self.posterior(images, context)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
         z = mu + noise * torch.exp(0.5 * log_variance)
-        decoded = self.decoder(self.body.beside(torch.cat([z, context], dim=1), clips))
+        decoded = self.body.over(self.decoder(torch.cat([z, context], dim=1)), clips)
         reconstruction = self.likelihood(decoded, images)
         context_reconstruction = self.likelihood(self.context_decoder(context), first)
         kl = gaussian_kl(mu, log_variance).mean()
@@ -117,9 +117,9 @@ class CcVae(Embedding):
     @torch.no_grad()
     def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:
         """Return what embeddings (N, D) look like in episodes that begin with uint8 frames (N, 3, H, W): uint8, the
-        same shape. Raises InputError without these. With `body`, that is at its mean.
+        same shape. Raises InputError without these. With `body`, the scene without it.
         """
         if first is None:
             raise InputError("no first frames are given; an embedding looks otherwise in each episode; give them")
         context = self.in_eval(self.context, first)
-        return self.decoder.to_frames(self.body.at_mean(torch.cat([z.to(self.device), context], dim=1)))
+        return self.decoder.to_frames(torch.cat([z.to(self.device), context], dim=1))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sslctrl.body import Body
+from sslctrl.body_layer import BodyLayer
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.base import Embedding
@@ -26,7 +26,7 @@ class Vae(Embedding):
     over the pixels and colours; KL summed over the D latents. RIG's published code divides its beta of 10 to 20 by its
     batch of 128, so that it is 0.08 to 0.16 here. Taken literally, 10 collapses the posterior. With `smooth` the error
     counts blurred, too (`Likelihood`), and beta is to be larger: 2 at smooth 100. `body`: columns of the proprioception
-    that the decoder is told, so that z need not hold the hand (`Body`).
+    that say where the robot is, so that z need not hold it (`BodyLayer`).
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class Vae(Embedding):
         if not beta >= 0 or batch < 1:
             raise InputError(f"beta is {beta} and batch {batch}; allowed are beta >= 0 and batch >= 1; change them")
         self.head = FlatHead(map_shape(backbone, size_px), 2 * dim)
-        self.decoder = Decoder(dim + len(body), size_px, width)
+        self.decoder = Decoder(dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
-        self.body = Body(body)
+        self.body = BodyLayer(body, size_px, width // 2)
         self.goals = GoalPrior(dim)
         self.beta, self.batch, self.camera = beta, batch, camera
 
@@ -61,7 +61,7 @@ class Vae(Embedding):
         mu, log_variance = self.posterior(images)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
         z = mu + noise * torch.exp(0.5 * log_variance)
-        decoded = self.decoder(self.body.beside(z, clips))
+        decoded = self.body.over(self.decoder(z), clips)
         reconstruction = self.likelihood(decoded, images)
         kl = gaussian_kl(mu, log_variance).mean()
         metrics = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
@@ -83,9 +83,9 @@ class Vae(Embedding):
     def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:
         """Return what embeddings (N, D) look like, in whatever episode: uint8 (N, 3, size_px, size_px).
 
-        With `body`, that is at its mean.
+        With `body`, the scene without it.
         """
-        return self.decoder.to_frames(self.body.at_mean(z))
+        return self.decoder.to_frames(z)
 
 
 def gaussian_kl(mu: Tensor, log_variance: Tensor) -> Tensor:

@@ -130,7 +130,8 @@ def test_a_whole_demo_is_all_on_the_page(page: Page) -> None:
     films = page.all("video")
     assert len(films) == 2 + 2 + 2 + 3 + 1  # hero, demonstration, rollouts, rewards, alignment
     assert all((film["src"] or "").startswith("data:video/mp4;base64,") for film in films)
-    assert len(page.all("svg")) == 1 + 1 + 4 + 2 + 3 + 2  # rollouts, evaluation, rewards, alignment, policy, embedding
+    # rollouts, evaluation, rewards, alignment, distances, policy, embedding
+    assert len(page.all("svg")) == 1 + 1 + 4 + 2 + 1 + 3 + 2
     assert "from 80 % of 40 fresh starts" in page.text and "12.3" in page.text and "40 % to 100 %" in page.text
 
 
@@ -182,10 +183,10 @@ def test_what_is_missing_is_named_with_its_command(tmp_path: Path, kind: str) ->
         (tmp_path / "evaluation.json").write_text(json.dumps(content))
         fill_store(tmp_path / "agent", 2, policy="agent")
     page = Page(write_report(ReportConfig(run=tmp_path)))
-    drawn = {"empty": 0, "embedding": 4, "agent": 3, "evaluation": 2}
+    drawn = {"empty": 0, "embedding": 5, "agent": 3, "evaluation": 2}
     films = {"empty": 0, "embedding": 1, "agent": 0, "evaluation": 4}
     assert len(page.all("svg")) == drawn[kind] and len(page.all("video")) == films[kind]
-    assert len(page.notes) == {"empty": 8, "embedding": 5, "agent": 7, "evaluation": 6}[kind], page.notes
+    assert len(page.notes) == {"empty": 9, "embedding": 5, "agent": 8, "evaluation": 7}[kind], page.notes
     assert "scripts/demo.py" in page.text
 
 

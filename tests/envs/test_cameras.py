@@ -5,7 +5,7 @@ import pybullet
 import pytest
 
 from envs.cameras import HELD_OUT, Camera, pixel_matrix, projection_matrix, rig, view_matrix
-from envs.looks import jitter
+from envs.looks import jitter, orbit
 from envs.meshes import cylinder
 from sslctrl.errors import InputError
 
@@ -54,6 +54,14 @@ def test_rig_follows_its_center_and_holds_one_camera_out():
     for name in here:
         np.testing.assert_allclose(np.subtract(there[name].eye_m, here[name].eye_m), (1, 2, 3))
         np.testing.assert_allclose(np.subtract(there[name].target_m, here[name].target_m), (1, 2, 3))
+
+
+def test_an_orbit_keeps_what_a_turned_workspace_would_show():
+    camera = rig(CENTER_M)["left"]
+    points = np.random.default_rng(0).uniform(-0.1, 0.1, (20, 3))
+    turned = np.column_stack([-points[:, 1], points[:, 0], points[:, 2]])  # a quarter turn
+    ours = in_pixels(orbit(camera, CENTER_M, np.pi / 2), turned + CENTER_M)
+    np.testing.assert_allclose(ours, in_pixels(camera, points + CENTER_M), atol=1e-9)
 
 
 def test_jitter_is_repeatable_scales_and_keeps_the_rest():

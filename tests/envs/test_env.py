@@ -123,6 +123,7 @@ def test_actions_outside_the_box_are_clipped():
         ({"cameras": ("front", "behind")}, r"behind given; .*corner"),
         ({"cameras": ()}, "front"),
         ({"randomize": 1.5}, "from 0"),
+        ({"orbit_rad": 4.0}, "from 0 to pi"),
         ({"randomize": float("nan")}, "from 0"),
     ],
 )
@@ -160,7 +161,7 @@ def test_pictures_have_the_cameras_names_and_no_goal_in_them(push):
 
 
 def test_randomisation_changes_the_look_and_not_the_motion():
-    plain, dressed = RobotEnv("push"), RobotEnv("push", randomize=1.0)
+    plain, dressed = RobotEnv("push"), RobotEnv("push", randomize=1.0, orbit_rad=0.5)
     for env in (plain, dressed):
         env.reset(seed=2)
     np.testing.assert_array_equal(plain.state, dressed.state)

@@ -59,14 +59,14 @@ def test_the_context_costs_no_kl_and_the_embedding_is_mu_of_both_frames() -> Non
     assert (model.embed(moments.flip(1)) - mu).abs().max() > 1e-4  # which is which matters
 
 
-def test_the_decoder_is_told_where_the_body_is() -> None:
+def test_the_body_is_drawn_from_standardised_columns() -> None:
     model, batch = small(body=(1,)), clips()
     losses = [
         model.loss(batch._replace(proprio=scale * torch.arange(8.0).view(4, 1, 1, 2)), torch.Generator().manual_seed(5))
         for scale in (1.0, 7.0, -1.0)
     ]
     values = [loss.metrics["reconstruction"].item() for loss in losses]
-    assert values[0] == pytest.approx(values[1], rel=1e-4) and abs(values[2] - values[0]) > 1e-3 * values[0]
+    assert values[0] == pytest.approx(values[1], rel=1e-4) and abs(values[2] - values[0]) > 1e-4 * values[0]
     assert batch.context is not None and model.decode(torch.zeros(4, 3), batch.context).shape == (4, 3, 16, 16)
 
 

@@ -59,7 +59,7 @@ def test_reconstruction_is_gaussian_log_likelihood_up_to_a_constant() -> None:
     torch.testing.assert_close(nll[0] - nll[1], ours[0] - ours[1], atol=1e-2, rtol=1e-4)
 
 
-def test_the_decoder_is_told_where_the_body_is_and_the_encoder_is_not() -> None:
+def test_the_body_is_drawn_over_the_scene_from_where_the_robot_knows_it_to_be() -> None:
     vae, batch = small(body=(0, 2)), clips()
     proprio = torch.randn(4, 1, 1, 3, generator=torch.Generator().manual_seed(4)) * 5
     batch = batch._replace(proprio=proprio)
@@ -67,12 +67,38 @@ def test_the_decoder_is_told_where_the_body_is_and_the_encoder_is_not() -> None:
     images, known = batch.frames.flatten(0, 2).float() / 255, proprio.flatten(0, 2)[:, [0, 2]]
     mu, log_variance = vae.posterior(images)
     noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(5))
-    known = (known - known.mean(0)) / known.std(0, correction=0)
-    decoded = vae.decoder(torch.cat([mu + noise * torch.exp(log_variance / 2), known], dim=1)).detach()
+    scene = vae.decoder(mu + noise * torch.exp(log_variance / 2)).detach()
+    assert vae.body.decoder is not None
+    layer = vae.body.decoder((known - known.mean(0)) / known.std(0, correction=0)).detach()
+    alpha = 1 / (1 + torch.exp(-layer[:, 3:]))
+    decoded = alpha * layer[:, :3] + (1 - alpha) * scene
     assert got == pytest.approx(0.5 * float((decoded - images).square().sum()) / 4, rel=1e-3)
-    assert vae.decode(vae.embed(batch.frames.flatten(0, 2))).shape == (4, 3, 16, 16)
     with pytest.raises(InputError, match="3 columns"):
         small(body=(3,)).loss(batch, torch.Generator())
+
+
+def test_what_the_body_explains_is_not_in_the_scene() -> None:
+    """A dot follows the body, another one does not: the scene shows the second alone."""
+    rng = torch.Generator().manual_seed(0)
+    at = torch.randint(0, 12, (256, 2), generator=rng)
+    frames = torch.zeros(256, 1, 1, 3, 16, 16, dtype=torch.uint8)
+    for i, (body, thing) in enumerate(at.tolist()):
+        frames[i, 0, 0, 1, 10:13, thing : thing + 3] = 255
+        frames[i, 0, 0, 0, 2:6, body : body + 4] = 255
+    torch.manual_seed(0)
+    vae = Vae(Conv((8, 16), (2, 2)), dim=1, width=8, size_px=16, beta=0.5, body=(0,))
+    optimizer = torch.optim.Adam(vae.parameters(), 3e-3)
+    for _ in range(300):
+        chosen = torch.randint(0, 256, (64,), generator=rng)
+        batch = Clips(frames[chosen], proprio=at[chosen, :1].view(-1, 1, 1, 1).float())
+        optimizer.zero_grad()
+        vae.loss(batch, rng).value.backward()
+        optimizer.step()
+    z = vae.eval().embed(frames.flatten(0, 2))[:, 0].numpy()
+    scene = vae.decode(torch.from_numpy(z[:, None])).float()
+    assert abs(np.corrcoef(z, at[:, 0])[0, 1]) < 0.2
+    red = scene[:, 0, 2:6]
+    assert red.std(0).max() < 8  # the same, whatever the body does
 
 
 def test_the_blurred_error_grows_with_the_distance_and_the_sharp_one_does_not() -> None:

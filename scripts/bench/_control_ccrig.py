@@ -1,0 +1,83 @@
+"""CC-RIG beside RIG on objects of other colours and shapes in every episode, and on ones that they never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from scripts.bench import _control_goals as goals
+from scripts.bench._control_config import ControlConfig
+from scripts.bench._control_goals import CAMERA, RIG, Learner, World
+from scripts.bench._control_jobs import Measured, Variant
+from scripts.bench._intervals import Figure
+from sslctrl.embeddings.base import Embedding
+from sslctrl.embeddings.cc_vae import CcVae
+from sslctrl.embeddings.vae import Vae
+from sslctrl.metrics.colors import hues, same_hue
+from sslctrl.objective import channels_first
+from sslctrl.store import EpisodeStore
+
+
+def colour_match(embedding: Embedding, store: EpisodeStore, seed: int) -> Measured:
+    """Return how often goals imagined in an episode show its object's colour, to within a bin of eight: of five a first
+    frame that shows one.
+    """
+    assert isinstance(embedding, Vae | CcVae)
+    first = np.stack([store.read(id).frames[0, 0] for id in store.ids])
+    wanted = hues(first)
+    first, wanted = first[~np.isnan(wanted)].repeat(5, axis=0), wanted[~np.isnan(wanted)].repeat(5)
+    z = embedding.goals.sample(len(first), torch.Generator().manual_seed(seed))
+    imagined = embedding.decode(z, channels_first(first)).movedim(1, -1).numpy()
+    return {"goal_colour_match": float(same_hue(hues(imagined), wanted).mean())}
+
+
+_TOLD: dict[str, Any] = {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0}
+WORLD = World(
+    env_id="sslctrl/PushVaried-v0",
+    embeddings={"cc_vae": Variant("cc_vae", _TOLD, 3000, lr=3e-3), "vae": Variant("vae", _TOLD, 3000, lr=3e-3)},
+    learners={
+        "ccrig": Learner("cc_vae", RIG),
+        "rig": Learner("vae", RIG),
+        "oracle": Learner(None, {"reward_from": "state", "observe": "state"}),
+    },
+    steps=40_000,
+    places={"object": (4, 5), "hand": (0, 1)},
+    variety="train",
+    exams=("train", "heldout"),
+    more=colour_match,
+)
+"""Equal video, VAE steps and environment steps."""
+
+
+def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
+    """Yield the figures over the seeds that are done, after each, and the commits that they were measured at."""
+    yield from goals.figures(WORLD, "ccrig", config, known, reached)
+
+
+def known(variants: dict[str, Measured]) -> Measured:
+    """Return one seed's figures of the embeddings, on held-out objects."""
+    values = {f"ccrig.{name}.{what}": value for name, found in variants.items() for what, value in found.items()}
+    return {
+        **values,
+        "ccrig.goal_colour_match": variants["cc_vae"]["goal_colour_match"],
+        "vae.goal_colour_match": variants["vae"]["goal_colour_match"],
+    }
+
+
+def reached(policies: dict[str, Measured]) -> Measured:
+    """Return one seed's figures of the policies: final distances from goals on seen and on unseen objects."""
+    seen, unseen = (
+        {name: found[f"agent_{variety}_m"] for name, found in policies.items()}
+        | {"do_nothing": policies["rig"][f"do_nothing_{variety}_m"]}
+        for variety in ("train", "heldout")
+    )
+    return {
+        **{f"ccrig.seen_final_m.{name}": value for name, value in seen.items()},
+        **{f"ccrig.unseen_final_m.{name}": value for name, value in unseen.items()},
+        "ccrig.unseen_over_rig": unseen["ccrig"] / unseen["rig"],
+        "ccrig.unseen_over_seen": unseen["ccrig"] / seen["ccrig"],
+        "ccrig.unseen_over_do_nothing": unseen["ccrig"] / unseen["do_nothing"],
+    }

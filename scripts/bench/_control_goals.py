@@ -1,0 +1,172 @@
+"""Policies that learn towards imagined goals: in one world, from one random video, with several embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+
+from agents.config import EvaluateConfig, TrainAgentConfig
+from agents.evaluate import evaluate
+from agents.train import train_agent
+from envs.collect import collect
+from envs.collect_config import CollectConfig
+from envs.tasks.base import Variety
+from scripts.bench._control_config import ControlConfig
+from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._intervals import Figure, iqm
+from sslctrl.embeddings.base import Embedding
+from sslctrl.metrics.probe import probe_r2
+from sslctrl.store import EpisodeStore
+from vision.build import load_embedding
+
+CAMERA, STARTS, FEW = "front", 100, 10
+"""FEW: --fast has a tenth of everything."""
+IMAGINED: dict[str, Any] = {"goal_from": "imagined"}
+RIG: dict[str, Any] = {**IMAGINED, "relabel_prior": 0.5, "relabel_future": 0.3}
+SHOWN: dict[str, Any] = {"goal_from": "shown"}
+
+
+class Learner(NamedTuple):
+    """A policy: whose embedding it sees, if any, and what differs from the others' options."""
+
+    embedding: str | None
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class World:
+    """Where policies act, and what is learned there.
+
+    Random motion from random scenes is recorded for the embeddings; all policies replay it, too.
+    """
+
+    env_id: str
+    embeddings: dict[str, Variant]
+    learners: dict[str, Learner]
+    steps: int
+    """Of each policy."""
+    places: Mapping[str, tuple[int, ...]]
+    """Columns of the true state that embeddings are asked for; the first is what goals are about."""
+    variety: Variety = "fixed"
+    exams: tuple[Variety, ...] = ("fixed",)
+    """Colours and shapes that policies are measured on; the last's is the held-out video, too."""
+    episodes: int = 1000
+    more: Callable[[Embedding, EpisodeStore, int], Measured] | None = None
+    """More to measure of each embedding on held-out video, by seed."""
+
+
+def figures(
+    world: World,
+    part: str,
+    config: ControlConfig,
+    known: Callable[[dict[str, Measured]], Measured],
+    reached: Callable[[dict[str, Measured]], Measured],
+) -> Iterator[tuple[dict[str, Figure], str]]:
+    """Yield the figures over the seeds that are done, after each, and the commits that they were measured at.
+
+    First those of embeddings, then those of policies; known, reached: one seed's figures from what was measured.
+    """
+    learned, acted = [], []
+    for seed in config.seeds:
+        folder = Path(config.runs) / (f"{part}-fast" if config.fast else part) / f"seed-{seed}"
+        _record(folder / "video", world, seed, config)
+        given = (world, folder, config.fast)
+        for name, variant in world.embeddings.items():
+            learned.append(Job(folder / variant.folder(name), seed, name, train_and_measure, (name, seed, *given)))
+        for name, learner in world.learners.items():
+            run = folder / _policy_folder(name, learner, world)
+            acted.append(Job(run, seed, name, train_and_play, (learner, seed, *given)))
+    for jobs, summarise in ((learned, known), (acted, reached)):
+        for done in run_jobs(jobs, config.workers):
+            yield over_seeds([summarise(one) for one in done.seeds], unit, iqm), done.commits
+
+
+def train_and_measure(run: Path, name: str, seed: int, world: World, folder: Path, fast: bool) -> Measured:
+    """Train an embedding in its folder and return what it knows of held-out video.
+
+    Of every place: R^2 by an MLP and by a linear probe, and how distances between embeddings rank true distances.
+    """
+    torch.set_num_threads(1)
+    embedding = load_embedding(_trained(world, name, seed, folder, fast))
+    assert isinstance(embedding, Embedding)
+    store = EpisodeStore(folder / "video" / "heldout")
+    episodes = [store.read(id) for id in store.ids]
+    z = np.concatenate([embedding.embed_video(episode.frames[0]) for episode in episodes])
+    state = np.concatenate([episode.state for episode in episodes])
+    number = np.repeat(np.arange(len(episodes)), store.lengths)
+    first, second = np.random.default_rng([seed, 6]).integers(len(z), size=(2, 20_000))
+    apart = np.linalg.norm(z[first] - z[second], axis=1)
+    values = world.more(embedding, store, seed) if world.more else {}
+    for place, columns in world.places.items():
+        at = state[:, columns]
+        truly = np.linalg.norm(at[first] - at[second], axis=1)
+        values |= {
+            f"{place}_r2": float(probe_r2(z, at, number, "mlp").mean()),
+            f"{place}_r2_linear": float(probe_r2(z, at, number).mean()),
+            f"{place}_spearman": float(np.asarray(spearmanr(apart, truly))[0]),
+        }
+    return values
+
+
+def train_and_play(run: Path, learner: Learner, seed: int, world: World, folder: Path, fast: bool) -> Measured:
+    """Train a policy in its folder and return how far from the goal it ends, and doing nothing does, m, in each exam's
+    variety.
+    """
+    torch.set_num_threads(1)
+    few = FEW if fast else 1
+    embedding = None if learner.embedding is None else _trained(world, learner.embedding, seed, folder, fast)
+    agent = TrainAgentConfig(
+        run, env_id=world.env_id, variety=world.variety, steps=world.steps // few, seed=seed, camera=CAMERA,
+        prior=folder / "video" / "train", her=True, batch_size=128, net=(64, 64), eval_every=0 if fast else 5000,
+        embedding=embedding, **learner.options,
+    )  # fmt: skip
+    train_agent(agent)
+    values = {}
+    for variety in world.exams:
+        exam = EvaluateConfig(
+            run / f"exam-{variety}", run, ("agent", "do_nothing"), world.env_id, variety, episodes=STARTS // few
+        )
+        found = evaluate(exam)["policies"]
+        values |= {f"{who}_{variety}_m": found[who]["distance_m"]["value"] for who in found}
+    return values
+
+
+def _trained(world: World, name: str, seed: int, folder: Path, fast: bool) -> Path:
+    variant = world.embeddings[name]
+    return variant.train(folder / variant.folder(name), folder / "video" / "train", seed, FEW if fast else 1)
+
+
+def _record(folder: Path, world: World, seed: int, config: ControlConfig) -> None:
+    few = FEW if config.fast else 1
+    common: dict[str, Any] = {
+        "env_id": world.env_id, "behaviors": ("random",), "cameras": (CAMERA,), "workers": config.workers
+    }  # fmt: skip
+    collect(
+        CollectConfig(
+            folder / "train", episodes=world.episodes // few, steps=20, seed=seed, variety=world.variety, **common
+        )
+    )
+    collect(
+        CollectConfig(
+            folder / "heldout", episodes=200 // few, steps=50, seed=10_000 + seed, variety=world.exams[-1], **common
+        )
+    )
+
+
+def _policy_folder(name: str, learner: Learner, world: World) -> str:
+    """Return the name of a policy's folder: another for another embedding, other options or another length."""
+    told = repr((learner, world.embeddings.get(learner.embedding or ""), world.steps))
+    return f"policy-{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+
+
+def unit(name: str) -> str:
+    """Return the unit of a figure."""
+    units = {"r2": "R^2", "spearman": "rank correlation", "_over_": "ratio", "match": "fraction"}
+    return next((unit for part, unit in units.items() if part in name), "m")
