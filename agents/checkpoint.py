@@ -27,7 +27,7 @@ from sslctrl.errors import CheckpointError, InputError
 KIND = "agent"
 EMBEDDING = "embedding"
 _KEEP = 2
-_POLICY, _TARGETS = "policy/", "targets"
+_POLICY, _LOOSE, _TARGETS = "policy/", "loose/", "targets"
 _log = logging.getLogger(__name__)
 
 
@@ -73,6 +73,7 @@ def save(model: BaseAlgorithm, config: TrainAgentConfig, lesson: Lesson, step: i
     """
     folder = Path(config.run) / "checkpoints"
     tensors = {f"{_POLICY}{name}": value for name, value in model_state.weights_of(model).items()}
+    tensors |= {f"{_LOOSE}{name}": value for name, value in model_state.loose_of(model).items()}
     if isinstance(lesson.goals, Targets):
         tensors[_TARGETS] = torch.from_numpy(lesson.goals.targets)
     more, counts = model_state.training_of(model) if training else (None, {})
@@ -108,7 +109,7 @@ def load(path: Path, allow: Collection[str] = ()) -> Agent:
     try:
         config = configs.from_plain(TrainAgentConfig, saved.spec["config"], str(path))
         model = build_model(config, (_space(saved.spec["observation"]), _space(saved.spec["action"], 1.0)), None)
-        model_state.set_weights(model, _policy(saved))
+        model_state.set_weights(model, _part(saved, _POLICY))
         goal = saved.extra["goal_m"]
         size_px = saved.spec["size_px"] or 64
     except (KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
@@ -150,19 +151,42 @@ def capacity_of(path: Path) -> int:
 
 
 def resume(path: Path, model: BaseAlgorithm) -> dict[str, Any]:
-    """Load weights, optimisers and replay buffer into a model; return what else the checkpoint says of itself."""
+    """Load what is learned, optimisers and replay buffer into a model; return what else the checkpoint says of itself.
+
+    Raises CheckpointError where it is damaged or another model's.
+    """
     saved = checkpoint.read(path, KIND, training=True)
+    _put(saved, path, model)
     try:
-        model_state.set_weights(model, _policy(saved))
         model_state.set_training(model, saved.training, saved.extra["counts"])
     except (KeyError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{path} does not fit the config ({reason}); give another run folder") from error
+        raise _misfit(path, error) from error
     return saved.extra
 
 
-def _policy(saved: checkpoint.Saved) -> dict[str, torch.Tensor]:
-    return {k.removeprefix(_POLICY): v for k, v in saved.tensors.items() if k.startswith(_POLICY)}
+def begin_with(path: Path, model: BaseAlgorithm) -> dict[str, Any]:
+    """Load what another run learned into a model; return what else its checkpoint says. Raises as `resume`."""
+    path = _newest(Path(path))
+    saved = checkpoint.read(path, KIND)
+    _put(saved, path, model)
+    return saved.extra
+
+
+def _put(saved: checkpoint.Saved, path: Path, model: BaseAlgorithm) -> None:
+    try:
+        model_state.set_weights(model, _part(saved, _POLICY))
+        model_state.set_loose(model, _part(saved, _LOOSE))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise _misfit(path, error) from error
+
+
+def _misfit(path: Path, error: Exception) -> CheckpointError:
+    reason = " ".join(str(error).split())[:200]
+    return CheckpointError(f"{path} does not fit the config ({reason}); give another run folder, or its own options")
+
+
+def _part(saved: checkpoint.Saved, prefix: str) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in saved.tensors.items() if k.startswith(prefix)}
 
 
 def _embedding_of(path: Path, wanted: dict[str, str] | None) -> Path | None:

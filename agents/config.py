@@ -13,7 +13,7 @@ OFF_POLICY = ("sac", "td3", "tqc")
 POLICIES = ("agent", "do_nothing", "random", "expert")
 RewardFrom = Literal["embedding", "random", "pixels", "state"]
 GoalFrom = Literal["final", "steps", "imagined", "shown"]
-FREE = ("run", "embedding", "device", "threads", "checkpoint_every", "progress")
+FREE = ("run", "embedding", "init", "record", "device", "threads", "checkpoint_every", "progress")
 """Fields that may change when a run goes on; the embedding's weights are compared instead of its path."""
 
 
@@ -59,6 +59,10 @@ class TrainAgentConfig:
     drawn from the embedding's prior for each episode, and pictures of goals in evaluation. shown: pictures always."""
     prior: Path | None = None
     """Store of video that fills the replay buffer before the first step: prior data, as in RLPD (Ball et al. 2023)."""
+    init: Path | None = None
+    """An agent's checkpoint, or its run folder, whose weights and scales this one begins with."""
+    record: Path | None = None
+    """Store that every episode of training is added to, as the policy's camera saw it; none: they are not kept."""
     her: bool = False
     """A policy that sees the goal, trained on goals reached later as well (HER, Andrychowicz et al. 2017)."""
     relabel_future: float = 0.8

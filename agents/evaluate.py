@@ -105,7 +105,9 @@ def _worlds(
         senses, judge, goals, her = agent.senses, agent.judge, agent.goals, agent.config.her
         camera = agent.config.camera
     show = isinstance(goals, Shown)
-    make = maker(config.env_id, config.variety, camera, senses.size_px, goal, senses.history, show, inside)
+    make = maker(
+        config.env_id, config.variety, camera, senses.size_px, goal, senses.history, show, inside, inside is not None
+    )
     return LearnedVecEnv(vector_of([make] * count), senses, judge, goals, her)
 
 

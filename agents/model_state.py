@@ -28,10 +28,19 @@ def set_weights(model: BaseAlgorithm, weights: Mapping[str, Tensor]) -> None:
     model.set_parameters(parameters, exact_match=True, device=model.device)
 
 
+def loose_of(model: BaseAlgorithm) -> dict[str, Tensor]:
+    """Return what is learned beside the policy's weights: SAC's entropy coefficient."""
+    return {name: recursive_getattr(model, name) for name in model._get_torch_save_params()[1]}
+
+
+def set_loose(model: BaseAlgorithm, tensors: Mapping[str, Tensor]) -> None:
+    """Load what `loose_of` gave. Raises KeyError or RuntimeError where it is another model's."""
+    for name, value in loose_of(model).items():
+        value.data.copy_(tensors[name])
+
+
 def training_of(model: BaseAlgorithm) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return what going on takes beside the weights, as tensors and JSON: optimisers, loose
-    parameters, replay buffer.
-    """
+    """Return what going on takes beside what is learned, as tensors and JSON: optimisers, replay buffer."""
     tensors = {
         f"{name}/{index}/{key}": value
         for name, saved in model.get_parameters().items()
@@ -39,7 +48,6 @@ def training_of(model: BaseAlgorithm) -> tuple[dict[str, Tensor], dict[str, Any]
         for index, state in saved["state"].items()
         for key, value in state.items()
     }
-    tensors |= {f"variable/{name}": recursive_getattr(model, name) for name in _variables(model)}
     counts = {"updates": int(getattr(model, "_n_updates", 0)), "episodes": int(model._episode_num)}
     buffer = getattr(model, "replay_buffer", None)
     if isinstance(buffer, ReplayBuffer):
@@ -58,16 +66,10 @@ def set_training(model: BaseAlgorithm, tensors: Mapping[str, Tensor], counts: Ma
         if name != "policy":
             saved["state"] = _states(name, tensors)
     model.set_parameters(parameters, exact_match=True, device=model.device)
-    for name in _variables(model):
-        recursive_getattr(model, name).data.copy_(tensors[f"variable/{name}"])
     model._n_updates, model._episode_num = counts["updates"], counts["episodes"]  # type: ignore[attr-defined]
     buffer = getattr(model, "replay_buffer", None)
     if isinstance(buffer, ReplayBuffer):
         _refill(buffer, tensors, counts)
-
-
-def _variables(model: BaseAlgorithm) -> list[str]:
-    return model._get_torch_save_params()[1]
 
 
 def _states(name: str, tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:

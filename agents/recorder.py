@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from agents.config import TrainAgentConfig
 from envs.env import RobotEnv
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError
@@ -67,3 +69,16 @@ class Recorder(gym.Wrapper):
             reward=np.array(self._rewards, np.float32),
             meta=meta,
         )
+
+
+def recorder_of(config: TrainAgentConfig, size_px: int | None) -> Callable[[gym.Env], gym.Env] | None:
+    """Return what records the episodes that a policy is trained in, where its config asks for that.
+
+    size_px: side of the frames; None: 64. Raises StorageError where the store cannot be made.
+    """
+    if config.record is None:
+        return None
+    root = config.record
+    EpisodeStore(root, create=True)  # now, and not in every world's process at once
+    about = {"env_id": config.env_id, "variety": config.variety, "policy": "learner", "seed": config.seed}
+    return lambda env: Recorder(env, EpisodeStore(root), size_px or 64, {**about, "versions": {}})

@@ -17,6 +17,7 @@ from agents.algorithms import build_model
 from agents.config import FREE, TrainAgentConfig
 from agents.goals import Imagined, Shown
 from agents.lesson import Lesson, examined, lesson_of
+from agents.recorder import recorder_of
 from agents.relabel import RelabellingBuffer
 from agents.watch import Watch
 from agents.worlds import horizon_of, maker, task_of, vector_of
@@ -98,9 +99,10 @@ def _begin(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, recorded: E
             horizon_of(config.env_id), lesson.goal, config.her, config.progress,
         )  # fmt: skip
     scales = prior.scales_of(known)
-    lesson.judge.scale = scales.reward
-    known = known._replace(reward=known.reward / scales.reward)
     model = _model(config, lesson, worlds, len(known.reward) + config.steps + config.n_envs, scales.mean, scales.std)
+    begun = None if config.init is None else checkpoint.begin_with(config.init, model)
+    lesson.judge.scale = scales.reward if begun is None else begun["reward_scale"]
+    known = known._replace(reward=known.reward / lesson.judge.scale)
     buffer = getattr(model, "replay_buffer", None)
     if isinstance(buffer, ReplayBuffer):
         prior.fill(buffer, known)
@@ -131,8 +133,10 @@ def _model(
 def _worlds(config: TrainAgentConfig, lesson: Lesson, count: int, exam: bool = False) -> VecEnv:
     senses = lesson.senses
     goals = examined(lesson.goals, senses) if exam else lesson.goals
-    show = isinstance(goals, Shown)
-    make = maker(config.env_id, config.variety, config.camera, senses.size_px, lesson.goal, senses.history, show)
+    make = maker(
+        config.env_id, config.variety, config.camera, senses.size_px, lesson.goal, senses.history,
+        isinstance(goals, Shown), None if exam else recorder_of(config, senses.size_px),
+    )  # fmt: skip
     side_by_side = vector_of([make] * count, config.processes and not exam)
     return VecMonitor(LearnedVecEnv(side_by_side, senses, lesson.judge, goals, config.her))
 

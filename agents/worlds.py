@@ -75,15 +75,18 @@ def maker(
     history: History = History(),  # noqa: B008 - an immutable tuple
     show_goal: bool = False,
     inside: Callable[[gym.Env], gym.Env] | None = None,
+    all_cameras: bool = False,
 ) -> Callable[[], gym.Env]:
-    """Return a function that makes a world; no camera: no frames are rendered. ``inside`` wraps it first."""
+    """Return a function that makes a world; no camera: no frames are rendered. ``inside`` wraps it first; it renders
+    what ``camera`` sees, or what all do.
+    """
     spec_of(env_id)
 
     def make() -> gym.Env:
         import envs  # noqa: F401, F811 - registers the worlds, in a worker process too
 
         settings: dict[str, Any] = {"variety": variety, "reward": "dense"}
-        if camera is not None and inside is None:
+        if camera is not None and not all_cameras:
             settings["cameras"] = (camera,)  # render no more than is seen
         env = gym.make(env_id, disable_env_checker=True, **settings)
         env = env if goal is None else FixedGoal(env, goal)

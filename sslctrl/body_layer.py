@@ -10,6 +10,8 @@ from sslctrl.body import coordinates
 from sslctrl.clips import Clips
 from sslctrl.decoder import Decoder
 
+_TRANSPARENT = 3.0  # at first, all over: else the body's layer takes a share of every colour, and the scene is tinted
+
 
 class BodyLayer(nn.Module):
     """Draws the body where the robot knows it to be, from columns of the proprioception, over a decoded scene.
@@ -32,5 +34,5 @@ class BodyLayer(nn.Module):
             return scene
         known = coordinates(clips, self.columns).expand(-1, clips.frames.shape[1], -1, -1).flatten(0, 2)
         layer = self.decoder(self.standardize(known.to(scene.device)))
-        body, alpha = layer[:, :3], layer[:, 3:].sigmoid()
+        body, alpha = layer[:, :3], (layer[:, 3:] - _TRANSPARENT).sigmoid()
         return scene + alpha * (body - scene)

@@ -1,0 +1,100 @@
+"""Policy and embedding in turns: what each round begins with, what it keeps, and that a stopped run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from agents_toys import SIZE_PX
+
+from agents import checkpoint, model_state
+from agents.config import TrainAgentConfig
+from agents.online import gathered, learn_online
+from agents.online_config import OnlineConfig
+from agents.train import train_agent
+from sslctrl.errors import InputError
+from sslctrl.fit_config import FitConfig
+from sslctrl.store import EpisodeStore
+from vision.build import load_embedding
+
+
+@pytest.fixture(scope="module")
+def front(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The video to begin with, through one camera."""
+    whole, alone = EpisodeStore(recorded / "prior"), tmp_path_factory.mktemp("video") / "front"
+    store = EpisodeStore(alone, create=True)
+    for id in whole.ids:
+        episode = whole.read(id)
+        store.add(episode._replace(frames=episode.frames[:1], meta={**episode.meta, "cameras": ["front"]}))
+    return alone
+
+
+def config(recorded: Path, front: Path, run: Path, **changes) -> OnlineConfig:
+    agent = TrainAgentConfig(
+        run, steps=240, n_envs=2, embedding=recorded / "vae", prior=front, goal_from="imagined", her=True,
+        relabel_prior=0.5, relabel_future=0.3, batch_size=16, net=(8,), eval_every=0,
+    )  # fmt: skip
+    return OnlineConfig(replace(agent, **changes), rounds=2, fit=FitConfig(steps=3, warmup=1, lr=1e-2))
+
+
+def test_every_round_begins_with_the_last_ones_policy_and_with_an_embedding_trained_on_what_it_saw(
+    recorded: Path, front: Path, tmp_path: Path
+) -> None:
+    last = learn_online(config(recorded, front, tmp_path / "run"))
+    rounds = [tmp_path / "run" / f"round-{turn}" for turn in range(2)]
+    assert last.parents[1] == rounds[1] / "agent"
+    seen = EpisodeStore(rounds[0] / "seen")
+    assert len(seen) == 2 and seen.cameras == ("front",)  # 120 steps in two worlds: one whole episode each
+    frames = seen.read(seen.ids[0]).frames
+    assert frames.shape == (1, 51, SIZE_PX, SIZE_PX, 3)
+    video, prior = EpisodeStore(rounds[1] / "video"), EpisodeStore(front)
+    assert len(video) == len(prior) + len(seen) and video.verify() == []
+    before, after = (load_embedding(folder / "agent" / "embedding").state_dict() for folder in rounds)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    scales = [checkpoint.load(folder / "agent").judge.scale for folder in rounds]
+    assert scales[0] == scales[1]  # critics know rewards of that size
+    made = {path: path.stat().st_mtime_ns for path in rounds[1].rglob("*.safetensors")}
+    assert learn_online(config(recorded, front, tmp_path / "run")) == last
+    assert {path: path.stat().st_mtime_ns for path in rounds[1].rglob("*.safetensors")} == made
+
+
+def test_init_begins_with_all_that_was_learned(recorded: Path, front: Path, tmp_path: Path, monkeypatch) -> None:
+    one = config(recorded, front, tmp_path / "one").agent
+    first = train_agent(one)
+    begun = []
+    real = checkpoint.begin_with
+    monkeypatch.setattr(checkpoint, "begin_with", lambda path, model: (real(path, model), begun.append(model))[0])
+
+    class Enough(Exception):
+        """Training has begun."""
+
+    def stop(*given) -> None:
+        raise Enough
+
+    monkeypatch.setattr("agents.train._learn", stop)
+    with pytest.raises(Enough):
+        train_agent(replace(one, run=tmp_path / "two", init=first, seed=7))
+    learned = checkpoint.checkpoint.read(first, checkpoint.KIND).tensors
+    ours = model_state.weights_of(begun[0])
+    assert all(torch.equal(learned[f"policy/{name}"], value) for name, value in ours.items())
+    assert torch.equal(learned["loose/log_ent_coef"], begun[0].log_ent_coef) and begun[0].log_ent_coef.item() != 0
+
+
+def test_what_cannot_be_is_one_line(recorded: Path, front: Path, tmp_path: Path) -> None:
+    for changes in ({"record": tmp_path / "seen"}, {"prior": None}):
+        with pytest.raises(InputError, match="allowed are an embedding and video"):
+            config(recorded, front, tmp_path, **changes)
+    with pytest.raises(InputError, match="the policy's own, front, alone"):
+        learn_online(config(recorded, recorded / "prior", tmp_path))
+    with pytest.raises(InputError, match="rounds is 0"):
+        replace(config(recorded, front, tmp_path), rounds=0)
+
+
+def test_gathered_video_is_made_whole_or_not_at_all(recorded: Path, front: Path, tmp_path: Path) -> None:
+    aside = tmp_path / ".tmp-video"
+    aside.mkdir()
+    (aside / "0-half").mkdir()  # as if the process had died
+    store = EpisodeStore(gathered(tmp_path / "video", (recorded / "prior", front)))
+    assert len(store) == 4 and not aside.exists()
