@@ -15,6 +15,13 @@ MEASURES: dict[Part, Callable[[ControlConfig], Iterator[tuple[dict[str, Figure],
     "rig": _control_rig.figures,
     "ccrig": _control_ccrig.figures,
 }
+PREFIXES: dict[Part, tuple[str, ...]] = {
+    "tcn": ("tcn.", "mftcn."),
+    "g2v": ("g2v.",),
+    "rig": ("rig.",),
+    "ccrig": ("ccrig.", "vae."),
+}
+"""Of the figures of each part."""
 
 
 def measure(config: ControlConfig) -> dict[str, Figure]:
@@ -23,6 +30,9 @@ def measure(config: ControlConfig) -> dict[str, Figure]:
     command = " ".join([f"python scripts/bench/control.py --seeds {seeds}", *["--fast"] * config.fast])
     results = Results(config.out, command, config.seeds)
     for part in config.only:
+        measured: set[str] = set()
         for figures, commits in MEASURES[part](config):
             results.record(figures, commits)
+            measured |= figures.keys()
+        results.drop_others(PREFIXES[part], measured)
     return results.figures

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,16 @@ class Results:
         """
         at = measured_at or self._head["commit"]
         self._fields |= {name: {**one._asdict(), "commit": at} for name, one in figures.items()}
+        self._save()
+
+    def drop_others(self, prefixes: tuple[str, ...], kept: Collection[str]) -> None:
+        """Drop the figures of these prefixes that are not among those kept: what is no longer measured. Saves."""
+        self._fields = {
+            name: fields for name, fields in self._fields.items() if name in kept or not name.startswith(prefixes)
+        }
+        self._save()
+
+    def _save(self) -> None:
         content = {
             **self._head,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -163,6 +163,15 @@ def test_each_figure_keeps_the_commit_that_it_was_measured_at(tmp_path: Path, mo
     assert "at `one`, `three`, " in readme_tables.table(path, []) and "at `one`, 2" in readme_tables.table(path, ["a"])
 
 
+def test_what_is_no_longer_measured_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    names = ("rig.old", "rig.new", "ccrig.other")
+    Results(path, "c").record({name: Figure(1, 0, 2, 3, "m") for name in names})
+    results = Results(path, "c")
+    results.drop_others(("rig.",), {"rig.new"})
+    assert set(results.figures) == set(Results(path, "c").figures) == {"rig.new", "ccrig.other"}
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"figures": {}}'])
 def test_damaged_figures_are_named(text: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench import _control_g2v, _control_jobs, _control_rig, _control_tcn, control
+from scripts.bench import (
+    _control_ccrig,
+    _control_g2v,
+    _control_jobs,
+    _control_parts,
+    _control_rig,
+    _control_tcn,
+    control,
+)
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_jobs import KEPT, Job, over_seeds, run_jobs
 from sslctrl.errors import InputError
@@ -95,12 +103,18 @@ def test_every_goal_of_grasp2vec_has_its_figure(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.slow
-def test_every_goal_of_rig_has_its_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    short = {name: replace(variant, steps=30) for name, variant in _control_rig.VARIANTS.items()}
-    monkeypatch.setattr(_control_rig, "VARIANTS", short)
-    monkeypatch.setattr(_control_rig, "STEPS", 12_000)
+@pytest.mark.parametrize(("part", "prefixes"), [("rig", ("rig",)), ("ccrig", ("ccrig",))])
+def test_every_goal_of_imagined_goals_has_its_figure(
+    part: str, prefixes: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((_control_rig, "PUSH"), (_control_rig, "REACH"), (_control_ccrig, "WORLD")):
+        world = getattr(module, name)
+        short = {key: replace(variant, steps=30) for key, variant in world.embeddings.items()}
+        monkeypatch.setattr(module, name, replace(world, embeddings=short, steps=3000))
     config = ControlConfig(runs=tmp_path, seeds=(0,), workers=1, fast=True)
-    found = {name: figure for some, _ in _control_rig.figures(config) for name, figure in some.items()}
-    asked = {name for name in control.GOALS if name.startswith("rig")}
+    found = {name: figure for some, _ in _control_parts.MEASURES[part](config) for name, figure in some.items()}
+    asked = {name for name in control.GOALS if name.startswith(prefixes)}
     assert asked and asked <= set(found)
-    assert 0.08 < found["rig.push_final_m.do_nothing"].value < 0.2
+    assert all(name.startswith(_control_parts.PREFIXES[part]) for name in found)
+    nothing = "rig.push_final_m.do_nothing" if part == "rig" else "ccrig.unseen_final_m.do_nothing"
+    assert 0.08 < found[nothing].value < 0.2
