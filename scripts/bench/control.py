@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 INTERVAL = "interval >="
 GOALS: dict[str, tuple[str, float, float]] = {
     "tcn.mv.alignment": ("<=", 0.05, 0.015),
+    "tcn.mv.alignment_above_floor": ("<=", 0.02, 0.01),
     "tcn.sv.alignment": ("<=", 0.20, 0.12),
+    "tcn.sv.alignment_over_mv": (">=", 2.0, 2.0),
     "tcn.mv.alignment_unseen_camera": ("<=", 0.12, 0.05),
     "tcn.mv.attribute_error": ("<=", 0.12, 0.05),
     "tcn.mv.tau": (">=", 0.85, 0.95),
     "mftcn.motion_error_reduction": (">=", 0.394, 0.60),
     "mftcn.static_error_reduction": (">=", 0.111, 0.20),
     "mftcn.velocity_r2": (">=", 0.9, 0.9),
+    "mftcn.single_frame.velocity_r2": ("<=", 0.2, 0.2),
     "tcn.reward_spearman": (">=", 0.85, 0.95),
+    "tcn.reward_minus_pixel_spearman": (">=", 0.2, 0.2),
     "g2v.retrieval_seen": (">=", 0.95, 0.99),
     "g2v.retrieval_unseen": (">=", 0.75, 0.92),
     "g2v.retrieval_colour_matched_minus_histogram": (">=", 0.15, 0.15),
