@@ -47,9 +47,14 @@ WORLD = World(
     places={"object": (4, 5), "hand": (0, 1)},
     variety="train",
     exams=("train", "heldout"),
+    behavior="play",
+    episodes=200,
+    length=100,
     more=colour_match,
 )
-"""Equal video, VAE steps and environment steps."""
+"""Equal video, VAE steps and environment steps. Of play, since random motion leaves most objects where they were in the
+first frame: then that, the context, tells where they are, and z nothing.
+"""
 
 
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:

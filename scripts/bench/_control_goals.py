@@ -42,10 +42,7 @@ class Learner(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """Where policies act, and what is learned there.
-
-    Random motion from random scenes is recorded for the embeddings; all policies replay it, too.
-    """
+    """Where policies act, and what is learned there from video, which all policies replay, too."""
 
     env_id: str
     embeddings: dict[str, Variant]
@@ -57,7 +54,10 @@ class World:
     variety: Variety = "fixed"
     exams: tuple[Variety, ...] = ("fixed",)
     """Colours and shapes that policies are measured on; the last's is the held-out video, too."""
+    behavior: str = "random"
+    """What the video shows; its episodes begin anywhere."""
     episodes: int = 1000
+    length: int = 20
     more: Callable[[Embedding, EpisodeStore, int], Measured] | None = None
     """More to measure of each embedding on held-out video, by seed."""
 
@@ -146,11 +146,16 @@ def _trained(world: World, name: str, seed: int, folder: Path, fast: bool) -> Pa
 def _record(folder: Path, world: World, seed: int, config: ControlConfig) -> None:
     few = FEW if config.fast else 1
     common: dict[str, Any] = {
-        "env_id": world.env_id, "behaviors": ("random",), "cameras": (CAMERA,), "workers": config.workers
+        "env_id": world.env_id, "behaviors": (world.behavior,), "cameras": (CAMERA,), "workers": config.workers
     }  # fmt: skip
     collect(
         CollectConfig(
-            folder / "train", episodes=world.episodes // few, steps=20, seed=seed, variety=world.variety, **common
+            folder / "train",
+            episodes=world.episodes // few,
+            steps=world.length,
+            seed=seed,
+            variety=world.variety,
+            **common,
         )
     )
     collect(
