@@ -31,8 +31,8 @@ from vision.measure import RESOLUTION_M
 
 SEEN, UNSEEN = ("front", "left", "right"), "corner"
 ORBIT_RAD = 0.44
-"""How far each episode of the training video carries each camera, either way, as hand-held ones would be: up to 5 degrees
-from where the unseen camera stands.
+"""How far each episode of the training video carries each camera, either way, as hand-held ones would be: up to 5
+degrees from where the unseen camera stands.
 """
 LOOK_BACK = 4
 """Steps that the multi-frame net looks back. Velocity is the mean over them: what its frames can show. The simulator's
