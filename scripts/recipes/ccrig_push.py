@@ -14,12 +14,12 @@ from scripts._cli import main
 
 @dataclass(frozen=True)
 class Recipe:
-    """Record random motion, learn latents from it, practise imagined goals: about 30 minutes on two cores."""
+    """Record play, learn latents from it, practise imagined goals: about 30 minutes on two cores."""
 
     run: Path = Path("runs/recipes/ccrig")
     """Folder of everything; what is done there is not done again."""
-    episodes: int = 1000
-    """Random scenes to learn from, of 20 random steps each."""
+    episodes: int = 400
+    """Objects to learn from, each played with for 50 steps."""
     batches: int = 3000
     """Of 64 frames, for the context-conditioned VAE."""
     steps: int = 40_000
@@ -44,12 +44,12 @@ def push(recipe: Recipe) -> dict[str, float]:
     from vision.train_config import TrainConfig
 
     video, heldout, world = recipe.run / "video" / "train", recipe.run / "video" / "heldout", "sslctrl/PushVaried-v0"
-    random = {"env_id": world, "behaviors": ("random",), "cameras": ("front",)}
-    collect(CollectConfig(video, episodes=recipe.episodes, steps=20, variety="train", seed=recipe.seed, **random))
-    collect(CollectConfig(heldout, episodes=50, variety="heldout", seed=10_000 + recipe.seed, **random))
+    play = {"env_id": world, "behaviors": ("play",), "cameras": ("front",)}
+    collect(CollectConfig(video, episodes=recipe.episodes, steps=50, variety="train", seed=recipe.seed, **play))
+    collect(CollectConfig(heldout, episodes=50, variety="heldout", seed=10_000 + recipe.seed, **play))
 
     # (0, 1) of the proprioception is where the hand is: drawn over the scene, it need not be in the latents
-    options = {"dim": 2, "beta": 2.0, "smooth": 100.0, "body": (0, 1)}
+    options = {"dim": 2, "beta": 2.0, "smooth": 100.0, "body": (0, 1), "context_from": "any"}
     settings = FitConfig(recipe.batches, lr=3e-3, seed=recipe.seed)
     embedding = train(TrainConfig(video, recipe.run / "embedding", "cc_vae", options, fit=settings))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -27,6 +29,9 @@ class CcVae(Embedding):
     convention of `Vae`, `smooth` and `body` as there. The colour and shape of an episode's object cost z nothing: c has
     them, and KL does not count c. A moment is the episode's first frame and the present one; the embedding is mu. e and
     e0 share no weights.
+
+    `context_from` any: in training, s0 is any frame of the episode, not the first (the paper's). There are as many
+    contexts to learn from as frames then, and none tells where things still are a moment later, which z is to say.
     """
 
     def __init__(
@@ -41,8 +46,11 @@ class CcVae(Embedding):
         size_px: int = 64,
         body: tuple[int, ...] = (),
         smooth: float = 0.0,
+        context_from: Literal["first", "any"] = "first",
     ) -> None:
         super().__init__(backbone, dim, size_px, History(first=True))
+        if context_from not in ("first", "any"):
+            raise InputError(f"context_from is {context_from!r}; allowed are first, any; change it")
         if not beta >= 0 or batch < 1 or context_dim < 1:
             raise InputError(
                 f"beta is {beta}, batch {batch}, context_dim {context_dim}; allowed are beta >= 0 and 1 or more; "
@@ -58,7 +66,7 @@ class CcVae(Embedding):
         self.context_decoder = Decoder(context_dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
         self.goals = GoalPrior(dim)
-        self.beta, self.batch, self.camera = beta, batch, camera
+        self.beta, self.batch, self.camera, self.context_from = beta, batch, camera, context_from
 
     @property
     def backbones(self) -> tuple[nn.Module, ...]:
@@ -66,25 +74,26 @@ class CcVae(Embedding):
         return self.backbone, self.context_backbone
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
-        """Pick independent frames of all episodes, from `camera` or, where it is empty, from any, and each one's
-        episode's first.
+        """Pick independent frames of all episodes, from `camera` or, where it is empty, from any, each with its
+        episode's first or, with `context_from` any, before it another of its episode.
         """
-        return random_frames(layout, rng, self.batch, self.camera)._replace(context=True)
+        pick = random_frames(layout, rng, self.batch, self.camera)
+        if self.context_from == "first":
+            return pick._replace(context=True)
+        other = (rng.random(self.batch) * layout.lengths[pick.episode]).astype(int)
+        return pick._replace(step=np.concatenate([other[:, None, None], pick.step], axis=2))
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
-        """Return the negative evidence lower bound of clips of one view and one frame, with their context."""
-        images = self.images(clips)
-        if clips.context is None or images.shape[1:3] != (1, 1):
-            raise InputError(
-                f"the clips are {tuple(clips.frames.shape)}, with context: {clips.context is not None}; "
-                "allowed are (B, 1, 1, 3, H, W) with context; pick them as pick() does"
-            )
-        images, first = images.flatten(0, 2), to_float(clips.context, self.device)
+        """Return the negative evidence lower bound of clips of one view: of one frame, with their context, or of two,
+        the first of which is that.
+        """
+        first, present = self._told_apart(clips)
+        images = self.images(present).flatten(0, 2)
         context = self.context(first)
         mu, log_variance = self.posterior(images, context)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
         z = mu + noise * torch.exp(0.5 * log_variance)
-        decoded = self.body.over(self.decoder(torch.cat([z, context], dim=1)), clips)
+        decoded = self.body.over(self.decoder(torch.cat([z, context], dim=1)), present)
         reconstruction = self.likelihood(decoded, images)
         context_reconstruction = self.likelihood(self.context_decoder(context), first)
         kl = gaussian_kl(mu, log_variance).mean()
@@ -94,6 +103,20 @@ class CcVae(Embedding):
             "kl": kl.detach(),
         }
         return Loss(reconstruction + context_reconstruction + self.beta * kl, metrics)
+
+    def _told_apart(self, clips: Clips) -> tuple[Tensor, Clips]:
+        """Return contexts, float (B, 3, H, W), and the clips of the present frames. Raises InputError for others."""
+        if clips.frames.shape[1:3] == (1, 1) and clips.context is not None:
+            return to_float(clips.context, self.device), clips
+        if clips.frames.shape[1:3] != (1, 2):
+            raise InputError(
+                f"the clips are {tuple(clips.frames.shape)}, with context: {clips.context is not None}; "
+                "allowed are (B, 1, 1, 3, H, W) with context, or (B, 1, 2, 3, H, W); pick them as pick() does"
+            )
+        proprio = None if clips.proprio is None else clips.proprio[:, :, 1:]
+        return to_float(clips.frames[:, 0, 0], self.device), clips._replace(
+            frames=clips.frames[:, :, 1:], proprio=proprio
+        )
 
     def context(self, first: Tensor) -> Tensor:
         """Return c (N, C) of episodes' first frames, float (N, 3, H, W)."""

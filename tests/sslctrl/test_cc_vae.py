@@ -82,6 +82,20 @@ def test_pick_brings_the_first_frame_of_the_same_episode_and_view(tiny_store) ->
     assert set(only.view.ravel()) == {1} and only.context
 
 
+def test_any_frame_of_the_episode_may_be_the_context(tiny_store) -> None:
+    model = small(size_px=32, context_from="any", body=(0,))
+    pick = model.pick(Layout(np.array([3, 9]), 2, ("front", "left")), np.random.default_rng(0))
+    assert pick.step.shape == (64, 1, 2) and not pick.context
+    assert (pick.step.max((1, 2)) < np.array([3, 9])[pick.episode]).all()
+    assert set(pick.step[pick.episode == 1, 0, 0]) == set(range(9))  # uniform, and not that of the present frame
+    assert 0 < np.mean(pick.step[:, 0, 0] == pick.step[:, 0, 1]) < 0.5
+    pair = tiny_store.clips(model.pick(tiny_store.layout, np.random.default_rng(0)))
+    assert pair.proprio is not None
+    apart = Clips(pair.frames[:, :, 1:], proprio=pair.proprio[:, :, 1:], context=pair.frames[:, 0, 0])
+    losses = [model.loss(one, torch.Generator().manual_seed(1)).value.item() for one in (pair, apart)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
 def test_decode_depends_on_the_episode() -> None:
     model, z = small(), torch.zeros(2, 3)
     frames = model.decode(z, torch.stack([torch.zeros(3, 16, 16), torch.full((3, 16, 16), 255)]).to(torch.uint8))
@@ -95,7 +109,7 @@ def test_clips_without_context_are_refused() -> None:
         small().loss(clips()._replace(context=None), torch.Generator())
 
 
-@pytest.mark.parametrize("options", [{"beta": -1.0}, {"batch": 0}, {"context_dim": 0}])
+@pytest.mark.parametrize("options", [{"beta": -1.0}, {"batch": 0}, {"context_dim": 0}, {"context_from": "last"}])
 def test_options_are_refused(options: dict) -> None:
-    with pytest.raises(InputError, match="change them"):
+    with pytest.raises(InputError, match="change"):
         small(**options)
