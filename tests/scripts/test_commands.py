@@ -159,3 +159,21 @@ def test_the_recipe_of_grasp2vec_runs_and_goes_on(script, tmp_path: Path) -> Non
     first, again = (script("recipes/grasp2vec_grasp", *small) for _ in range(2))
     assert first.code == 0 and first.out.splitlines()[-2:] == again.out.splitlines()[-2:]
     assert "known objects: grasps what was asked for in" in first.out and "new objects" in first.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "flags", "says"),
+    [
+        ("tcn_push", ("--episodes", 2), "agent: reaches the goal from"),
+        ("rig_push", ("--episodes", 12), "do_nothing: the puck ends"),
+        ("ccrig_push", ("--episodes", 6), "agent, new objects: the object ends"),
+    ],
+)
+def test_recipes_run_to_their_report(name: str, flags: tuple, says: str, script, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shown = script(f"recipes/{name}", "--run", run, "--batches", 3, "--steps", 40, "--starts", 2, *flags)
+    assert shown.code == 0 and says in shown.out, shown.err
+    page = (run / "report.html").read_text()
+    assert "Distances in the embedding" in page and "What the policy does" in page
+    assert ("imagined goals" in page) == (name != "tcn_push")
