@@ -40,11 +40,11 @@ class _Start(NamedTuple):
 def train_agent(config: TrainAgentConfig) -> Path:
     """Train, and return the folder of the last checkpoint, `<run>/checkpoints/step-...`.
 
-    The run's folder gets config.yaml, run.json, curve.jsonl (step, success, distance_m, return), tb/ and a copy of the
-    embedding. A run that has a checkpoint goes on from the newest that verifies: weights, optimisers, replay buffer
-    and scales are kept; the worlds start new episodes, and noise is drawn anew from seed and step. Raises InputError,
-    DataError, CheckpointError for what is missing or does not fit, StorageError where the folder cannot be written,
-    Interrupted, with everything saved, after Ctrl-C or SIGTERM.
+    The run's folder gets config.yaml, run.json, curve.jsonl (step; success, distance_m and return with the ends of
+    their intervals), tb/ and a copy of the embedding. A run that has a checkpoint goes on from the newest that
+    verifies: weights, optimisers, replay buffer and scales are kept; the worlds start new episodes, and noise is drawn
+    anew from seed and step. Raises InputError, DataError, CheckpointError for what is missing or does not fit,
+    StorageError where the folder cannot be written, Interrupted, with everything saved, after Ctrl-C or SIGTERM.
     """
     torch.set_num_threads(config.threads)
     recorded = None if config.prior is None else EpisodeStore(config.prior)

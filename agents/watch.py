@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from threading import Event
 
-import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents import checkpoint
 from agents.config import TrainAgentConfig
+from agents.evaluate import interval
 from agents.lesson import Lesson
 from agents.play import acting, play
 from sslctrl.durable import storage_error
@@ -21,7 +21,9 @@ EVAL_SEED = 500_000  # far from the seeds of training, and from those of the las
 
 
 class Watch(BaseCallback):
-    """Appends true success and distance to ``curve.jsonl`` and saves, every so many steps; stops when asked to."""
+    """Appends true success and distance, with intervals, to ``curve.jsonl`` and saves, every so many steps; stops when
+    asked to.
+    """
 
     def __init__(self, config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, stop: Event, begun: int) -> None:
         super().__init__()
@@ -45,18 +47,22 @@ class Watch(BaseCallback):
         """Play the fixed starts, without noise, and record how they ended."""
         self.measured = self.model.num_timesteps
         ended = play(self.worlds, acting(self.model), EVAL_SEED, self.config.eval_episodes)
-        values = {
-            "success": float(np.mean([one.success for one in ended])),
-            "distance_m": float(np.mean([one.distance_m for one in ended])),
-            "return": float(np.mean([one.ret for one in ended])),
+        columns = {
+            "success": [one.success for one in ended],
+            "distance_m": [one.distance_m for one in ended],
+            "return": [one.ret for one in ended],
         }
+        values = {}
+        for name, column in columns.items():
+            found = interval(column, self.config.seed)
+            values |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
         try:
             with open(self.curve, "a") as file:
                 file.write(json.dumps({"step": self.measured, **values}) + "\n")
         except OSError as error:
             raise storage_error(error, self.curve) from error
-        for name, value in values.items():
-            self.model.logger.record(f"eval/{name}", value)
+        for name in columns:
+            self.model.logger.record(f"eval/{name}", values[name])
         self.model.logger.dump(self.measured)
 
 

@@ -132,8 +132,12 @@ def curve(
     share: bool = False,
     references: Sequence[Reference] = (),
     unit: str = "environment steps",
+    band: Sequence[tuple[float, float]] = (),
 ) -> Plot:
-    """Draw one number over training; `share`: from 0 to 100 %; references: dashed levels with their names."""
+    """Draw one number over training, with its intervals where they are given.
+
+    share: from 0 to 100 %; references: dashed levels with their names.
+    """
     with canvas(328, 240) as figure:
         axes = figure.add_subplot()
         for text, level in references:
@@ -141,6 +145,9 @@ def curve(
             axes.annotate(
                 text, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=MUTED, fontsize=8
             )
+        if band:
+            low, high = zip(*band, strict=True)
+            axes.fill_between(steps, low, high, color=OURS, alpha=0.15, linewidth=0)
         if len(steps) <= _FEW:
             axes.plot(steps, values, color=OURS, marker="o", markersize=3.5)
         else:

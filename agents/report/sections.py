@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 
 from agents.encoders import EmbeddingEncoder
+from agents.grasping.picture import heat_picture
 from agents.report import imagined, latent, plots
 from agents.report.blocks import Block, Film, Films, Plot, Plots, Source, Table, Text, Watched
 from agents.report.films import distance_to_goal, episode_film, film, rollout_film
 from agents.report.folder import Figure, RunFolder, as_figure, driver_of, number
 from agents.report.head import interval, percent
-from sslctrl.clips import Episode, seconds_a_step
+from sslctrl.clips import BEFORE, OUTCOME, Episode, seconds_a_step
+from sslctrl.embeddings.grasp2vec import Grasp2Vec
 from sslctrl.errors import DataError
+from sslctrl.store import EpisodeStore
 from sslctrl.views import view_of
 
-HERO_FILMS, ROLLOUT_FILMS = 4, 8
+HERO_FILMS, ROLLOUT_FILMS, GRASPS = 4, 8, 5
 _WHO = {"agent": "policy", "expert": "scripted expert", "random": "random actions", "do_nothing": "do nothing"}
 _NO_CURVE = ("step", "lr", "frames_per_s")
 _SHARES = ("success", "nearest_is_same_step", "accuracy")
@@ -103,8 +106,12 @@ def reward(folder: RunFolder) -> Iterator[Block]:
 
 
 def distances(folder: RunFolder) -> Iterator[Block]:
-    """What the embedding's distances are worth, and the goals that it imagines, where it does."""
+    """What the embedding's distances are worth, the goals that it imagines if it does; or Grasp2Vec's heat maps."""
     store, embedding = folder.heldout(), folder.embedding
+    if isinstance(embedding, Grasp2Vec):
+        caption = "Above: what grippers hold. Below: the bin before, red where the embedding finds it."
+        yield plots.picture(heat_picture(embedding, *_grasped(store)), "heat maps", caption, "heat")
+        return
     camera, _ = folder.camera_pair(store.cameras)
     if imagined.imagines(embedding):
         drawn = imagined.imagined_picture(embedding, store, camera)
@@ -184,6 +191,14 @@ def _rollouts(folder: RunFolder) -> list[Episode]:
     return found
 
 
+def _grasped(store: EpisodeStore) -> tuple[np.ndarray, np.ndarray]:
+    """Return outcomes and scenes before, (N, H, W, 3), of the first grasps of a store that succeeded."""
+    frames = [episode.frames[0] for episode in map(store.read, store.ids) if episode.meta["success"]][:GRASPS]
+    if not frames or len(frames[0]) <= OUTCOME:
+        raise DataError(f"{store.root} holds no successful grasp; allowed is what scripts/collect_grasps.py records")
+    return np.stack([one[OUTCOME] for one in frames]), np.stack([one[BEFORE] for one in frames])
+
+
 def _told_apart(folder: RunFolder, goal: Episode) -> dict[str, Episode]:
     """Return up to three episodes: the demonstration, a rollout of the policy, and a random one."""
     chosen = {"the expert's demonstration": goal}
@@ -203,8 +218,14 @@ def _told_apart(folder: RunFolder, goal: Episode) -> dict[str, Episode]:
 def _curve(
     records: list[dict[str, float]], key: str, label: str, name: str, times: float = 1.0, **how: Any
 ) -> Plot | None:
-    points = [(record["step"], record[key] * times) for record in records if key in record]
-    return plots.curve(*zip(*points, strict=True), label=label, name=name, **how) if points else None
+    known = [record for record in records if key in record]
+    if not known:
+        return None
+    steps, values = [record["step"] for record in known], [record[key] * times for record in known]
+    ends = (f"{key}_low", f"{key}_high")
+    if all(end in record for record in known for end in ends):
+        how["band"] = [tuple(record[end] * times for end in ends) for record in known]
+    return plots.curve(steps, values, label=label, name=name, **how)
 
 
 def _cell(found: Figure | None, times: float, unit: str) -> str:

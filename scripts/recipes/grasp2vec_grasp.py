@@ -30,42 +30,41 @@ class Recipe:
 
 
 def grasp(recipe: Recipe) -> dict[str, float]:
-    """Return how often the object that was asked for is grasped, by heat map, out of five; and draw heat maps."""
+    """Return how often the object that was asked for is grasped, by heat map, out of five; and write a report."""
     import numpy as np
 
     from agents.grasping.aims import by_heat_map
     from agents.grasping.exam import outcomes, share_grasped
-    from agents.grasping.picture import heat_picture
+    from agents.report.config import ReportConfig
+    from agents.report.write import write_report
     from envs.grasps import collect_grasps
     from envs.grasps_config import GraspsConfig
-    from sslctrl.clips import BEFORE, OUTCOME
     from sslctrl.embeddings.grasp2vec import Grasp2Vec
     from sslctrl.fit import FitConfig, fit
-    from sslctrl.views import write_picture
     from vision.build import ObjectiveSpec, build_objective, load_embedding
 
-    grasps = collect_grasps(GraspsConfig(recipe.run / "grasps", recipe.grasps))
+    grasps = collect_grasps(GraspsConfig(recipe.run / "video" / "train", recipe.grasps))
     conv = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
     spec = ObjectiveSpec("grasp2vec", backbone_options=conv, seed=recipe.seed)
     settings = FitConfig(recipe.steps, lr=2e-3, seed=recipe.seed)
     embedding = load_embedding(fit(build_objective(spec), grasps, recipe.run / "embedding", settings))
     assert isinstance(embedding, Grasp2Vec)
 
-    kinds: dict[str, Literal["train", "heldout"]] = {"known objects": "train", "new objects": "heldout"}
+    kinds: dict[str, Literal["train", "heldout"]] = {"known": "train", "heldout": "heldout"}
     shares = {}
     for seed, (name, variety) in enumerate(kinds.items(), start=1):
-        shown = collect_grasps(GraspsConfig(recipe.run / name.replace(" ", "-"), 400, variety, seed=seed))
+        shown = collect_grasps(GraspsConfig(recipe.run / "video" / name, 400, variety, seed=seed))
         rng = np.random.default_rng(recipe.seed)
         shares[name] = share_grasped(partial(by_heat_map, embedding), outcomes(shown), variety, recipe.starts, rng)
-        grasped = [one.frames[0] for one in map(shown.read, shown.ids) if one.meta["success"]][:8]
-        picture = heat_picture(embedding, *(np.stack([frames[at] for frames in grasped]) for at in (OUTCOME, BEFORE)))
-        write_picture(recipe.run / f"{name.replace(' ', '-')}.png", picture)
+    write_report(ReportConfig(recipe.run))
     return shares
 
 
 def said(shares: dict[str, float]) -> str:
     """Return one line a kind of object."""
-    return "\n".join(f"{name}: grasps what was asked for in {share:.0%} of the bins" for name, share in shares.items())
+    return "\n".join(
+        f"{name} objects: grasps what was asked for in {share:.0%} of the bins" for name, share in shares.items()
+    )
 
 
 if __name__ == "__main__":

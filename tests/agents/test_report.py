@@ -307,3 +307,8 @@ def test_an_evaluation_of_nobody_is_damage(tmp_path: Path) -> None:
 def test_drawings_are_reproducible() -> None:
     first, second = (curve([1, 2], [0.1, 0.2], "success", "same").svg for _ in range(2))
     assert first == second
+
+
+def test_a_curve_shows_its_intervals() -> None:
+    bare, banded = (curve([0, 1, 2], [1, 3, 2], "x", "x", band=band).svg for band in ((), [(0, 2), (2, 4), (1, 3)]))
+    assert "opacity: 0.15" not in bare and "opacity: 0.15" in banded

@@ -99,7 +99,9 @@ def test_goals_that_vary_train_and_are_evaluated_on_pictures(
 
 def test_the_curve_holds_true_success_and_distance(trained: Path) -> None:
     curve = [json.loads(line) for line in (trained / "curve.jsonl").read_text().splitlines()]
-    assert [sorted(one) for one in curve] == [["distance_m", "return", "step", "success"]] * 2
+    measured = [f"{name}{end}" for name in ("distance_m", "return", "success") for end in ("", "_low", "_high")]
+    assert [set(one) for one in curve] == [{"step", *measured}] * 2
+    assert all(one["distance_m_low"] <= one["distance_m"] <= one["distance_m_high"] for one in curve)
     assert [one["step"] for one in curve] == [150, 300]
     assert all(0 < one["distance_m"] < 0.5 and one["return"] < 0 for one in curve)
     assert list((trained / "tb").iterdir())

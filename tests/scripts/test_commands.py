@@ -158,7 +158,8 @@ def test_the_recipe_of_grasp2vec_runs_and_goes_on(script, tmp_path: Path) -> Non
     small = ("--run", tmp_path / "g", "--grasps", 40, "--steps", 3, "--starts", 6)
     first, again = (script("recipes/grasp2vec_grasp", *small) for _ in range(2))
     assert first.code == 0 and first.out.splitlines()[-2:] == again.out.splitlines()[-2:]
-    assert "known objects: grasps what was asked for in" in first.out and "new objects" in first.out
+    assert "known objects: grasps what was asked for in" in first.out and "heldout objects" in first.out
+    assert "heat maps" in (tmp_path / "g" / "report.html").read_text()
 
 
 @pytest.mark.slow
