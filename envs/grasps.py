@@ -166,12 +166,14 @@ def _held(env: RobotEnv, task: Grasp) -> str | None:
 
 
 def _begin(config: GraspsConfig, index: int) -> tuple[RobotEnv, Grasp, np.random.Generator]:
-    return *_started(config.variety, _seed(config, index)), np.random.default_rng([config.seed, index, 1])
+    begun = _started(config.variety, _seed(config, index), config.recolor)
+    return *begun, np.random.default_rng([config.seed, index, 1])
 
 
-def _started(variety: str, seed: int) -> tuple[RobotEnv, Grasp]:
+def _started(variety: str, seed: int, recolor: float = 0.0) -> tuple[RobotEnv, Grasp]:
     env = _world(variety)
     assert isinstance(env.task, Grasp)
+    env.task.recolor = recolor
     env.reset(seed=seed)
     return env, env.task
 

@@ -19,6 +19,8 @@ class GraspsConfig:
     """How many grasps the folder shall hold, failed ones included."""
     variety: Literal["fixed", "train", "heldout"] = "train"
     """Where the objects come from."""
+    recolor: float = 0.0
+    """Share of the objects that get another colour in every grasp, never one of those held out."""
     miss: float = 0.3
     """Share of the grasps that aim beside their object."""
     size_px: int = 64
@@ -35,5 +37,6 @@ class GraspsConfig:
         for name, value in least.items():
             if not getattr(self, name) >= value:
                 raise InputError(f"{name} is {getattr(self, name)}; allowed is {value} or more; change it")
-        if not 0 <= self.miss <= 1:
-            raise InputError(f"miss is {self.miss}; allowed is 0 to 1; change it")
+        for name in ("miss", "recolor"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; allowed is 0 to 1; change it")

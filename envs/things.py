@@ -15,6 +15,7 @@ TRAIN_SHAPES = ("bar", "cross", "cube", "cylinder", "disc", "hexagon", "slab", "
 HELDOUT_SHAPES = ("half_cylinder", "star", "triangle")
 TRAIN_HUES = {"red": 0.0, "lime": 0.20, "green": 0.33, "blue": 0.61, "pink": 0.87}
 HELDOUT_HUES = {"amber": 0.13, "teal": 0.47, "violet": 0.80}
+HELDOUT_WITHIN = 0.04  # of a held-out hue, nothing is trained on
 GRIP_RAD = {"triangle": np.pi / 2, "star": np.pi / 2}  # the others are gripped across their y axis
 
 
@@ -42,6 +43,14 @@ class Thing(NamedTuple):
     def mesh(self) -> Mesh:
         """What it looks like."""
         return shape(self.shape, SIZE_M, self.rgb)
+
+
+def sample_rgb(rng: np.random.Generator) -> Color:
+    """Draw a colour for an object to train on, (r, g, b) in [0, 1]: any hue but those near a held-out one."""
+    while True:
+        hue = rng.random()
+        if all(abs((hue - other + 0.5) % 1 - 0.5) > HELDOUT_WITHIN for other in HELDOUT_HUES.values()):
+            return colorsys.hsv_to_rgb(hue, rng.uniform(0.7, 1.0), rng.uniform(0.7, 1.0))
 
 
 def catalogue(variety: str) -> tuple[Thing, ...]:

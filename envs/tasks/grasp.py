@@ -12,7 +12,7 @@ from envs.meshes import Color
 from envs.panda import Panda
 from envs.sim import Physical, Shape, Sim
 from envs.tasks.base import Task, Variety
-from envs.things import SIZE_M, Thing, catalogue
+from envs.things import SIZE_M, Thing, catalogue, sample_rgb
 from envs.tray import CENTER_M, add_tray, sample_xy
 
 STEP_M = 0.04  # commanded per control step at full action
@@ -51,6 +51,8 @@ class Grasp(Task):
         super().__init__(variety)
         self.things = catalogue(variety)
         self.present: tuple[Thing, ...] = self.things[:IN_BIN]
+        self.recolor = 0.0
+        """Share of the objects, from 0 to 1, that get another colour in every episode (`envs.things.sample_rgb`)."""
         self._heights: dict[str, float] = {}
 
     @property
@@ -77,7 +79,9 @@ class Grasp(Task):
             turn = (0.0, 0.0, float(np.sin(yaw / 2)), float(np.cos(yaw / 2)))
             sim.place(thing.name, (*xy, self._heights[thing.name] / 2), turn)
         robot.reset((*sample_xy(rng, OBJECT_HALF_M), rng.uniform(*START_Z_M)), rng.uniform(-np.pi / 2, np.pi / 2))
-        return {thing.name: thing.rgb for thing in self.present}
+        if not self.recolor:
+            return {thing.name: thing.rgb for thing in self.present}
+        return {t.name: sample_rgb(rng) if rng.random() < self.recolor else t.rgb for t in self.present}
 
     def sample_goal(self, rng: np.random.Generator, state: np.ndarray) -> np.ndarray:
         """The point 15 cm above the floor over where the target is now."""

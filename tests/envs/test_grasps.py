@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import colorsys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from envs.env import RobotEnv
 from envs.grasps import ASIDE_M, SHOW_M, attempt, bin_to_picture, collect_grasps, masks, picture_to_bin, record_grasp
 from envs.grasps_config import GraspsConfig
+from envs.things import HELDOUT_HUES, sample_rgb
 from sslctrl.clips import AFTER, BEFORE, OUTCOME
 from sslctrl.errors import InputError
 
@@ -24,6 +27,16 @@ def test_a_grasp_is_a_pure_function_of_its_index(config: GraspsConfig) -> None:
         assert a.meta == b.meta
         for x, y in zip(a[:5], b[:5], strict=True):
             np.testing.assert_array_equal(x, y)
+
+
+def test_other_colours_change_what_is_seen_and_nothing_else(config: GraspsConfig) -> None:
+    plain, colored = record_grasp(config, 1), record_grasp(replace(config, recolor=1.0), 1)
+    np.testing.assert_array_equal(plain.state, colored.state)
+    assert plain.meta == colored.meta and (plain.frames != colored.frames).any()
+    rng = np.random.default_rng(0)
+    hues = np.array([colorsys.rgb_to_hsv(*sample_rgb(rng))[0] for _ in range(500)])
+    assert all(np.abs(hues - held_out).min() > 0.039 for held_out in HELDOUT_HUES.values())
+    assert np.histogram(hues, 6, (0, 1))[0].min() > 30
 
 
 def test_what_was_grasped_is_gone_afterwards_and_only_that(config: GraspsConfig) -> None:
