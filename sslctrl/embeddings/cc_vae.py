@@ -87,13 +87,23 @@ class CcVae(Embedding):
         """Return the negative evidence lower bound of clips of one view: of one frame, with their context, or of two,
         the first of which is that.
         """
-        first, present = self._told_apart(clips)
-        images = self.images(present).flatten(0, 2)
+        images = self.images(clips)
+        if images.shape[1:3] == (1, 1) and clips.context is not None:
+            first, images = to_float(clips.context, self.device), images[:, 0, 0]
+        elif images.shape[1:3] == (1, 2):
+            first, images = images[:, 0].unbind(1)
+            proprio = None if clips.proprio is None else clips.proprio[:, :, 1:]
+            clips = clips._replace(frames=clips.frames[:, :, 1:], proprio=proprio)
+        else:
+            raise InputError(
+                f"the clips are {tuple(clips.frames.shape)}, with context: {clips.context is not None}; "
+                "allowed are (B, 1, 1, 3, H, W) with context, or (B, 1, 2, 3, H, W); pick them as pick() does"
+            )
         context = self.context(first)
         mu, log_variance = self.posterior(images, context)
         noise = torch.randn(mu.shape, generator=rng, device=mu.device)
         z = mu + noise * torch.exp(0.5 * log_variance)
-        decoded = self.body.over(self.decoder(torch.cat([z, context], dim=1)), present)
+        decoded = self.body.over(self.decoder(torch.cat([z, context], dim=1)), clips)
         reconstruction = self.likelihood(decoded, images)
         context_reconstruction = self.likelihood(self.context_decoder(context), first)
         kl = gaussian_kl(mu, log_variance).mean()
@@ -103,20 +113,6 @@ class CcVae(Embedding):
             "kl": kl.detach(),
         }
         return Loss(reconstruction + context_reconstruction + self.beta * kl, metrics)
-
-    def _told_apart(self, clips: Clips) -> tuple[Tensor, Clips]:
-        """Return contexts, float (B, 3, H, W), and the clips of the present frames. Raises InputError for others."""
-        if clips.frames.shape[1:3] == (1, 1) and clips.context is not None:
-            return to_float(clips.context, self.device), clips
-        if clips.frames.shape[1:3] != (1, 2):
-            raise InputError(
-                f"the clips are {tuple(clips.frames.shape)}, with context: {clips.context is not None}; "
-                "allowed are (B, 1, 1, 3, H, W) with context, or (B, 1, 2, 3, H, W); pick them as pick() does"
-            )
-        proprio = None if clips.proprio is None else clips.proprio[:, :, 1:]
-        return to_float(clips.frames[:, 0, 0], self.device), clips._replace(
-            frames=clips.frames[:, :, 1:], proprio=proprio
-        )
 
     def context(self, first: Tensor) -> Tensor:
         """Return c (N, C) of episodes' first frames, float (N, 3, H, W)."""
