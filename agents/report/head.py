@@ -16,6 +16,8 @@ _REWARD = {
     "state": "Minus the true distance to the goal",
 }
 """What rewards a policy, by `reward_from` of its config."""
+_VARIED = {"imagined": "goals that it imagined", "shown": "pictures of goals"}
+"""What takes the place of the demonstration, by `goal_from`."""
 
 
 def title(folder: RunFolder) -> str:
@@ -60,7 +62,8 @@ def _learned(folder: RunFolder) -> str:
     except SslctrlError:
         return f"{kind} learned from unlabelled video."
     cameras = len(getattr(folder.embedding, "cameras", ()) or store.cameras)
-    return f"{kind} watched {len(store)} episodes of unlabelled video through {cameras} cameras."
+    through = "one camera" if cameras == 1 else f"{cameras} cameras"
+    return f"{kind} watched {len(store)} episodes of unlabelled video through {through}."
 
 
 def _rewarded(folder: RunFolder) -> str:
@@ -73,7 +76,11 @@ def _rewarded(folder: RunFolder) -> str:
     kind = str(folder.agent_config.get("algorithm", "")).upper()
     who = f"{kind} policy" if kind else "policy"
     reached = f"reaches the goal from {percent(policy.value)} {starts}{beside}"
-    return f"{_REWARD[_reward_from(folder)]} was the only reward of the {who}, which {reached}."
+    rewarded = _REWARD[_reward_from(folder)]
+    varied = _VARIED.get(str(folder.agent_config.get("goal_from")))
+    if varied is not None:
+        rewarded = rewarded.replace("one demonstration", varied)
+    return f"{rewarded} was the only reward of the {who}, which {reached}."
 
 
 def _reward_from(folder: RunFolder) -> str:

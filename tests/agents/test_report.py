@@ -160,6 +160,13 @@ def test_cameras_are_the_policys_own(page: Page) -> None:
     assert "between camera right now and camera front at the demonstration's end" in page.text
 
 
+def test_the_goals_are_the_policys_own(tmp_path: Path) -> None:
+    demo = fill_demo(tmp_path / "demo")
+    (demo / "agent" / "config.yaml").write_text(json.dumps({"goal_from": "imagined"}))
+    text = Page(write_report(ReportConfig(run=demo))).text
+    assert "Its distance to goals that it imagined was the only reward" in text and "one demonstration was" not in text
+
+
 def test_data_is_never_markup(tmp_path: Path, page: Page) -> None:
     demo = fill_demo(tmp_path / "demo", EVIL, camera=EVIL)
     evil = Page(write_report(ReportConfig(run=demo)))
