@@ -10,14 +10,14 @@ from sslctrl.metrics.alignment import UNIFORM_GUESS
 _SUCCESS = (("expert", "expert_success"), ("random", "random_success"), ("do nothing", "do_nothing_success"))
 
 _REWARD = {
-    "embedding": "Its distance to one demonstration",
-    "random": "The distance to one demonstration in an untrained net",
-    "pixels": "The distance to one demonstration in raw pixels",
+    "embedding": "Its distance to {goal}",
+    "random": "The distance to {goal} in an untrained net",
+    "pixels": "The distance to {goal} in raw pixels",
     "state": "Minus the true distance to the goal",
 }
 """What rewards a policy, by `reward_from` of its config."""
-_VARIED = {"imagined": "goals that it imagined", "shown": "pictures of goals"}
-"""What takes the place of the demonstration, by `goal_from`."""
+_GOAL = {"imagined": "goals that it imagined", "shown": "pictures of goals"}
+"""What it compares with, by `goal_from`; else one demonstration."""
 
 
 def title(folder: RunFolder) -> str:
@@ -76,10 +76,8 @@ def _rewarded(folder: RunFolder) -> str:
     kind = str(folder.agent_config.get("algorithm", "")).upper()
     who = f"{kind} policy" if kind else "policy"
     reached = f"reaches the goal from {percent(policy.value)} {starts}{beside}"
-    rewarded = _REWARD[_reward_from(folder)]
-    varied = _VARIED.get(str(folder.agent_config.get("goal_from")))
-    if varied is not None:
-        rewarded = rewarded.replace("one demonstration", varied)
+    goal = _GOAL.get(str(folder.agent_config.get("goal_from")), "one demonstration")
+    rewarded = _REWARD[_reward_from(folder)].format(goal=goal)
     return f"{rewarded} was the only reward of the {who}, which {reached}."
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeGuard
+from typing import TypeGuard
 
 import cv2
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 from agents.report.latent import positions
 from sslctrl.embeddings.autoencoder import Autoencoder
@@ -15,6 +14,7 @@ from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.cc_vae import CcVae
 from sslctrl.embeddings.vae import Vae
 from sslctrl.errors import InputError
+from sslctrl.metrics.distances import Distances, compared
 from sslctrl.objective import channels_first
 from sslctrl.store import EpisodeStore
 from sslctrl.views import view_of
@@ -45,23 +45,12 @@ def imagined_picture(embedding: Embedding, store: EpisodeStore, camera: str, see
     return np.concatenate([rows[0], gap, *rows[1:]])
 
 
-class Distances(NamedTuple):
-    """Of pairs of moments, (N,) each."""
-
-    latent: np.ndarray
-    true_m: np.ndarray
-    """Of the object, metres."""
-    rank_correlation: float
-
-
-def distances(embedding: Embedding, store: EpisodeStore, camera: str, seed: int = 0) -> Distances:
+def distances_in(embedding: Embedding, store: EpisodeStore, camera: str, seed: int = 0) -> Distances:
     """Compare random pairs of moments of a store in the embedding and in truth. Raises DataError without true state."""
     episodes = [store.read(id) for id in store.ids]
     z = np.concatenate([embedding.embed_video(view_of(one, camera, embedding.size_px)) for one in episodes])
     places = np.concatenate([positions(one) for one in episodes])
-    first, second = np.random.default_rng([seed, 7]).integers(len(z), size=(2, PAIRS))
-    latent, true_m = (np.linalg.norm(values[first] - values[second], axis=1) for values in (z, places))
-    return Distances(latent, true_m, float(np.asarray(spearmanr(latent, true_m))[0]))
+    return compared(z, places, PAIRS, np.random.default_rng([seed, 7]))
 
 
 def _row(frames: np.ndarray) -> np.ndarray:

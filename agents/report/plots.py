@@ -11,9 +11,9 @@ from matplotlib.ticker import PercentFormatter
 
 from agents.report.blocks import Plot
 from agents.report.folder import Figure
-from agents.report.imagined import Distances
 from agents.report.latent import STILL_M, Alignment, Progress
 from agents.report.svg import INK, MUTED, OTHER, OURS, SURFACE, THIRD, canvas, svg
+from sslctrl.metrics.distances import Distances
 
 _FEW = 40  # more points than this are noise around a trend
 _NEAR_TO_FAR = LinearSegmentedColormap.from_list("near_to_far", ["#0d366b", "#2a78d6", "#86b6ef", "#e9f1fb"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def distances(folder: RunFolder) -> Iterator[Block]:
         drawn = imagined.imagined_picture(embedding, store, camera)
         caption = "Above: the first frames of held-out episodes. Below each: goals that the embedding imagines there."
         yield plots.picture(drawn, "imagined goals", caption, "imagined")
-    yield plots.latent_distance(imagined.distances(embedding, store, camera))
+    yield plots.latent_distance(imagined.distances_in(embedding, store, camera))
 
 
 def learning(folder: RunFolder) -> Iterator[Block]:
@@ -193,7 +194,8 @@ def _rollouts(folder: RunFolder) -> list[Episode]:
 
 def _grasped(store: EpisodeStore) -> tuple[np.ndarray, np.ndarray]:
     """Return outcomes and scenes before, (N, H, W, 3), of the first grasps of a store that succeeded."""
-    frames = [episode.frames[0] for episode in map(store.read, store.ids) if episode.meta["success"]][:GRASPS]
+    grasped = (episode.frames[0] for episode in map(store.read, store.ids) if episode.meta["success"])
+    frames = list(islice(grasped, GRASPS))
     if not frames or len(frames[0]) <= OUTCOME:
         raise DataError(f"{store.root} holds no successful grasp; allowed is what scripts/collect_grasps.py records")
     return np.stack([one[OUTCOME] for one in frames]), np.stack([one[BEFORE] for one in frames])

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 from agents.config import EvaluateConfig, TrainAgentConfig
 from agents.evaluate import evaluate
@@ -22,6 +21,7 @@ from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
 from scripts.bench._intervals import Figure, iqm
 from sslctrl.embeddings.base import Embedding
+from sslctrl.metrics.distances import compared
 from sslctrl.metrics.probe import probe_r2
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
@@ -101,16 +101,14 @@ def train_and_measure(run: Path, name: str, seed: int, world: World, folder: Pat
     z = np.concatenate([embedding.embed_video(episode.frames[0]) for episode in episodes])
     state = np.concatenate([episode.state for episode in episodes])
     number = np.repeat(np.arange(len(episodes)), store.lengths)
-    first, second = np.random.default_rng([seed, 6]).integers(len(z), size=(2, 20_000))
-    apart = np.linalg.norm(z[first] - z[second], axis=1)
     values = world.more(embedding, store, seed) if world.more else {}
     for place, columns in world.places.items():
         at = state[:, columns]
-        truly = np.linalg.norm(at[first] - at[second], axis=1)
+        ranked = compared(z, at, 20_000, np.random.default_rng([seed, 6])).rank_correlation
         values |= {
             f"{place}_r2": float(probe_r2(z, at, number, "mlp").mean()),
             f"{place}_r2_linear": float(probe_r2(z, at, number).mean()),
-            f"{place}_spearman": float(np.asarray(spearmanr(apart, truly))[0]),
+            f"{place}_spearman": ranked,
         }
     return values
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 FAINT = 0.3
@@ -14,16 +15,11 @@ def hues(frames: np.ndarray, faint: float = FAINT) -> np.ndarray:
 
     Red is 0, green 1/3, blue 2/3.
     """
-    values = np.asarray(frames, np.float64) / 255
-    high, low = values.max(-1), values.min(-1)
-    chroma = high - low
-    red, green, blue = np.moveaxis(values, -1, 0)
-    safe = np.where(chroma > 0, chroma, 1)
-    sextant = np.where(
-        high == red, (green - blue) / safe, np.where(high == green, 2 + (blue - red) / safe, 4 + (red - green) / safe)
-    )
+    values = np.asarray(frames, np.float32) / 255
+    chroma = values.max(-1) - values.min(-1)
+    degrees = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2HSV)[..., 0] for frame in values])
     weight = np.clip(chroma - faint, 0, None)
-    mean = (weight * np.exp(2j * np.pi * sextant / 6)).sum((1, 2))
+    mean = (weight * np.exp(1j * np.deg2rad(degrees))).sum((1, 2))
     return np.where(weight.any((1, 2)), np.angle(mean) / (2 * np.pi) % 1.0, np.nan)
 
 
