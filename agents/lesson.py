@@ -16,7 +16,7 @@ from agents.senses import Senses
 from agents.worlds import demonstration, task_of, true_goal
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError
-from sslctrl.goal_prior import GoalPrior
+from sslctrl.imagining import Imagining
 from sslctrl.metrics.positions import position_columns
 from sslctrl.rewards import REWARDS
 from sslctrl.views import view_of
@@ -68,13 +68,13 @@ def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | Non
     if targets is not None:
         return Targets(targets)
     if config.goal_from == "imagined":
-        prior = getattr(getattr(senses.judged, "embedding", None), "goals", None)
-        if not isinstance(prior, GoalPrior):
+        embedding = getattr(senses.judged, "embedding", None)
+        if not isinstance(embedding, Imagining):
             raise InputError(
                 "goal_from=imagined, and this embedding has no prior to imagine goals from; allowed are vae, cc_vae, "
                 "autoencoder; give one of these, or goal_from=shown"
             )
-        return Imagined(prior, config.seed)
+        return Imagined(embedding.goals, config.seed)
     return Shown(senses) if config.goal_from == "shown" else Desired()
 
 

@@ -47,6 +47,12 @@ def square(frames: np.ndarray, size_px: int) -> np.ndarray:
     return np.stack(resized) if resized else np.empty((0, size_px, size_px, 3), np.uint8)
 
 
+def enlarge(frames: np.ndarray, least_px: int) -> np.ndarray:
+    """Repeat every pixel so that the shorter side has `least_px` or more: uint8 (T, H, W, 3)."""
+    times = -(-least_px // min(frames.shape[1:3]))
+    return frames.repeat(times, axis=1).repeat(times, axis=2)
+
+
 def write_picture(path: Path, frame: np.ndarray) -> Path:
     """Write a frame, uint8 (H, W, 3), as a PNG and return its path. Raises StorageError where it cannot be written."""
     path = Path(path)

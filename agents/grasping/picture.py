@@ -7,29 +7,27 @@ import numpy as np
 
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
 from sslctrl.objective import channels_first
+from sslctrl.views import enlarge
 
 TILE_PX = 192
 
 
 def heat_picture(embedding: Grasp2Vec, goals: np.ndarray, scenes: np.ndarray) -> np.ndarray:
-    """Return a picture, uint8 (2 * 192, N * 192, 3), of N outcomes and below them the scenes, uint8 (N, H, W, 3) both:
-    red where the outcome's heat is above the median, and a circle where it is highest.
+    """Return a picture, uint8 (2 S, N S, 3), S >= 192, of N outcomes and below them the scenes, uint8 (N, H, H, 3)
+    both: red where the outcome's heat is above the median, and a circle where it is highest.
     """
     heat = embedding.heat_maps(channels_first(scenes), embedding.embed(channels_first(goals))).cpu().numpy()
-    columns = [np.concatenate([_large(goal), _found(*pair)]) for goal, *pair in zip(goals, scenes, heat, strict=True)]
+    goals, scenes = enlarge(goals, TILE_PX), enlarge(scenes, TILE_PX)
+    columns = [np.concatenate([goal, _found(*pair)]) for goal, *pair in zip(goals, scenes, heat, strict=True)]
     return np.concatenate(columns, axis=1)
 
 
 def _found(scene: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Return an enlarged scene (H, W, 3) with its heat map (H, W) over it."""
+    """Return an enlarged scene (S, S, 3) with its heat map (H, H) over it."""
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     usual, most = float(np.median(heat)), float(heat.max())  # the empty bin has a heat of its own
-    share = cv2.resize(np.clip((heat - usual) / max(most - usual, 1e-9), 0, 1), (TILE_PX, TILE_PX))[..., None]
-    warm = (1 - 0.7 * share) * _large(scene) + 0.7 * share * np.array([255, 30, 0])
-    scale = TILE_PX / len(heat)
+    share = cv2.resize(np.clip((heat - usual) / max(most - usual, 1e-9), 0, 1), scene.shape[:2])[..., None]
+    warm = (1 - 0.7 * share) * scene + 0.7 * share * np.array([255, 30, 0])
+    scale = len(scene) / len(heat)
     center = (round(scale * (column + 0.5)), round(scale * (row + 0.5)))
-    return cv2.circle(np.ascontiguousarray(warm.round(), np.uint8), center, TILE_PX // 10, (0, 0, 0), 2, cv2.LINE_AA)
-
-
-def _large(frame: np.ndarray) -> np.ndarray:
-    return cv2.resize(frame, (TILE_PX, TILE_PX), interpolation=cv2.INTER_NEAREST)
+    return cv2.circle(np.ascontiguousarray(warm.round(), np.uint8), center, len(scene) // 10, (0, 0, 0), 2, cv2.LINE_AA)

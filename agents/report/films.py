@@ -9,14 +9,15 @@ from agents.report.blocks import Film
 from agents.report.latent import positions
 from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.errors import DataError
-from sslctrl.views import view_of
+from sslctrl.views import enlarge, view_of
 
+_SHORTEST_SIDE_PX = 256
 SLOWER = 2.0  # an episode takes two seconds: too quick to follow
 
 
 def film(frames: np.ndarray, dt_s: float, title: str, caption: str = "", good: bool | None = None) -> Film:
     """Make a film, at half speed, of frames uint8 (T, H, W, 3) taken every dt_s."""
-    large = video.enlarge(frames)
+    large = enlarge(frames, _SHORTEST_SIDE_PX)
     data = video.mp4(large, 1 / (dt_s * SLOWER))
     poster = video.data_uri(video.png(large[0]), "image/png")
     return Film(video.data_uri(data, "video/mp4"), poster, title, caption, good)

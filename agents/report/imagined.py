@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
-
-import cv2
 import numpy as np
 import torch
 
 from agents.report.latent import positions
-from sslctrl.embeddings.autoencoder import Autoencoder
 from sslctrl.embeddings.base import Embedding
-from sslctrl.embeddings.cc_vae import CcVae
-from sslctrl.embeddings.vae import Vae
-from sslctrl.errors import InputError
+from sslctrl.imagining import Imagining
 from sslctrl.metrics.distances import Distances, compared
 from sslctrl.objective import channels_first
 from sslctrl.store import EpisodeStore
-from sslctrl.views import view_of
+from sslctrl.views import enlarge, view_of
 
 TILE_PX, GAP_PX = 96, 6
 EPISODES, GOALS, PAIRS = 8, 3, 2000
 
 
-def imagines(embedding: Embedding) -> TypeGuard[Autoencoder | CcVae | Vae]:
-    """Whether an embedding has a prior to imagine goals from, and a decoder to show them."""
-    return isinstance(embedding, Autoencoder | CcVae | Vae)
-
-
-def imagined_picture(embedding: Embedding, store: EpisodeStore, camera: str, seed: int = 0) -> np.ndarray:
-    """Return a picture, uint8 (H, W, 3): above, eight episodes' first frames; below each, three goals imagined in it.
-
-    Raises InputError where the embedding imagines none.
-    """
-    if not imagines(embedding):
-        raise InputError(
-            f"{type(embedding).__name__} imagines no goals; allowed are vae, cc_vae, autoencoder; give one of these"
-        )
+def imagined_picture(embedding: Imagining, store: EpisodeStore, camera: str, seed: int = 0) -> np.ndarray:
+    """Return a picture, uint8 (H, W, 3): above, eight episodes' first frames; below each, three goals imagined in it."""
     first = np.stack([view_of(store.read(id), camera, embedding.size_px)[0] for id in store.ids[:EPISODES]])
     z = embedding.goals.sample(GOALS * len(first), torch.Generator().manual_seed(seed))
     goals = embedding.decode(z, channels_first(np.tile(first, (GOALS, 1, 1, 1)))).movedim(1, -1).cpu().numpy()
-    rows = [_row(frames) for frames in np.split(np.concatenate([first, goals]), GOALS + 1)]
+    tiles = enlarge(np.concatenate([first, goals]), TILE_PX)
+    rows = [np.concatenate([*row], axis=1) for row in np.split(tiles, GOALS + 1)]
     gap = np.full((GAP_PX, *rows[0].shape[1:]), 255, np.uint8)
     return np.concatenate([rows[0], gap, *rows[1:]])
 
@@ -51,8 +34,3 @@ def distances_in(embedding: Embedding, store: EpisodeStore, camera: str, seed: i
     z = np.concatenate([embedding.embed_video(view_of(one, camera, embedding.size_px)) for one in episodes])
     places = np.concatenate([positions(one) for one in episodes])
     return compared(z, places, PAIRS, np.random.default_rng([seed, 7]))
-
-
-def _row(frames: np.ndarray) -> np.ndarray:
-    large = [cv2.resize(frame, (TILE_PX, TILE_PX), interpolation=cv2.INTER_NEAREST) for frame in frames]
-    return np.concatenate(large, axis=1)

@@ -20,6 +20,7 @@ from agents.report.head import interval, percent
 from sslctrl.clips import BEFORE, OUTCOME, Episode, seconds_a_step
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
 from sslctrl.errors import DataError
+from sslctrl.imagining import Imagining
 from sslctrl.store import EpisodeStore
 from sslctrl.views import view_of
 
@@ -114,7 +115,7 @@ def distances(folder: RunFolder) -> Iterator[Block]:
         yield plots.picture(heat_picture(embedding, *_grasped(store)), "heat maps", caption, "heat")
         return
     camera, _ = folder.camera_pair(store.cameras)
-    if imagined.imagines(embedding):
+    if isinstance(embedding, Imagining):
         drawn = imagined.imagined_picture(embedding, store, camera)
         caption = "Above: the first frames of held-out episodes. Below each: goals that the embedding imagines there."
         yield plots.picture(drawn, "imagined goals", caption, "imagined")

@@ -15,7 +15,6 @@ from sslctrl.errors import InputError
 
 LARGEST_BYTES = 200_000
 _QUALITIES = (20, 26, 32, 38)  # libx264's crf: 20 hides the compression of flat shaded frames, 38 shows it
-_SHORTEST_SIDE_PX = 256
 
 
 def mp4(frames: np.ndarray, fps: float) -> bytes:
@@ -23,7 +22,11 @@ def mp4(frames: np.ndarray, fps: float) -> bytes:
 
     Odd sides gain a pixel, since that format halves the colours' resolution. Raises InputError on another shape.
     """
-    frames = _checked(frames)
+    frames = np.asarray(frames)
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
+        raise InputError(
+            f"frames are {frames.dtype} {frames.shape}; allowed are uint8 (T, H, W, 3), T >= 1; pass them as recorded"
+        )
     if not 0 < fps < 1000:
         raise InputError(f"fps is {fps}; allowed is above 0 and below 1000; change it")
     height, width = frames.shape[1:3]
@@ -43,13 +46,6 @@ def png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def enlarge(frames: np.ndarray, least_px: int = _SHORTEST_SIDE_PX) -> np.ndarray:
-    """Repeat every pixel so that the shorter side has `least_px` or more: uint8 (T, H, W, 3)."""
-    frames = _checked(frames)
-    times = -(-least_px // min(frames.shape[1:3]))
-    return frames.repeat(times, axis=1).repeat(times, axis=2)
-
-
 def data_uri(data: bytes, kind: str) -> str:
     """Return bytes of a MIME type as a link that holds them."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
@@ -67,12 +63,3 @@ def _encode(frames: np.ndarray, rate: Fraction, quality: int) -> bytes:
             file.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
         file.mux(stream.encode())
     return buffer.getvalue()
-
-
-def _checked(frames: np.ndarray) -> np.ndarray:
-    frames = np.asarray(frames)
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
-        raise InputError(
-            f"frames are {frames.dtype} {frames.shape}; allowed are uint8 (T, H, W, 3), T >= 1; pass them as recorded"
-        )
-    return frames

@@ -14,8 +14,7 @@ from scripts.bench._control_goals import CAMERA, RIG, Learner, World
 from scripts.bench._control_jobs import Measured, Variant
 from scripts.bench._intervals import Figure
 from sslctrl.embeddings.base import Embedding
-from sslctrl.embeddings.cc_vae import CcVae
-from sslctrl.embeddings.vae import Vae
+from sslctrl.imagining import Imagining
 from sslctrl.metrics.colors import hues, same_hue
 from sslctrl.objective import channels_first
 from sslctrl.store import EpisodeStore
@@ -25,7 +24,7 @@ def colour_match(embedding: Embedding, store: EpisodeStore, seed: int) -> Measur
     """Return how often goals imagined in an episode show its object's colour, to within a bin of eight: of five a first
     frame that shows one.
     """
-    assert isinstance(embedding, Vae | CcVae)
+    assert isinstance(embedding, Imagining)
     first = np.stack([store.read(id).frames[0, 0] for id in store.ids])
     wanted = hues(first)
     first, wanted = first[~np.isnan(wanted)].repeat(5, axis=0), wanted[~np.isnan(wanted)].repeat(5)

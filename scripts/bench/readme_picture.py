@@ -29,13 +29,12 @@ class PictureConfig:
 
 def draw(config: PictureConfig) -> Path:
     """Draw and return the picture. Raises DataError where the run is not finished."""
-    import cv2
     import numpy as np
 
     from agents.demo import DEMONSTRATION_CAMERA, POLICY_CAMERA
     from sslctrl.errors import DataError
     from sslctrl.store import EpisodeStore
-    from sslctrl.views import view_of, write_picture
+    from sslctrl.views import enlarge, view_of, write_picture
 
     films = (
         (config.run / "video/demonstration", 0, DEMONSTRATION_CAMERA),
@@ -47,9 +46,8 @@ def draw(config: PictureConfig) -> Path:
         if len(store) <= number:
             raise DataError(f"{folder} holds {len(store)} episodes; allowed is a finished demo's; run make demo")
         frames = view_of(store.read(store.ids[number]), camera)
-        side = (config.side_px, config.side_px)
-        shown = [cv2.resize(frames[step], side, interpolation=cv2.INTER_NEAREST) for step in config.steps]
-        rows += [np.concatenate(shown, axis=1), np.full((9, len(shown) * config.side_px, 3), 255, np.uint8)]
+        shown = np.concatenate([*enlarge(frames[list(config.steps)], config.side_px)], axis=1)
+        rows += [shown, np.full((9, *shown.shape[1:]), 255, np.uint8)]
     return write_picture(config.out, np.concatenate(rows[:-1]))
 
 

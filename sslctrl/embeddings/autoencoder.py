@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.clips import Clips
 from sslctrl.decoder import Decoder, Likelihood
-from sslctrl.embeddings.base import Embedding
-from sslctrl.errors import InputError
-from sslctrl.goal_prior import GoalPrior
 from sslctrl.heads import FlatHead, map_shape
+from sslctrl.imagining import Imagining
 from sslctrl.objective import Loss
-from sslctrl.sampling import random_frames
-from sslctrl.store import EpisodeStore
 
 
-class Autoencoder(Embedding):
+class Autoencoder(Imagining):
     """Encoder to z, decoder to pixels. Loss as `Vae` with beta 0 and sigma 0: 1/2 the squared error summed over
     pixels.
     """
@@ -31,18 +26,10 @@ class Autoencoder(Embedding):
         camera: str = "",
         size_px: int = 64,
     ) -> None:
-        super().__init__(backbone, dim, size_px)
-        if batch < 1:
-            raise InputError(f"batch is {batch}; allowed is 1 or more; change it")
+        super().__init__(backbone, dim, size_px, batch, camera)
         self.head = FlatHead(map_shape(backbone, size_px), dim)
         self.decoder = Decoder(dim, size_px, width)
         self.likelihood = Likelihood()
-        self.goals = GoalPrior(dim)
-        self.batch, self.camera = batch, camera
-
-    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
-        """Pick independent frames of all episodes, from `camera` or, where it is empty, from any."""
-        return random_frames(layout, rng, self.batch, self.camera)
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the reconstruction error of all frames of the clips; `rng` is not used."""
@@ -54,10 +41,6 @@ class Autoencoder(Embedding):
     def encode(self, images: Tensor) -> Tensor:
         """Return z (N, D)."""
         return self.head(self.backbone(images)).float()
-
-    def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
-        """Fit the prior of imagined goals."""
-        self.goals.fit_to(self, store, self.camera, rng)
 
     def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:
         """Return what embeddings (N, D) look like, in whatever episode: uint8 (N, 3, size_px, size_px)."""

@@ -11,18 +11,15 @@ from torch import Tensor, nn
 from sslctrl.body_layer import BodyLayer
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.decoder import Decoder, Likelihood
-from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.vae import gaussian_kl
 from sslctrl.errors import InputError
-from sslctrl.goal_prior import GoalPrior
 from sslctrl.heads import FlatHead, fresh_copy, map_shape
 from sslctrl.history import History
+from sslctrl.imagining import Imagining
 from sslctrl.objective import Loss, to_float
-from sslctrl.sampling import random_frames
-from sslctrl.store import EpisodeStore
 
 
-class CcVae(Embedding):
+class CcVae(Imagining):
     """What changes within an episode, z, apart from what does not, the context c = e0(s0) of its first frame.
 
     Loss = mean over the batch of -log p(s_t|z, c) - log p(s0|c) + beta KL(q(z|s_t, c) || N(0, I)), beta in the
@@ -48,13 +45,12 @@ class CcVae(Embedding):
         smooth: float = 0.0,
         context_from: Literal["first", "any"] = "first",
     ) -> None:
-        super().__init__(backbone, dim, size_px, History(first=True))
+        super().__init__(backbone, dim, size_px, batch, camera, History(first=True))
         if context_from not in ("first", "any"):
             raise InputError(f"context_from is {context_from!r}; allowed are first, any; change it")
-        if not beta >= 0 or batch < 1 or context_dim < 1:
+        if not beta >= 0 or context_dim < 1:
             raise InputError(
-                f"beta is {beta}, batch {batch}, context_dim {context_dim}; allowed are beta >= 0 and 1 or more; "
-                "change them"
+                f"beta is {beta}, context_dim {context_dim}; allowed are beta >= 0 and 1 or more; change them"
             )
         shape = map_shape(backbone, size_px)
         self.context_backbone = fresh_copy(backbone)
@@ -65,8 +61,7 @@ class CcVae(Embedding):
         self.body = BodyLayer(body, size_px, width // 2)
         self.context_decoder = Decoder(context_dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
-        self.goals = GoalPrior(dim)
-        self.beta, self.batch, self.camera, self.context_from = beta, batch, camera, context_from
+        self.beta, self.context_from = beta, context_from
 
     @property
     def backbones(self) -> tuple[nn.Module, ...]:
@@ -77,7 +72,7 @@ class CcVae(Embedding):
         """Pick independent frames of all episodes, from `camera` or, where it is empty, from any, each with its
         episode's first or, with `context_from` any, before it another of its episode.
         """
-        pick = random_frames(layout, rng, self.batch, self.camera)
+        pick = super().pick(layout, rng)
         if self.context_from == "first":
             return pick._replace(context=True)
         other = (rng.random(self.batch) * layout.lengths[pick.episode]).astype(int)
@@ -128,10 +123,6 @@ class CcVae(Embedding):
         """Return mu (N, D) of moments (N, 2, 3, H, W): the episode's first frame, then the present one."""
         first, present = images.unbind(1)
         return self.posterior(present, self.context(first))[0]
-
-    def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
-        """Fit the prior of imagined goals."""
-        self.goals.fit_to(self, store, self.camera, rng)
 
     @torch.no_grad()
     def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sslctrl.body_layer import BodyLayer
-from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.clips import Clips
 from sslctrl.decoder import Decoder, Likelihood
-from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
-from sslctrl.goal_prior import GoalPrior
 from sslctrl.heads import FlatHead, map_shape
+from sslctrl.imagining import Imagining
 from sslctrl.objective import Loss
-from sslctrl.sampling import random_frames
-from sslctrl.store import EpisodeStore
 
 
-class Vae(Embedding):
+class Vae(Imagining):
     """Encoder to (mu, log sigma^2), decoder to pixels; the embedding is mu.
 
     The one convention of beta in this project. Loss = mean over the batch of -log p(s|z) + beta KL(q(z|s) || N(0, I)),
@@ -41,19 +37,14 @@ class Vae(Embedding):
         body: tuple[int, ...] = (),
         smooth: float = 0.0,
     ) -> None:
-        super().__init__(backbone, dim, size_px)
-        if not beta >= 0 or batch < 1:
-            raise InputError(f"beta is {beta} and batch {batch}; allowed are beta >= 0 and batch >= 1; change them")
+        super().__init__(backbone, dim, size_px, batch, camera)
+        if not beta >= 0:
+            raise InputError(f"beta is {beta}; allowed is 0 or more; change it")
         self.head = FlatHead(map_shape(backbone, size_px), 2 * dim)
         self.decoder = Decoder(dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
         self.body = BodyLayer(body, size_px, width // 2)
-        self.goals = GoalPrior(dim)
-        self.beta, self.batch, self.camera = beta, batch, camera
-
-    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
-        """Pick independent frames of all episodes, from `camera` or, where it is empty, from any."""
-        return random_frames(layout, rng, self.batch, self.camera)
+        self.beta = beta
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the negative evidence lower bound of all frames of the clips."""
@@ -75,10 +66,6 @@ class Vae(Embedding):
     def encode(self, images: Tensor) -> Tensor:
         """Return mu (N, D)."""
         return self.posterior(images)[0]
-
-    def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
-        """Fit the prior of imagined goals."""
-        self.goals.fit_to(self, store, self.camera, rng)
 
     def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:
         """Return what embeddings (N, D) look like, in whatever episode: uint8 (N, 3, size_px, size_px).

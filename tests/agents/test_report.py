@@ -245,12 +245,6 @@ def test_mp4_refuses_what_is_no_video(frames: np.ndarray) -> None:
         video.mp4(frames, 10)
 
 
-def test_enlarging_repeats_pixels() -> None:
-    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 48, 3)).astype(np.uint8)
-    large = video.enlarge(frames)
-    assert large.shape == (2, 384, 288, 3) and np.array_equal(large[:, ::6, ::6], frames)
-
-
 def an_episode(names: list[str], state: np.ndarray, shade: np.ndarray) -> Episode:
     """One whose pictures are one grey, `shade` (T,), all over."""
     frames = np.broadcast_to(shade.astype(np.uint8)[None, :, None, None, None], (2, len(shade), 4, 4, 3))

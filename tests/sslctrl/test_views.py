@@ -8,7 +8,7 @@ import pytest
 from squares import moving_square
 
 from sslctrl.errors import InputError, StorageError
-from sslctrl.views import square, view_of, write_picture
+from sslctrl.views import enlarge, square, view_of, write_picture
 
 
 def test_the_named_camera_is_taken() -> None:
@@ -52,3 +52,9 @@ def test_a_picture_comes_back_and_a_bad_path_is_one_line(tmp_path) -> None:
     np.testing.assert_array_equal(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), frame)
     with pytest.raises(StorageError):
         write_picture(path / "below-a-file.png", frame)
+
+
+def test_enlarging_repeats_pixels() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 48, 3)).astype(np.uint8)
+    large = enlarge(frames, 256)
+    assert large.shape == (2, 384, 288, 3) and np.array_equal(large[:, ::6, ::6], frames)
