@@ -69,7 +69,7 @@ def of_store(
     parts = []
     for id in tqdm(store.ids, desc="prior video", unit="episode", disable=None if progress else True):
         episode = store.read(id)
-        _check(episode, task, f"episode {id} of {store.root}")
+        _check(episode, task, senses, f"episode {id} of {store.root}")
         frames = None
         if senses.size_px:
             frames = senses.history.of(view_of(episode, camera, senses.size_px, str(store.root)))
@@ -176,12 +176,17 @@ def _towards(goals: Goals, raw: Observation, percept: Percept) -> np.ndarray:
     return goals.now(raw, np.repeat(begun, len(raw["time"]), axis=0))
 
 
-def _check(episode: Episode, task: Task, what: str) -> None:
+def _check(episode: Episode, task: Task, senses: Senses, what: str) -> None:
     proprio, action = episode.proprio.shape[1], episode.action.shape[1]
     if proprio != task.proprio_size or action != len(task.action_names):
         raise InputError(
             f"{what} has {proprio} numbers of proprioception and {action} of action, this world "
             f"{task.proprio_size} and {len(task.action_names)}; allowed is video of the same robot and task"
+        )
+    if senses.need_state and episode.state.shape[1] != len(task.state_names):
+        raise InputError(
+            f"{what} has {episode.state.shape[1]} numbers of true state, this world {len(task.state_names)}; allowed is "
+            "video whose true state is known, or what asks for none: observe=embedding with reward_from=embedding"
         )
 
 

@@ -43,6 +43,11 @@ class Senses:
         return encoder.size_px if encoder else None
 
     @property
+    def need_state(self) -> bool:
+        """Whether the policy sees the true state, or the reward compares it."""
+        return self.observer is None or self.judged is None
+
+    @property
     def history(self) -> History:
         """The frames that are needed of each moment: the longer of the two encoders'."""
         both = [encoder.history for encoder in (self.observer, self.judged) if encoder]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,7 @@ def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:
     }
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions that decide what is recorded."""
     return {name: importlib.metadata.version(name) for name in ("pybullet", "gymnasium", "numpy")}

@@ -113,3 +113,16 @@ def test_video_of_another_world_is_refused(recorded: Path, tiny_store: EpisodeSt
         prior.of_store(
             tiny_store, lesson.senses, lesson.judge, lesson.goals, "front", task_of("sslctrl/Push-v0"), HORIZON
         )
+
+
+@pytest.mark.parametrize("options", [{"reward_from": "state"}, {"reward_from": "state", "goal_from": "shown"}])
+def test_video_of_unknown_state_is_refused_where_the_state_is_asked_for(
+    recorded: Path, tmp_path: Path, options: dict[str, str]
+) -> None:
+    known, store = EpisodeStore(recorded / "prior"), EpisodeStore(tmp_path / "real", create=True)
+    episode = known.read(known.ids[0])
+    store.add(episode._replace(state=episode.state[:, :0], meta={**episode.meta, "state_names": []}), "000000")
+    task = task_of("sslctrl/Push-v0")
+    lesson = lesson_of(tiny(recorded, tmp_path, demonstration=None, her=True, **options), recorded / "embedding")
+    with pytest.raises(InputError, match="true state is known"):
+        prior.of_store(store, lesson.senses, lesson.judge, lesson.goals, "right", task, HORIZON)
