@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ from sslctrl.objective import channels_first
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
 
-VARIETY = {"seen": "train", "unseen": "heldout"}
+VARIETY: dict[str, Literal["train", "heldout"]] = {"seen": "train", "unseen": "heldout"}
 _SEES_33_PX = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
 """Around each of 16 x 16 places: an outcome's object is as large."""
 VARIANTS = {
@@ -50,12 +50,14 @@ LABELLINGS: dict[str, tuple[str, Labelling]] = {
 Pairs = tuple[np.ndarray, np.ndarray]
 """Of grasps (N, ...): what their scenes lost, and what came out."""
 STARTS = 100
+_RECORDED = {"train": (10_000, 0), "seen": (800, 10_000), "unseen": (800, 20_000)}
+"""How many grasps, and their seed; all seeds of the bench share them."""
 
 
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
     """Yield the figures over the seeds that are done, after each, and the commits that they were measured at."""
     root = Path(config.runs) / ("g2v-fast" if config.fast else "g2v")
-    grasps = {name: _grasps(root, name, config) for name in ("train", *VARIETY)}
+    grasps = {name: _grasps(root, name, config) for name in _RECORDED}
     for one in grasps.values():
         collect_grasps(one)
     learned, tried = [], []
@@ -64,8 +66,9 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
         for name, variant in VARIANTS.items():
             run = folder / variant.folder(name)
             learned.append(Job(run, seed, name, train_and_measure, (name, seed, grasps, config.fast)))
-        for name in LABELLINGS:
-            tried.append(Job(folder / f"value-{name}", seed, name, learn_and_grasp, (name, seed, grasps, config.fast)))
+        for name, (labeller, _) in LABELLINGS.items():
+            run = folder / f"value-{name}-from-{VARIANTS[labeller].folder(labeller)}"
+            tried.append(Job(run, seed, name, learn_and_grasp, (name, seed, grasps, config.fast)))
     for jobs, summarise in ((learned, known), (tried, grasped)):
         for done in run_jobs(jobs, config.workers):
             yield over_seeds([summarise(one) for one in done.seeds], unit), done.commits
@@ -174,9 +177,9 @@ def _histogram(frames: np.ndarray) -> np.ndarray:
 
 
 def _grasps(root: Path, name: str, config: ControlConfig) -> GraspsConfig:
-    """Return the recordings: one to learn from, for all seeds, and one of grasps of seen and of unseen objects."""
-    count, seed = {"train": (10_000, 0), "seen": (800, 10_000), "unseen": (800, 20_000)}[name]
-    variety: Any = VARIETY.get(name, "train")
+    """Return one of the recordings."""
+    count, seed = _RECORDED[name]
+    variety = VARIETY.get(name, "train")
     return GraspsConfig(root / name, count // (8 if config.fast else 1), variety, seed=seed, workers=config.workers)
 
 
