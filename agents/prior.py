@@ -185,8 +185,8 @@ def _check(episode: Episode, task: Task, senses: Senses, what: str) -> None:
         )
     if senses.need_state and episode.state.shape[1] != len(task.state_names):
         raise InputError(
-            f"{what} has {episode.state.shape[1]} numbers of true state, this world {len(task.state_names)}; allowed is "
-            "video whose true state is known, or what asks for none: observe=embedding with reward_from=embedding"
+            f"{what} has {episode.state.shape[1]} numbers of true state, this world {len(task.state_names)}; allowed "
+            "is video whose true state is known, or what asks for none: observe=embedding, reward_from=embedding"
         )
 
 

@@ -10,7 +10,8 @@ from sslctrl.body import coordinates
 from sslctrl.clips import Clips
 from sslctrl.decoder import Decoder
 
-_TRANSPARENT = 3.0  # at first, all over: else the body's layer takes a share of every colour, and the scene is tinted
+_GAIN = 4.0  # of the logits: the decoder's outputs are of the order of one
+_TRANSPARENT = 5.0  # at first, all over: else the body's layer takes a share of every colour, and the scene is tinted
 
 
 class BodyLayer(nn.Module):
@@ -18,8 +19,10 @@ class BodyLayer(nn.Module):
 
     picture = alpha body + (1 - alpha) scene, alpha and body decoded from the columns alone: layers as in Wang and
     Adelson 1994, with the one layer given. The scene's embedding then need not hold the body, and the KL of a VAE sees
-    to it that it does not; nor may it depend on where the body is, as it could, were a single decoder told both.
-    Without columns the scene is the picture.
+    to it that it does not; nor may it depend on where the body is, as it could, were a single decoder told both. The
+    body's colours are colours, in [0, 1]: it cannot be drawn but opaque, and then hides what is behind it, as it does.
+    Of unbounded ones a thin layer is enough, and what is half hidden is taken for something small. Without columns the
+    scene is the picture.
     """
 
     def __init__(self, columns: Sequence[int], size_px: int, width: int) -> None:
@@ -33,6 +36,13 @@ class BodyLayer(nn.Module):
         if self.decoder is None:
             return scene
         known = coordinates(clips, self.columns).expand(-1, clips.frames.shape[1], -1, -1).flatten(0, 2)
-        layer = self.decoder(self.standardize(known.to(scene.device)))
-        body, alpha = layer[:, :3], (layer[:, 3:] - _TRANSPARENT).sigmoid()
+        body, alpha = self.layer(known.to(scene.device))
         return scene + alpha * (body - scene)
+
+    def layer(self, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the body's colours (N, 3, H, W) and its opacity (N, 1, H, W), in [0, 1], where the body is at `known`
+        (N, columns).
+        """
+        assert self.decoder is not None
+        drawn = self.decoder(self.standardize(known))
+        return (_GAIN * (drawn[:, :3] - 0.5)).sigmoid(), (_GAIN * drawn[:, 3:] - _TRANSPARENT).sigmoid()

@@ -18,7 +18,7 @@ EPISODES, GOALS, PAIRS = 8, 3, 2000
 
 
 def imagined_picture(embedding: Imagining, store: EpisodeStore, camera: str, seed: int = 0) -> np.ndarray:
-    """Return a picture, uint8 (H, W, 3): above, eight episodes' first frames; below each, three goals imagined in it."""
+    """Return a picture, uint8 (H, W, 3): eight episodes' first frames, and below each three goals imagined in it."""
     first = np.stack([view_of(store.read(id), camera, embedding.size_px)[0] for id in store.ids[:EPISODES]])
     z = embedding.goals.sample(GOALS * len(first), torch.Generator().manual_seed(seed))
     goals = embedding.decode(z, channels_first(np.tile(first, (GOALS, 1, 1, 1)))).movedim(1, -1).cpu().numpy()

@@ -68,27 +68,27 @@ def test_the_body_is_drawn_over_the_scene_from_where_the_robot_knows_it_to_be() 
     mu, log_variance = vae.posterior(images)
     noise = torch.randn(mu.shape, generator=torch.Generator().manual_seed(5))
     scene = vae.decoder(mu + noise * torch.exp(log_variance / 2)).detach()
-    assert vae.body.decoder is not None
-    layer = vae.body.decoder((known - known.mean(0)) / known.std(0, correction=0)).detach()
-    alpha = 1 / (1 + torch.exp(3 - layer[:, 3:]))
-    decoded = alpha * layer[:, :3] + (1 - alpha) * scene
+    body, alpha = (part.detach() for part in vae.body.layer(known))  # in training mode, as the loss
+    assert body.min() >= 0 and body.max() <= 1 and alpha.max() < 0.2  # all but transparent, at first
+    decoded = alpha * body + (1 - alpha) * scene
     assert got == pytest.approx(0.5 * float((decoded - images).square().sum()) / 4, rel=1e-3)
     with pytest.raises(InputError, match="3 columns"):
         small(body=(3,)).loss(batch, torch.Generator())
 
 
-def test_what_the_body_explains_is_not_in_the_scene() -> None:
-    """A dot follows the body, another one does not: the scene shows the second alone."""
+def test_the_body_hides_what_is_behind_it_and_is_not_in_the_scene() -> None:
+    """A red square follows the body, and covers a green dot wherever they meet: the scene shows the dot alone."""
     rng = torch.Generator().manual_seed(0)
     at = torch.randint(0, 12, (256, 2), generator=rng)
     frames = torch.zeros(256, 1, 1, 3, 16, 16, dtype=torch.uint8)
+    red = torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]
     for i, (body, thing) in enumerate(at.tolist()):
-        frames[i, 0, 0, 1, 10:13, thing : thing + 3] = 255
-        frames[i, 0, 0, 0, 2:6, body : body + 4] = 255
+        frames[i, 0, 0, 1, 4:8, thing : thing + 4] = 255
+        frames[i, 0, 0, :, 2:8, body : body + 4] = red
     torch.manual_seed(0)
-    vae = Vae(Conv((8, 16), (2, 2)), dim=1, width=8, size_px=16, beta=0.5, body=(0,))
+    vae = Vae(Conv((8, 16), (2, 2)), dim=1, width=8, size_px=16, beta=0.1, body=(0,))
     optimizer = torch.optim.Adam(vae.parameters(), 3e-3)
-    for _ in range(300):
+    for _ in range(1000):
         chosen = torch.randint(0, 256, (64,), generator=rng)
         batch = Clips(frames[chosen], proprio=at[chosen, :1].view(-1, 1, 1, 1).float())
         optimizer.zero_grad()
@@ -97,8 +97,11 @@ def test_what_the_body_explains_is_not_in_the_scene() -> None:
     z = vae.eval().embed(frames.flatten(0, 2))[:, 0].numpy()
     scene = vae.decode(torch.from_numpy(z[:, None])).float()
     assert abs(np.corrcoef(z, at[:, 0])[0, 1]) < 0.2
-    red = scene[:, 0, 2:6]
-    assert red.std(0).max() < 8  # the same, whatever the body does
+    assert scene[:, 0, 2:8].std(0).max() < 50  # about the same red, of 255, wherever the body is
+    alpha = vae.body.layer(at[:, :1].float())[1][:, 0].detach()
+    covered = torch.stack([torch.roll(torch.eye(16)[:4].sum(0), int(body)) for body in at[:, 0]]).bool()
+    alpha = alpha[:, 4:8].mean(1)  # in the rows of both
+    assert alpha[covered].mean() > 0.8 and alpha[~covered].mean() < 0.4
 
 
 def test_the_blurred_error_grows_with_the_distance_and_the_sharp_one_does_not() -> None:
