@@ -45,7 +45,7 @@ WORLD = World(
         "rig": Learner("vae", RIG),
         "oracle": Learner(None, {"reward_from": "state", "observe": "state"}),
     },
-    steps=40_000,
+    steps=20_000,
     places={"object": (4, 5), "hand": (0, 1)},
     variety="train",
     exams=("train", "heldout"),

@@ -22,7 +22,7 @@ class Recipe:
     """Objects to learn from, each played with for 50 steps."""
     batches: int = 3000
     """Of 64 frames, for the context-conditioned VAE."""
-    steps: int = 40_000
+    steps: int = 20_000
     """Of the policy."""
     starts: int = 100
     """Goal pictures to reach, of known and of new objects each."""
@@ -54,11 +54,11 @@ def push(recipe: Recipe) -> dict[str, float]:
     embedding = train(TrainConfig(video, recipe.run / "embedding", "cc_vae", options, fit=settings))
 
     rig = {"goal_from": "imagined", "her": True, "relabel_prior": 0.5, "relabel_future": 0.3}
-    small = {"batch_size": 128, "net": (64, 64), "eval_every": 5000}
+    nets = {"net": (256, 256), "batch_size": 256}  # narrower ones cannot follow the latents
     agent = train_agent(
         TrainAgentConfig(
             recipe.run / "agent", env_id=world, variety="train", steps=recipe.steps, seed=recipe.seed,
-            embedding=embedding, prior=video, **rig, **small,
+            embedding=embedding, prior=video, **rig, **nets,
         )
     )  # fmt: skip
     kinds: dict[str, Literal["train", "heldout"]] = {"known objects": "train", "new objects": "heldout"}

@@ -21,7 +21,7 @@ class Recipe:
     """Random scenes to learn from, of 20 random steps each."""
     batches: int = 3000
     """Of 64 frames, for the VAE."""
-    steps: int = 40_000
+    steps: int = 20_000
     """Of the policy."""
     starts: int = 100
     """Goal pictures to reach."""
@@ -53,10 +53,10 @@ def push(recipe: Recipe) -> dict[str, float]:
     embedding = train(TrainConfig(video, recipe.run / "embedding", "vae", options, fit=settings))
 
     rig = {"goal_from": "imagined", "her": True, "relabel_prior": 0.5, "relabel_future": 0.3}
-    small = {"batch_size": 128, "net": (64, 64), "eval_every": 5000}
+    nets = {"net": (256, 256), "batch_size": 256}  # narrower ones cannot follow the latents
     agent = train_agent(
         TrainAgentConfig(
-            recipe.run / "agent", steps=recipe.steps, seed=recipe.seed, embedding=embedding, prior=video, **rig, **small
+            recipe.run / "agent", steps=recipe.steps, seed=recipe.seed, embedding=embedding, prior=video, **rig, **nets
         )
     )
     exam = EvaluateConfig(recipe.run / "evaluation", agent, ("agent", "do_nothing"), episodes=recipe.starts, record=4)
