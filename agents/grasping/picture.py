@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import cv2
 import numpy as np
 
+from sslctrl.clips import BEFORE, OUTCOME
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
+from sslctrl.errors import DataError
 from sslctrl.objective import channels_first
+from sslctrl.store import EpisodeStore
 from sslctrl.views import enlarge
 
-TILE_PX = 192
+TILE_PX, GRASPS = 192, 5
+
+
+def grasps_shown(store: EpisodeStore) -> tuple[np.ndarray, np.ndarray]:
+    """Return outcomes and scenes before, uint8 (N, H, W, 3) each, of the first five grasps of a store that succeeded.
+
+    Raises DataError where there is none.
+    """
+    grasped = (episode.frames[0] for episode in map(store.read, store.ids) if episode.meta["success"])
+    frames = list(islice(grasped, GRASPS))
+    if not frames or len(frames[0]) <= OUTCOME:
+        raise DataError(f"{store.root} holds no successful grasp; allowed is what scripts/collect_grasps.py records")
+    return np.stack([one[OUTCOME] for one in frames]), np.stack([one[BEFORE] for one in frames])
 
 
 def heat_picture(embedding: Grasp2Vec, goals: np.ndarray, scenes: np.ndarray) -> np.ndarray:

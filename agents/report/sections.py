@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agents.encoders import EmbeddingEncoder
-from agents.grasping.picture import heat_picture
+from agents.grasping.picture import grasps_shown, heat_picture
 from agents.report import imagined, latent, plots
 from agents.report.blocks import Block, Film, Films, Plot, Plots, Source, Table, Text, Watched
 from agents.report.films import distance_to_goal, episode_film, film, rollout_film
 from agents.report.folder import Figure, RunFolder, as_figure, driver_of, number
 from agents.report.head import interval, percent
-from sslctrl.clips import BEFORE, OUTCOME, Episode, seconds_a_step
+from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
 from sslctrl.errors import DataError
 from sslctrl.imagining import Imagining
-from sslctrl.store import EpisodeStore
 from sslctrl.views import view_of
 
-HERO_FILMS, ROLLOUT_FILMS, GRASPS = 4, 8, 5
+HERO_FILMS, ROLLOUT_FILMS = 4, 8
 _WHO = {"agent": "policy", "expert": "scripted expert", "random": "random actions", "do_nothing": "do nothing"}
 _NO_CURVE = ("step", "lr", "frames_per_s")
 _SHARES = ("success", "nearest_is_same_step", "accuracy")
@@ -112,7 +110,7 @@ def distances(folder: RunFolder) -> Iterator[Block]:
     store, embedding = folder.heldout(), folder.embedding
     if isinstance(embedding, Grasp2Vec):
         caption = "Above: what grippers hold. Below: the bin before, red where the embedding finds it."
-        yield plots.picture(heat_picture(embedding, *_grasped(store)), "heat maps", caption, "heat")
+        yield plots.picture(heat_picture(embedding, *grasps_shown(store)), "heat maps", caption, "heat")
         return
     camera, _ = folder.camera_pair(store.cameras)
     if isinstance(embedding, Imagining):
@@ -191,15 +189,6 @@ def _rollouts(folder: RunFolder) -> list[Episode]:
             f"no rollout of a policy is recorded in {folder.path}; {folder.maker('evaluation')} with --record"
         )
     return found
-
-
-def _grasped(store: EpisodeStore) -> tuple[np.ndarray, np.ndarray]:
-    """Return outcomes and scenes before, (N, H, W, 3), of the first grasps of a store that succeeded."""
-    grasped = (episode.frames[0] for episode in map(store.read, store.ids) if episode.meta["success"])
-    frames = list(islice(grasped, GRASPS))
-    if not frames or len(frames[0]) <= OUTCOME:
-        raise DataError(f"{store.root} holds no successful grasp; allowed is what scripts/collect_grasps.py records")
-    return np.stack([one[OUTCOME] for one in frames]), np.stack([one[BEFORE] for one in frames])
 
 
 def _told_apart(folder: RunFolder, goal: Episode) -> dict[str, Episode]:

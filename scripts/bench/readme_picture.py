@@ -1,14 +1,20 @@
-"""Write docs/pictures/demo.png anew from a finished demo: above, its demonstration; below, its policy.
+"""Write one of the README's pictures anew, from a finished run.
 
-python scripts/bench/readme_picture.py --run runs/demo
+python scripts/bench/readme_picture.py --run runs/demo --out docs/pictures/demo.png
+python scripts/bench/readme_picture.py --run runs/recipes/grasp2vec --shows heat --out docs/pictures/grasp2vec.png
+python scripts/bench/readme_picture.py --run runs/recipes/ccrig --shows imagined --out docs/pictures/ccrig.png
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from scripts._cli import main
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -16,7 +22,10 @@ class PictureConfig:
     """Which run is shown, and how."""
 
     run: Path = Path("runs/demo")
-    """A finished demo."""
+    """A finished run: the demo's, or a recipe's."""
+    shows: Literal["films", "heat", "imagined"] = "films"
+    """films: above, the demonstration; below, the policy. heat: where Grasp2Vec finds what it is shown. imagined: goals
+    of a VAE's."""
     out: Path = Path("docs/pictures/demo.png")
     """The picture."""
     steps: tuple[int, ...] = (0, 4, 8, 12, 50)
@@ -24,17 +33,25 @@ class PictureConfig:
     rollout: int = 1
     """Which of the policy's recorded episodes, from 0."""
     side_px: int = 192
-    """Of each frame."""
+    """Of each frame of the films."""
 
 
 def draw(config: PictureConfig) -> Path:
-    """Draw and return the picture. Raises DataError where the run is not finished."""
+    """Draw and return the picture. Raises DataError where the run is not finished, InputError where it shows no such
+    thing.
+    """
+    from sslctrl.views import write_picture
+
+    return write_picture(config.out, {"films": _films, "heat": _heat, "imagined": _imagined}[config.shows](config))
+
+
+def _films(config: PictureConfig) -> np.ndarray:
     import numpy as np
 
     from agents.demo import DEMONSTRATION_CAMERA, POLICY_CAMERA
     from sslctrl.errors import DataError
     from sslctrl.store import EpisodeStore
-    from sslctrl.views import enlarge, view_of, write_picture
+    from sslctrl.views import enlarge, view_of
 
     films = (
         (config.run / "video/demonstration", 0, DEMONSTRATION_CAMERA),
@@ -48,7 +65,32 @@ def draw(config: PictureConfig) -> Path:
         frames = view_of(store.read(store.ids[number]), camera)
         shown = np.concatenate([*enlarge(frames[list(config.steps)], config.side_px)], axis=1)
         rows += [shown, np.full((9, *shown.shape[1:]), 255, np.uint8)]
-    return write_picture(config.out, np.concatenate(rows[:-1]))
+    return np.concatenate(rows[:-1])
+
+
+def _heat(config: PictureConfig) -> np.ndarray:
+    from agents.grasping.picture import grasps_shown, heat_picture
+    from agents.report.folder import RunFolder
+    from sslctrl.embeddings.grasp2vec import Grasp2Vec
+    from sslctrl.errors import InputError
+
+    folder = RunFolder(config.run)
+    if not isinstance(folder.embedding, Grasp2Vec):
+        raise InputError(f"{config.run} is of {type(folder.embedding).__name__}; allowed is a run of grasp2vec")
+    return heat_picture(folder.embedding, *grasps_shown(folder.heldout()))
+
+
+def _imagined(config: PictureConfig) -> np.ndarray:
+    from agents.report.folder import RunFolder
+    from agents.report.imagined import imagined_picture
+    from sslctrl.errors import InputError
+    from sslctrl.imagining import Imagining
+
+    folder = RunFolder(config.run)
+    if not isinstance(folder.embedding, Imagining):
+        raise InputError(f"{config.run} is of {type(folder.embedding).__name__}; allowed are vae, cc_vae, autoencoder")
+    store = folder.heldout()
+    return imagined_picture(folder.embedding, store, folder.camera_pair(store.cameras)[0])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import pytest
 
 from sslctrl import config as configs
@@ -160,6 +162,8 @@ def test_the_recipe_of_grasp2vec_runs_and_goes_on(script, tmp_path: Path) -> Non
     assert first.code == 0 and first.out.splitlines()[-2:] == again.out.splitlines()[-2:]
     assert "known objects: grasps what was asked for in" in first.out and "heldout objects" in first.out
     assert "heat maps" in (tmp_path / "g" / "report.html").read_text()
+    assert picture_of(tmp_path / "g", "heat", script).shape == (2 * 192, 5 * 192, 3)
+    assert picture_of(tmp_path / "g", "imagined", script) is None  # it imagines nothing
 
 
 @pytest.mark.slow
@@ -178,3 +182,13 @@ def test_recipes_run_to_their_report(name: str, flags: tuple, says: str, script,
     page = (run / "report.html").read_text()
     assert "Distances in the embedding" in page and "What the policy does" in page
     assert ("imagined goals" in page) == (name != "tcn_push")
+    if name != "tcn_push":
+        assert picture_of(run, "imagined", script) is not None
+
+
+def picture_of(run: Path, shows: str, script) -> np.ndarray | None:
+    """Return a picture for the README of a run, or None where it is refused in one line."""
+    out = run / f"{shows}.png"
+    shown = script("bench/readme_picture", "--run", run, "--shows", shows, "--out", out)
+    assert out.exists() == (shown.code == 0) and (shown.code == 0 or shown.err.count("\n") == 1)
+    return cv2.imread(str(out)) if out.exists() else None
