@@ -71,7 +71,7 @@ class FlatHead(nn.Module):
 
 
 def fresh_copy(net: nn.Module) -> nn.Module:
-    """Return the same architecture with new random weights of its own."""
+    """Return the same architecture with weights of its own, new ones in all modules that have `reset_parameters`."""
     other = copy.deepcopy(net)
     for module in other.modules():
         if callable(reset := getattr(module, "reset_parameters", None)):
