@@ -33,7 +33,7 @@ PUSH = World(
         "pixels": Learner("vae", {**SHOWN, "reward_from": "pixels"}),
         "autoencoder": Learner("autoencoder", RIG),
     },
-    steps=10_000,
+    steps=20_000,
     places={"puck": (4, 5), "hand": (0, 1), "both": (0, 1, 4, 5)},
 )
 """The decoder of `vae` is told where the hand is: distances in its latents are the puck's, as the oracle's are. The

@@ -21,7 +21,7 @@ class Recipe:
     """Random scenes to learn from, of 20 random steps each."""
     batches: int = 3000
     """Of 64 frames, for the VAE."""
-    steps: int = 10_000
+    steps: int = 20_000
     """Of the policy."""
     starts: int = 100
     """Goal pictures to reach."""
