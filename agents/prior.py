@@ -64,7 +64,8 @@ def of_store(
     """Return the transitions of recorded video, seen through one camera and rewarded anew.
 
     Episodes longer than the world's limit count as several, one after another. ``goal`` (G,) is the world's; by default
-    each episode's own. Raises InputError where the video is of another world or camera.
+    each episode's own. Raises InputError where the video is of another world or camera, or lacks the true state and
+    ``senses`` ask for it.
     """
     parts = []
     for id in tqdm(store.ids, desc="prior video", unit="episode", disable=None if progress else True):
