@@ -12,6 +12,7 @@ from scripts.bench import _control_goals as goals
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_goals import CAMERA, RIG, Learner, World
 from scripts.bench._control_jobs import Measured, Variant
+from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
 from sslctrl.embeddings.base import Embedding
 from sslctrl.imagining import Imagining
@@ -59,8 +60,8 @@ the context tells where they are, and z nothing.
 """
 
 
-def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
-    """Yield the figures over the seeds that are done, after each, and the commits that they were measured at."""
+def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
+    """Yield the figures over the seeds that are done, after each, and where they are from."""
     yield from goals.figures(WORLD, "ccrig", config, known, reached)
 
 

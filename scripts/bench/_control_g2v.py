@@ -20,8 +20,9 @@ from agents.grasping.labels import Labelling
 from agents.grasping.value import learn
 from envs.grasps import collect_grasps, masks
 from envs.grasps_config import GraspsConfig
-from scripts.bench._control_config import ControlConfig
+from scripts.bench._control_config import ControlConfig, Tier
 from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
 from sslctrl.clips import AFTER, BEFORE, OUTCOME
 from sslctrl.embeddings.base import Embedding
@@ -54,9 +55,9 @@ _RECORDED = {"train": (10_000, 0), "seen": (800, 10_000), "unseen": (800, 20_000
 """How many grasps, and their seed; all seeds of the bench share them."""
 
 
-def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
-    """Yield the figures over the seeds that are done, after each, and the commits that they were measured at."""
-    root = Path(config.runs) / ("g2v-fast" if config.fast else "g2v")
+def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
+    """Yield the figures over the seeds that are done, after each, and where they are from."""
+    root = Path(config.runs) / config.tier.folder("g2v")
     grasps = {name: _grasps(root, name, config) for name in _RECORDED}
     for one in grasps.values():
         collect_grasps(one)
@@ -65,28 +66,28 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
         folder = root / f"seed-{seed}"
         for name, variant in VARIANTS.items():
             run = folder / variant.folder(name)
-            learned.append(Job(run, seed, name, train_and_measure, (name, seed, grasps, config.fast)))
+            learned.append(Job(run, seed, name, train_and_measure, (name, seed, grasps, config.tier)))
         for name, (labeller, _) in LABELLINGS.items():
             run = folder / f"value-{name}-from-{VARIANTS[labeller].folder(labeller)}"
-            tried.append(Job(run, seed, name, learn_and_grasp, (name, seed, grasps, config.fast)))
+            tried.append(Job(run, seed, name, learn_and_grasp, (name, seed, grasps, config.tier)))
     for jobs, summarise in ((learned, known), (tried, grasped)):
         for done in run_jobs(jobs, config.workers):
-            yield over_seeds([summarise(one) for one in done.seeds], unit), done.commits
+            yield over_seeds([summarise(one) for one in done.seeds], unit), done.origin
 
 
-def train_and_measure(run: Path, name: str, seed: int, grasps: dict[str, GraspsConfig], fast: bool) -> Measured:
+def train_and_measure(run: Path, name: str, seed: int, grasps: dict[str, GraspsConfig], tier: Tier) -> Measured:
     """Train an embedding in its folder and return what it is worth."""
     torch.set_num_threads(1)
-    embedding = _trained(run, name, seed, grasps["train"].out, fast)
+    embedding = _trained(run, name, seed, grasps["train"].out, tier)
     if not isinstance(embedding, Grasp2Vec):
         return {}
     values = {}
     for which in VARIETY:
-        rng = np.random.default_rng([seed, 4])
+        rng, starts = np.random.default_rng([seed, 4]), tier.asked(STARTS)
         shown = _Shown(grasps[which])
         values |= {f"{key}_{which}": value for key, value in _measured(embedding, shown, rng).items()}
         exam = partial(
-            share_grasped, partial(by_heat_map, embedding), outcomes(shown.store), VARIETY[which], _starts(fast), rng
+            share_grasped, partial(by_heat_map, embedding), outcomes(shown.store), VARIETY[which], starts, rng
         )
         values |= {
             f"grasp_{which}": exam(),
@@ -96,25 +97,19 @@ def train_and_measure(run: Path, name: str, seed: int, grasps: dict[str, GraspsC
     return values
 
 
-def learn_and_grasp(run: Path, name: str, seed: int, grasps: dict[str, GraspsConfig], fast: bool) -> Measured:
+def learn_and_grasp(run: Path, name: str, seed: int, grasps: dict[str, GraspsConfig], tier: Tier) -> Measured:
     """Learn a value from labels of one kind and return how often it grasps what is asked for."""
     torch.set_num_threads(1)
     labeller, labelling = LABELLINGS[name]
-    embedding = _trained(run.parent / VARIANTS[labeller].folder(labeller), labeller, seed, grasps["train"].out, fast)
-    value = learn(
-        recorded(EpisodeStore(grasps["train"].out), embedding), labelling, VALUE_STEPS // (8 if fast else 1), seed
-    )
+    embedding = _trained(run.parent / VARIANTS[labeller].folder(labeller), labeller, seed, grasps["train"].out, tier)
+    value = learn(recorded(EpisodeStore(grasps["train"].out), embedding), labelling, tier.learned(VALUE_STEPS), seed)
     rng, aim = np.random.default_rng([seed, 5]), partial(by_value, value, embedding)
     return {
         f"policy_{name}_{which}": share_grasped(
-            aim, outcomes(EpisodeStore(grasps[which].out)), VARIETY[which], _starts(fast), rng
+            aim, outcomes(EpisodeStore(grasps[which].out)), VARIETY[which], tier.asked(STARTS), rng
         )
         for which in VARIETY
     }
-
-
-def _starts(fast: bool) -> int:
-    return STARTS // (4 if fast else 1)
 
 
 class _Shown:
@@ -179,13 +174,14 @@ def _histogram(frames: np.ndarray) -> np.ndarray:
 def _grasps(root: Path, name: str, config: ControlConfig) -> GraspsConfig:
     """Return one of the recordings."""
     count, seed = _RECORDED[name]
+    count = config.tier.asked(count) if name in VARIETY else config.tier.learned(count)
     variety = VARIETY.get(name, "train")
-    return GraspsConfig(root / name, count // (8 if config.fast else 1), variety, seed=seed, workers=config.workers)
+    return GraspsConfig(root / name, count, variety, seed=seed, workers=config.workers)
 
 
-def _trained(run: Path, name: str, seed: int, store: Path, fast: bool) -> Embedding:
+def _trained(run: Path, name: str, seed: int, store: Path, tier: Tier) -> Embedding:
     """Train what is not trained, and return it."""
-    embedding = load_embedding(VARIANTS[name].train(run, store, seed, 8 if fast else 1))
+    embedding = load_embedding(VARIANTS[name].train(run, store, seed, tier))
     assert isinstance(embedding, Embedding)
     return embedding.eval()
 

@@ -17,8 +17,9 @@ from agents.train import train_agent
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from envs.tasks.base import Variety
-from scripts.bench._control_config import ControlConfig
+from scripts.bench._control_config import ControlConfig, Tier
 from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure, iqm
 from sslctrl.embeddings.base import Embedding
 from sslctrl.metrics.distances import compared
@@ -26,8 +27,7 @@ from sslctrl.metrics.probe import probe_r2
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
 
-CAMERA, STARTS, FEW = "front", 100, 10
-"""FEW: --fast has a tenth of everything."""
+CAMERA, STARTS = "front", 100
 IMAGINED: dict[str, Any] = {"goal_from": "imagined"}
 RIG: dict[str, Any] = {**IMAGINED, "relabel_prior": 0.5, "relabel_future": 0.3}
 SHOWN: dict[str, Any] = {"goal_from": "shown"}
@@ -70,16 +70,16 @@ def figures(
     config: ControlConfig,
     known: Callable[[dict[str, Measured]], Measured],
     reached: Callable[[dict[str, Measured]], Measured],
-) -> Iterator[tuple[dict[str, Figure], str]]:
-    """Yield the figures over the seeds that are done, after each, and the commits that they were measured at.
+) -> Iterator[tuple[dict[str, Figure], Origin]]:
+    """Yield the figures over the seeds that are done, after each, and where they are from.
 
     First those of embeddings, then those of policies; known, reached: one seed's figures from what was measured.
     """
     learned, acted = [], []
     for seed in config.seeds:
-        folder = Path(config.runs) / (f"{part}-fast" if config.fast else part) / f"seed-{seed}"
+        folder = Path(config.runs) / config.tier.folder(part) / f"seed-{seed}"
         _record(folder / "video", world, seed, config)
-        given = (world, folder, config.fast)
+        given = (world, folder, config.tier)
         for name, variant in world.embeddings.items():
             learned.append(Job(folder / variant.folder(name), seed, name, train_and_measure, (name, seed, *given)))
         for name, learner in world.learners.items():
@@ -87,16 +87,16 @@ def figures(
             acted.append(Job(run, seed, name, train_and_play, (learner, seed, *given)))
     for jobs, summarise in ((learned, known), (acted, reached)):
         for done in run_jobs(jobs, config.workers):
-            yield over_seeds([summarise(one) for one in done.seeds], unit, iqm), done.commits
+            yield over_seeds([summarise(one) for one in done.seeds], unit, iqm), done.origin
 
 
-def train_and_measure(run: Path, name: str, seed: int, world: World, folder: Path, fast: bool) -> Measured:
+def train_and_measure(run: Path, name: str, seed: int, world: World, folder: Path, tier: Tier) -> Measured:
     """Train an embedding in its folder and return what it knows of held-out video.
 
     Of every place: R^2 by an MLP and by a linear probe, and how distances between embeddings rank true distances.
     """
     torch.set_num_threads(1)
-    embedding = load_embedding(_trained(world, name, seed, folder, fast))
+    embedding = load_embedding(_trained(world, name, seed, folder, tier))
     assert isinstance(embedding, Embedding)
     store = EpisodeStore(folder / "video" / "heldout")
     episodes = [store.read(id) for id in store.ids]
@@ -115,43 +115,41 @@ def train_and_measure(run: Path, name: str, seed: int, world: World, folder: Pat
     return values
 
 
-def train_and_play(run: Path, learner: Learner, seed: int, world: World, folder: Path, fast: bool) -> Measured:
+def train_and_play(run: Path, learner: Learner, seed: int, world: World, folder: Path, tier: Tier) -> Measured:
     """Train a policy in its folder and return how far from the goal it ends, and doing nothing does, m, in each exam's
     variety.
     """
     torch.set_num_threads(1)
-    few = FEW if fast else 1
-    embedding = None if learner.embedding is None else _trained(world, learner.embedding, seed, folder, fast)
+    embedding = None if learner.embedding is None else _trained(world, learner.embedding, seed, folder, tier)
     agent = TrainAgentConfig(
-        run, env_id=world.env_id, variety=world.variety, steps=world.steps // few, seed=seed, camera=CAMERA,
-        prior=folder / "video" / "train", eval_every=0 if fast else 2500, embedding=embedding,
+        run, env_id=world.env_id, variety=world.variety, steps=tier.learned(world.steps), seed=seed, camera=CAMERA,
+        prior=folder / "video" / "train", eval_every=2500, embedding=embedding,
         **_SAC, **learner.options,
     )  # fmt: skip
     train_agent(agent)
     values = {}
     for variety in world.exams:
         exam = EvaluateConfig(
-            run / f"exam-{variety}", run, ("agent", "do_nothing"), world.env_id, variety, episodes=STARTS // few
+            run / f"exam-{variety}", run, ("agent", "do_nothing"), world.env_id, variety, episodes=tier.asked(STARTS)
         )
         found = evaluate(exam)["policies"]
         values |= {f"{who}_{variety}_m": found[who]["distance_m"]["value"] for who in found}
     return values
 
 
-def _trained(world: World, name: str, seed: int, folder: Path, fast: bool) -> Path:
+def _trained(world: World, name: str, seed: int, folder: Path, tier: Tier) -> Path:
     variant = world.embeddings[name]
-    return variant.train(folder / variant.folder(name), folder / "video" / "train", seed, FEW if fast else 1)
+    return variant.train(folder / variant.folder(name), folder / "video" / "train", seed, tier)
 
 
 def _record(folder: Path, world: World, seed: int, config: ControlConfig) -> None:
-    few = FEW if config.fast else 1
     common: dict[str, Any] = {
         "env_id": world.env_id, "behaviors": (world.behavior,), "cameras": (CAMERA,), "workers": config.workers
     }  # fmt: skip
     collect(
         CollectConfig(
             folder / "train",
-            episodes=world.episodes // few,
+            episodes=config.tier.learned(world.episodes),
             steps=world.length,
             seed=seed,
             variety=world.variety,
@@ -160,7 +158,12 @@ def _record(folder: Path, world: World, seed: int, config: ControlConfig) -> Non
     )
     collect(
         CollectConfig(
-            folder / "heldout", episodes=200 // few, steps=50, seed=10_000 + seed, variety=world.exams[-1], **common
+            folder / "heldout",
+            episodes=config.tier.asked(200),
+            steps=50,
+            seed=10_000 + seed,
+            variety=world.exams[-1],
+            **common,
         )
     )
 

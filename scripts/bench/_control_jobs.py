@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 
-from scripts.bench._figures import commit
+from scripts.bench._control_config import Tier
+from scripts.bench._figures import Origin, origin
 from scripts.bench._intervals import Figure, Statistic, from_seeds
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
@@ -40,9 +41,9 @@ class Variant:
         """Return it untrained."""
         return build_objective(ObjectiveSpec(self.name, self.options, "conv", self.backbone_options, seed=seed))
 
-    def train(self, run: Path, store: Path, seed: int, shorter: int = 1) -> Path:
-        """Train it, where that is not done yet, for `steps` over `shorter`, and return its checkpoint."""
-        settings = FitConfig(self.steps // shorter, lr=self.lr, seed=seed, device="auto")
+    def train(self, run: Path, store: Path, seed: int, tier: Tier) -> Path:
+        """Train it, where that is not done yet, for the tier's share of `steps`, and return its checkpoint."""
+        settings = FitConfig(tier.learned(self.steps), lr=self.lr, seed=seed, device="auto")
         return fit(self.build(seed), EpisodeStore(store), run, settings)
 
     def folder(self, name: str) -> str:
@@ -65,8 +66,8 @@ class Done(NamedTuple):
 
     seeds: list[dict[str, Measured]]
     """Of each seed, by the jobs' names."""
-    commits: str
-    """The commits at which it was measured: what is kept keeps its own."""
+    origin: Origin
+    """Where it is from: what is kept keeps its own."""
 
 
 def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[Done]:
@@ -74,18 +75,18 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[Done]:
 
     Jobs are in order of their seeds.
     """
-    now = commit()
+    now = origin()
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
     found = iter(parallel(joblib.delayed(_kept)(job, now) for job in jobs))
     seeds: list[dict[str, Measured]] = []
-    commits: dict[str, None] = {}
+    origins: list[Origin] = []
     for _, of_seed in groupby(jobs, key=lambda job: job.seed):
         seeds.append({})
         for job in of_seed:
             kept: Any = next(found)
             seeds[-1][job.name] = kept["values"]
-            commits[kept["commit"]] = None
-        yield Done(seeds, ", ".join(commits))
+            origins.append(Origin(kept["commit"], kept["machine"]))
+        yield Done(seeds, Origin.joined(origins))
 
 
 def over_seeds(
@@ -95,12 +96,12 @@ def over_seeds(
     return {name: from_seeds([one[name] for one in seeds], unit(name), statistic) for name in seeds[0]}
 
 
-def _kept(job: Job, now: str) -> dict[str, Any]:
-    """Return the values of a job and the commit they were measured at."""
+def _kept(job: Job, now: Origin) -> dict[str, Any]:
+    """Return the values of a job, and the commit and machine they are from."""
     path = job.folder / KEPT
     if not path.exists():
         values = job.run(job.folder, *job.arguments)
         job.folder.mkdir(parents=True, exist_ok=True)
         plain = {name: float(value) for name, value in values.items()}
-        write_atomically(path, json.dumps({"commit": now, "values": plain}, indent=1) + "\n")
+        write_atomically(path, json.dumps({**now._asdict(), "values": plain}, indent=1) + "\n")
     return json.loads(path.read_text())

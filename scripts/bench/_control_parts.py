@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 from scripts.bench import _control_ccrig, _control_g2v, _control_rig, _control_tcn
 from scripts.bench._control_config import ControlConfig, Part
-from scripts.bench._figures import Results
+from scripts.bench._figures import Origin, Results
 from scripts.bench._intervals import Figure
 
-MEASURES: dict[Part, Callable[[ControlConfig], Iterator[tuple[dict[str, Figure], str]]]] = {
+MEASURES: dict[Part, Callable[[ControlConfig], Iterator[tuple[dict[str, Figure], Origin]]]] = {
     "tcn": _control_tcn.figures,
     "g2v": _control_g2v.figures,
     "rig": _control_rig.figures,
@@ -27,12 +27,13 @@ PREFIXES: dict[Part, tuple[str, ...]] = {
 def measure(config: ControlConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
     seeds = " ".join(map(str, config.seeds))
-    command = " ".join([f"python scripts/bench/control.py --seeds {seeds}", *["--fast"] * config.fast])
+    flags = ["--fast"] * config.fast + ["--stretch"] * config.stretch
+    command = " ".join([f"python scripts/bench/control.py --seeds {seeds}", *flags])
     results = Results(config.out, command, config.seeds)
     for part in config.only:
         measured: set[str] = set()
-        for figures, commits in MEASURES[part](config):
-            results.record(figures, commits)
+        for figures, origin in MEASURES[part](config):
+            results.record(figures, origin)
             measured |= figures.keys()
         results.drop_others(PREFIXES[part], measured)
     return results.figures

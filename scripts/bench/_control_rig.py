@@ -11,6 +11,7 @@ from scripts.bench import _control_goals as goals
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_goals import CAMERA, IMAGINED, RIG, SHOWN, Learner, World
 from scripts.bench._control_jobs import Measured, Variant
+from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
 
 _STATE: dict[str, Any] = {"reward_from": "state", "observe": "state"}
@@ -48,8 +49,8 @@ REACH = World(
 )
 
 
-def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
-    """Yield the figures over the seeds that are done, after each, and the commits that they were measured at."""
+def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
+    """Yield the figures over the seeds that are done, after each, and where they are from."""
     yield from goals.figures(PUSH, "rig", config, known, reached)
     yield from goals.figures(REACH, "rig-reach", config, known_of_reach, reached_of_reach)
 

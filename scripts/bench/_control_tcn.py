@@ -17,8 +17,9 @@ from agents.report.latent import progress
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from envs.tasks.push import Push
-from scripts.bench._control_config import ControlConfig
+from scripts.bench._control_config import ControlConfig, Tier
 from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
 from sslctrl.embeddings.base import Embedding
 from sslctrl.history import History
@@ -59,41 +60,41 @@ paper's, the hand does.
 """
 
 
-def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], str]]:
-    """Yield the figures over the seeds that are done, after each, and the commits that they were measured at."""
-    root = Path(config.runs) / ("tcn-fast" if config.fast else "tcn")
+def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
+    """Yield the figures over the seeds that are done, after each, and where they are from."""
+    root = Path(config.runs) / config.tier.folder("tcn")
     jobs = []
     for seed in config.seeds:
         record(root / f"seed-{seed}", seed, config)
         jobs += [
-            Job(root / f"seed-{seed}" / variant.folder(name), seed, name, train_and_measure, (seed, name, config.fast))
+            Job(root / f"seed-{seed}" / variant.folder(name), seed, name, train_and_measure, (seed, name, config.tier))
             for name, variant in VARIANTS.items()
         ]
     for done in run_jobs(jobs, config.workers):
-        yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.commits
+        yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.origin
 
 
 def record(folder: Path, seed: int, config: ControlConfig) -> None:
     """Record play to learn from, short and long held-out play to measure on, pairs of experts, one demonstration."""
-    few = 4 if config.fast else 1
+    learned, asked = config.tier.learned, config.tier.asked
     videos: dict[str, dict[str, Any]] = {
-        "train": {"episodes": 60 // few, "steps": 300, "seed": seed, "cameras": SEEN, "orbit_rad": ORBIT_RAD},
-        "heldout": {"episodes": 20 // few, "seed": 10_000 + seed, "cameras": (*SEEN, UNSEEN), "variety": "heldout"},
-        "long": {"episodes": 40 // few, "steps": 300, "seed": 40_000 + seed, "cameras": SEEN[:1], "variety": "heldout"},
+        "train": {"episodes": learned(60), "steps": 300, "seed": seed, "cameras": SEEN, "orbit_rad": ORBIT_RAD},
+        "heldout": {"episodes": asked(20), "seed": 10_000 + seed, "cameras": (*SEEN, UNSEEN), "variety": "heldout"},
+        "long": {"episodes": asked(40), "steps": 300, "seed": 40_000 + seed, "cameras": SEEN[:1], "variety": "heldout"},
     }
     for name, variety in (("expert", "fixed"), ("expert-heldout", "heldout")):  # the same starts, other colours
-        videos[name] = {"episodes": 20 // few, "seed": 30_000 + seed, "variety": variety}
+        videos[name] = {"episodes": asked(20), "seed": 30_000 + seed, "variety": variety}
         videos[name] |= {"behaviors": ("expert",), "goal": GOAL_M, "cameras": SEEN}
     for name, options in videos.items():
         collect(CollectConfig(folder / "video" / name, workers=config.workers, **options))
 
 
-def train_and_measure(run: Path, seed: int, name: str, fast: bool) -> Measured:
+def train_and_measure(run: Path, seed: int, name: str, tier: Tier) -> Measured:
     """Train one variant in its folder and return what it is worth."""
     torch.set_num_threads(1)
     variant, video = VARIANTS[name], run.parent / "video"
     if variant.steps:
-        embedding = load_embedding(variant.train(run, video / "train", seed, 6 if fast else 1))
+        embedding = load_embedding(variant.train(run, video / "train", seed, tier))
     else:
         embedding = variant.build(seed)
     assert isinstance(embedding, Embedding)

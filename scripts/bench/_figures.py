@@ -7,10 +7,12 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import torch
 
 from scripts.bench._intervals import Figure
 from sslctrl import durable
@@ -21,21 +23,33 @@ VERSIONS = ("numpy", "numba", "pybullet", "torch")
 GENERATED = (":!results", ":!README.md")  # what benches write is no change of what they measure
 
 
+class Origin(NamedTuple):
+    """Where figures are from."""
+
+    commit: str
+    machine: str
+
+    @classmethod
+    def joined(cls, origins: Iterable[Origin]) -> Origin:
+        """Return all commits and all machines, each once."""
+        return cls(*("; ".join(dict.fromkeys(column)) for column in zip(*origins, strict=True)))
+
+
 class Results:
     """The figures of one file, saved whole at every :meth:`record`.
 
-    What the file held before is kept, so that an interrupted or partial run adds to it; each figure says which commit
-    it was measured at.
+    What the file held before is kept, so that an interrupted or partial run adds to it; each figure says where it is
+    from.
     """
 
     def __init__(self, path: Path, command: str, seeds: Sequence[int] = ()) -> None:
         """Raises DataError where the file exists and is not such a file."""
         self.path = Path(path)
-        self._head = {"command": command, "commit": commit(), "machine": machine()}
+        self._command, self._origin = command, origin()
         self._seeds = list(seeds)
         before = load(self.path) if self.path.exists() else {"figures": {}}
         self._fields: dict[str, dict] = {
-            name: {**fields, "commit": commit_of(name, before)} for name, fields in before["figures"].items()
+            name: {**fields, **origin_of(name, before)._asdict()} for name, fields in before["figures"].items()
         }
 
     @property
@@ -43,13 +57,13 @@ class Results:
         """All figures of the file, by name."""
         return {name: figure_of(fields) for name, fields in self._fields.items()}
 
-    def record(self, figures: Mapping[str, Figure], measured_at: str = "") -> None:
+    def record(self, figures: Mapping[str, Figure], measured: Origin | None = None) -> None:
         """Add or replace figures and save. Raises StorageError where the file cannot be written.
 
-        measured_at: the commits that they were measured at, where that was not now.
+        measured: where they are from, if that is not here and now.
         """
-        at = measured_at or self._head["commit"]
-        self._fields |= {name: {**one._asdict(), "commit": at} for name, one in figures.items()}
+        from_where = (measured or self._origin)._asdict()
+        self._fields |= {name: {**one._asdict(), **from_where} for name, one in figures.items()}
         self._save()
 
     def drop_others(self, prefixes: tuple[str, ...], kept: Collection[str]) -> None:
@@ -60,11 +74,17 @@ class Results:
         self._save()
 
     def _save(self) -> None:
+        machine = self._origin.machine
+        figures = {  # each names its machine where that is not the file's
+            name: {key: value for key, value in fields.items() if (key, value) != ("machine", machine)}
+            for name, fields in sorted(self._fields.items())
+        }
         content = {
-            **self._head,
+            "command": self._command,
+            **self._origin._asdict(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "seeds": self._seeds,
-            "figures": dict(sorted(self._fields.items())),
+            "figures": figures,
         }
         write(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
@@ -84,12 +104,17 @@ def load(path: Path) -> dict:
 
 def figure_of(fields: Mapping[str, Any]) -> Figure:
     """Return a figure as a file holds it. Raises TypeError where it is none."""
-    return Figure(**{key: value for key, value in fields.items() if key != "commit"})
+    return Figure(**{key: value for key, value in fields.items() if key not in Origin._fields})
 
 
-def commit_of(name: str, content: Mapping[str, Any]) -> str:
-    """Return the commit that a figure of a file was measured at."""
-    return content["figures"][name].get("commit", content["commit"])
+def origin_of(name: str, content: Mapping[str, Any]) -> Origin:
+    """Return where a figure of a file is from."""
+    return Origin(*(content["figures"][name].get(key, content[key]) for key in Origin._fields))
+
+
+def origin() -> Origin:
+    """Return this commit and this machine."""
+    return Origin(commit(), machine())
 
 
 def write(path: Path, text: str) -> None:
@@ -106,22 +131,25 @@ def write(path: Path, text: str) -> None:
 
 
 def commit() -> str:
-    """Return the checkout's short hash, with `+changes` where tracked files differ from it; `unknown` without git."""
+    """Return the checkout's short hash, with `+changes` where tracked files differ from it.
+
+    In a copy without git it is what the variable GIT_COMMIT says.
+    """
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *GENERATED)
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("GIT_COMMIT", "unknown")
     return head + ("+changes" if changed else "")
 
 
 def machine() -> str:
-    """Return processor, cores, memory and the versions that decide speed, in one line."""
+    """Return processor, cores, memory, GPU and the versions that decide speed, in one line."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
-    return (
-        f"{_processor()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB, Python {platform.python_version()}, {versions}"
-    )
+    gpu = [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
+    parts = [_processor(), f"{os.cpu_count()} cores", f"{memory_gib:.0f} GiB", *gpu]
+    return ", ".join([*parts, f"Python {platform.python_version()}", versions])
 
 
 def _processor() -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts._cli import main
-from scripts.bench._figures import commit_of, figure_of, load, write
+from scripts.bench._figures import Origin, figure_of, load, origin_of, write
 from scripts.bench._intervals import Figure
 from sslctrl.errors import DataError, InputError, StorageError
 
@@ -64,8 +64,8 @@ def table(path: Path, keys: list[str]) -> str:
     if missing := [key for key in keys if key not in figures]:
         raise DataError(f"{path} has no {', '.join(missing)}; it has {', '.join(figures)}; mend the marker")
     rows = [row(name, figures[name]) for name in keys or figures]
-    commits = ", ".join(dict.fromkeys(f"`{commit_of(name, content)}`" for name in keys or figures))
-    source = f"`{content['command']}` at {commits}, {content['date'][:10]}, on {content['machine']}"
+    commits, machines = Origin.joined(origin_of(name, content) for name in keys or figures)
+    source = f"`{content['command']}` at `{commits}`, {content['date'][:10]}, on {machines}"
     return "\n".join(["| figure | value | range | unit | n |", "|---|---:|---:|---|---:|", *rows, "", source, ""])
 
 

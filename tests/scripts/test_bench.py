@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scripts.bench import _figures, _rounds, readme_tables, speed
-from scripts.bench._figures import Results, load
+from scripts.bench._figures import Origin, Results, load
 from scripts.bench._intervals import Figure, from_rounds, from_seeds, iqm
 from scripts.bench._speed_config import Part, SpeedConfig
 from scripts.bench._speed_learning import Samples
@@ -152,15 +152,18 @@ def test_results_are_added_to(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 
 
-def test_each_figure_keeps_the_commit_that_it_was_measured_at(tmp_path: Path, monkeypatch) -> None:
+def test_each_figure_keeps_where_it_is_from(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "x.json"
-    for at, name in (("one", "a"), ("two", "b"), ("three", "b")):
-        monkeypatch.setattr(_figures, "commit", lambda at=at: at)
+    for at, on, name in (("one", "a laptop", "a"), ("two", "a laptop", "b"), ("three", "a big one", "b")):
+        monkeypatch.setattr(_figures, "origin", lambda at=at, on=on: Origin(at, on))
         Results(path, "c").record({name: Figure(1, 0, 2, 3, "m")})
     content = load(path)
+    assert [fields.get("machine") for fields in content["figures"].values()] == ["a laptop", None]
     assert {name: fields["commit"] for name, fields in content["figures"].items()} == {"a": "one", "b": "three"}
     assert content["commit"] == "three" and Results(path, "c").figures["a"] == Figure(1, 0, 2, 3, "m")
-    assert "at `one`, `three`, " in readme_tables.table(path, []) and "at `one`, 2" in readme_tables.table(path, ["a"])
+    both, one = readme_tables.table(path, []), readme_tables.table(path, ["a"])
+    assert "at `one; three`, 2" in both and "on a laptop; a big one\n" in both
+    assert "at `one`, 2" in one and "on a laptop\n" in one
 
 
 def test_what_is_no_longer_measured_is_dropped(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from scripts.bench import (
     _control_tcn,
     control,
 )
-from scripts.bench._control_config import ControlConfig
+from scripts.bench._control_config import FAST, ControlConfig
 from scripts.bench._control_jobs import KEPT, Job, over_seeds, run_jobs
+from scripts.bench._figures import Origin
 from sslctrl.errors import InputError
 
 
@@ -36,15 +37,15 @@ def jobs(root: Path, seeds: int) -> list[Job]:
 
 
 def test_what_is_measured_once_is_kept_and_each_seed_is_yielded_when_it_is_done(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(_control_jobs, "commit", lambda: "one")
+    monkeypatch.setattr(_control_jobs, "origin", lambda: Origin("one", "a laptop"))
     first = next(iter(run_jobs(jobs(tmp_path, 3), workers=1)))
-    assert first.seeds == [{"a": {"size": 0.0}, "b": {"size": 10.0}}] and first.commits == "one"
+    assert first.seeds == [{"a": {"size": 0.0}, "b": {"size": 10.0}}] and first.origin == ("one", "a laptop")
     for one in jobs(tmp_path, 1):
         assert (one.folder / KEPT).exists()
-    monkeypatch.setattr(_control_jobs, "commit", lambda: "two")
+    monkeypatch.setattr(_control_jobs, "origin", lambda: Origin("two", "a laptop"))
     *_, last = run_jobs(jobs(tmp_path, 4), workers=1)
     assert [seed["b"]["size"] for seed in last.seeds] == [10, 11, 12, 13]
-    assert last.commits == "one, two"  # what was kept was measured before
+    assert last.origin == ("one; two", "a laptop")  # what was kept was measured before
     assert {path.read_text() for path in tmp_path.glob("*/calls")} == {"x"}
 
 
@@ -70,6 +71,8 @@ def test_verdicts(value: float, goal: tuple[str, float, float], says: str) -> No
 def test_values_that_cannot_be_are_one_line() -> None:
     with pytest.raises(InputError, match="one or more of each"):
         ControlConfig(seeds=())
+    with pytest.raises(InputError, match="both fast and stretch"):
+        ControlConfig(fast=True, stretch=True)
 
 
 @pytest.mark.slow
@@ -79,7 +82,7 @@ def test_every_goal_of_the_tcns_has_its_figure(tmp_path: Path, monkeypatch: pyte
     config = ControlConfig(runs=tmp_path, seeds=(0,), workers=1, fast=True)
     _control_tcn.record(tmp_path / "seed-0", 0, config)
     measured = {
-        name: _control_tcn.train_and_measure(tmp_path / "seed-0" / name, 0, name, True)
+        name: _control_tcn.train_and_measure(tmp_path / "seed-0" / name, 0, name, FAST)
         for name in ("mv", "multi_frame", "single_frame")
     }
     figures = _control_tcn.seed_figures(measured | dict.fromkeys(set(untrained) - set(measured), measured["mv"]))

@@ -1,0 +1,96 @@
+"""Training and acting on a GPU: skipped where torch finds none, and run by nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agents.encoders import EmbeddingEncoder
+from agents.grasping.labels import Grasps
+from agents.grasping.value import Recorded, learn
+from sslctrl.embeddings import EMBEDDINGS
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import Interrupted
+from sslctrl.fit import FitConfig, fit
+from sslctrl.imagining import Imagining
+from sslctrl.objective import Objective
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective, load_embedding, objective_names
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
+CONFIG = FitConfig(steps=6, warmup=2, checkpoint_every=3, log_every=2, progress=False, device="cuda", seed=7)
+
+
+def build(name: str) -> Objective:
+    options = {"size_px": 32} if name in EMBEDDINGS.names() else {}
+    return build_objective(ObjectiveSpec(name, options, "conv", {"widths": [8, 12], "strides": [2, 2]}))
+
+
+@pytest.mark.parametrize("name", objective_names())
+def test_every_objective_trains_on_the_gpu_and_opens_on_the_cpu(
+    name: str, tiny_store: EpisodeStore, tmp_path: Path
+) -> None:
+    objective = build(name)
+    start = objective.backbone.state_dict()
+    before = {key: value.clone() for key, value in start.items()}
+    path = fit(objective, tiny_store, tmp_path / "run", CONFIG)
+    weights = objective.backbone.state_dict()
+    assert all(value.is_cuda for value in weights.values())
+    assert any(not torch.equal(before[key], value.cpu()) for key, value in weights.items())
+    if not isinstance(objective, Embedding):
+        return
+    opened = load_embedding(path)
+    assert isinstance(opened, Embedding) and opened.device.type == "cpu"
+    video = tiny_store.read(tiny_store.ids[0]).frames[0]
+    here, there = opened.embed_video(video), objective.embed_video(video)
+    np.testing.assert_allclose(there, here, atol=0.02 * np.abs(here).max())  # TF32 in convolutions
+    np.testing.assert_array_equal(EmbeddingEncoder(opened, "cuda")(opened.history.of(video)), there)
+
+
+@pytest.mark.parametrize("name", ["tcn", "cc_vae"])
+def test_a_stopped_run_goes_on(name: str, tiny_store: EpisodeStore, tmp_path: Path, monkeypatch) -> None:
+    objective = build(name)
+    calls, real = [], objective.loss
+
+    def stops(*given):
+        calls.append(1)
+        if len(calls) == 4:
+            raise Interrupted("stopped")
+        return real(*given)
+
+    monkeypatch.setattr(objective, "loss", stops)
+    with pytest.raises(Interrupted):
+        fit(objective, tiny_store, tmp_path / "run", CONFIG)
+    again = build(name)
+    assert fit(again, tiny_store, tmp_path / "run", CONFIG).name == "step-00000006"
+    straight = build(name)
+    fit(straight, tiny_store, tmp_path / "straight", CONFIG)
+    for key, value in straight.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[key].float(), value.float(), atol=1e-2, rtol=0.1, msg=key)
+
+
+@pytest.mark.parametrize("name", ["vae", "cc_vae", "autoencoder"])
+def test_goals_are_imagined_on_the_gpu(name: str, tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    embedding = build(name)
+    assert isinstance(embedding, Imagining)
+    fit(embedding, tiny_store, tmp_path, replace(CONFIG, steps=3))
+    z = embedding.goals.sample(5, torch.Generator().manual_seed(0))
+    frames = np.stack([tiny_store.read(tiny_store.ids[0]).frames[0, 0]] * 5)
+    shown = embedding.decode(z, torch.from_numpy(frames).movedim(-1, 1))
+    assert shown.shape == (5, 3, 32, 32) and shown.dtype == torch.uint8
+
+
+def test_the_value_of_grasps_is_learned_from_a_gpus_embeddings() -> None:
+    torch.manual_seed(0)
+    count = 96
+    scene = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
+    outcome, success = torch.randn(count, 8), torch.rand(count) < 0.5
+    grasps = Grasps(outcome=outcome, missing=outcome, name=torch.arange(count) % 4, success=success)
+    place, angle = torch.rand(count, 2) * 2 - 1, torch.rand(count) * 3 - 1.5
+    value = learn(Recorded(scene, place, angle, grasps), "oracle", steps=5, seed=0)
+    found, _ = value.best(scene[0].movedim(0, -1).numpy(), outcome[0])
+    assert found.shape == (2,)
