@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from pathlib import Path
@@ -117,8 +118,9 @@ def _fabric(config: FitConfig) -> Fabric:
     if config.device == "cuda" and not gpu:
         raise InputError("device is 'cuda', and torch finds no GPU here; allowed is cpu or auto; change it")
     if gpu and config.device != "cpu":
-        return Fabric(accelerator="cuda", devices=1, precision="bf16-mixed")
-    return Fabric(accelerator="cpu", devices=1, precision="32-true")  # bf16 is slower on CPUs
+        logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.ERROR)  # advice on TF32
+        return Fabric(accelerator="cuda", devices=1)
+    return Fabric(accelerator="cpu", devices=1)
 
 
 def _optimizer(objective: Objective, config: FitConfig) -> torch.optim.Optimizer:

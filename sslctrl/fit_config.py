@@ -25,7 +25,7 @@ class FitConfig:
     seed: int = 0
     """With the step, decides every batch and every random draw."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto takes the GPU where there is one; a GPU computes in bf16, a CPU in float32."""
+    """auto takes the GPU where there is one; a GPU convolves in TF32, all else is float32."""
     threads: int = 1
     """CPU threads of torch; more than one is faster where a core is idle, and slow where the cores are busy."""
     checkpoint_every: int = 500

@@ -34,7 +34,7 @@ class Tier(NamedTuple):
         return round(count * self.exams)
 
 
-FULL, FAST, STRETCH = Tier("full", 1, 1), Tier("fast", 0.1, 0.25), Tier("stretch", 4, 1)
+FULL, FAST, STRETCH = Tier("full", 1, 1), Tier("fast", 0.1, 0.25), Tier("stretch", 3, 1)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ControlConfig:
     fast: bool = False
     """A tenth of the learning, for a quick look: minutes with one seed. Its runs are kept apart."""
     stretch: bool = False
-    """Four times the learning, for a GPU. Its runs are kept apart; give it a file of its own."""
+    """Three times the learning, for a GPU. Its runs are kept apart; give it a file of its own."""
 
     def __post_init__(self) -> None:
         if not self.seeds or self.workers < 1:
