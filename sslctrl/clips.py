@@ -64,6 +64,8 @@ class Pick(NamedTuple):
     """int (B, V, T): index of the frame, 0 to length - 1."""
     context: bool = False
     """Whether the clips carry each episode's first frame."""
+    label: np.ndarray | None = None
+    """int (B,): what the sampler knows of each clip and the loss is to, as the order of its frames."""
 
 
 class Clips(NamedTuple):
@@ -81,3 +83,5 @@ class Clips(NamedTuple):
     """bool (B,): whether the episode succeeded."""
     context: Tensor | None = None
     """uint8 (B, 3, H, W): the episode's first frame in the first picked view, where the pick asked for it."""
+    label: Tensor | None = None
+    """int64 (B,): the pick's."""

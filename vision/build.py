@@ -19,7 +19,7 @@ from sslctrl.objective import Objective
 from sslctrl.registry import Registry
 from sslctrl.training_state import KIND
 from vision.backbones import BACKBONES
-from vision.pretext import PRETEXT
+from vision.image import IMAGE_TASKS
 
 _PREFIX = "backbone."
 
@@ -85,7 +85,7 @@ def load_embedding(path: str | Path, allow: Collection[str] = ()) -> Embedding:
 
 def objective_names() -> tuple[str, ...]:
     """Return the names of all embeddings and pretext tasks, without importing any."""
-    return (*EMBEDDINGS.names(), *PRETEXT.names())
+    return (*EMBEDDINGS.names(), *IMAGE_TASKS.names())
 
 
 def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
@@ -100,8 +100,8 @@ def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
 def _registry_of(name: str) -> Registry:
     if name in EMBEDDINGS.names():
         return EMBEDDINGS
-    if name in PRETEXT.names() or ":" in name:  # a user's own class may be either: PRETEXT takes any objective
-        return PRETEXT
+    if name in IMAGE_TASKS.names() or ":" in name:  # a user's own class may be either: this takes any objective
+        return IMAGE_TASKS
     raise InputError(
         f"{name!r} is no embedding or pretext task; the nearest are {nearest(name, objective_names())}; "
         "choose one, or name your own class as package.module:Class"

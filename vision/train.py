@@ -15,8 +15,8 @@ from sslctrl.registry import Registry
 from sslctrl.run import RunDir
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective
+from vision.image import IMAGE_TASKS
 from vision.measure import check_heldout, measure
-from vision.pretext import PRETEXT
 from vision.train_config import FREE, PretextConfig, TrainConfig
 
 
@@ -41,7 +41,7 @@ def train(config: TrainConfig) -> Path:
 
 def train_pretext(config: PretextConfig) -> Path:
     """Train a pretext task and return its last checkpoint, for another objective's `init`. Raises as `train`."""
-    _check_name(config.name, PRETEXT, "pretext task")
+    _check_name(config.name, IMAGE_TASKS, "pretext task")
     return _fitted(config, _built(config))[1]
 
 

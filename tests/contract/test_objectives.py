@@ -189,5 +189,5 @@ def test_finish_leaves_a_usable_embedding(embedding, tiny_store) -> None:
 def test_no_name_is_taken_twice() -> None:
     names = objective_names()
     assert len(set(names)) == len(names)
-    registries = (Registry("sslctrl.embeddings", Embedding), Registry("vision.pretext", Objective))
+    registries = (Registry("sslctrl.embeddings", Embedding), Registry("vision.image", Objective))
     assert set(itertools.chain.from_iterable(registry.names() for registry in registries)) == set(names)

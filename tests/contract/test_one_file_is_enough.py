@@ -79,7 +79,7 @@ def test_a_dropped_in_file_is_listed_and_trained_and_under_contract(tiny_store, 
     tree = tmp_path / "tree"
     for package in ("sslctrl", "vision", "tests"):
         shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (tree / "vision" / "pretext" / "brightness.py").write_text(NEW_TASK)
+    (tree / "vision" / "image" / "brightness.py").write_text(NEW_TASK)
     run(TRAIN, tree, str(tiny_store.root), str(tmp_path), "brightness")
     listed = run(
         "import pytest; pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', 'tests/contract'])", tree
@@ -93,7 +93,7 @@ def test_learns_without_simulator_or_agents(tiny_store, tmp_path: Path) -> None:
 
 def test_listing_names_imports_no_torch() -> None:
     run(
-        "import sys; from vision.pretext import PRETEXT; from vision.backbones import BACKBONES; "
-        "PRETEXT.names(), BACKBONES.names(); assert 'torch' not in sys.modules",
+        "import sys; from vision.image import IMAGE_TASKS; from vision.backbones import BACKBONES; "
+        "IMAGE_TASKS.names(), BACKBONES.names(); assert 'torch' not in sys.modules",
         ROOT,
     )

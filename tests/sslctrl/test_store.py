@@ -65,6 +65,16 @@ def test_clips_equals_a_naive_loop(tiny_store: EpisodeStore, resident: bool) -> 
                 np.testing.assert_array_equal(clips.action[b, v, t].numpy(), action)
 
 
+def test_labels_travel_with_the_clips(tiny_store: EpisodeStore) -> None:
+    pick = random_pick(tiny_store, np.random.default_rng(2))
+    assert tiny_store.clips(pick).label is None
+    label = tiny_store.clips(pick._replace(label=np.arange(7, dtype=np.int32))).label
+    assert label is not None and label.dtype == torch.int64 and label.tolist() == list(range(7))
+    for wrong in (np.arange(6), np.arange(7.0)):
+        with pytest.raises(InputError, match="label"):
+            tiny_store.clips(pick._replace(label=wrong))
+
+
 def test_context_and_unknown_state_are_none(tmp_path: Path, tiny_store: EpisodeStore) -> None:
     assert tiny_store.clips(random_pick(tiny_store, np.random.default_rng(1))).context is None
     store = EpisodeStore(tmp_path / "video", create=True)

@@ -9,7 +9,7 @@ import torch
 from sslctrl.clips import Clips
 from sslctrl.objective import Loss
 from vision.backbones.conv import Conv
-from vision.pretext.rotation import Rotation, quarter_turns, random_square
+from vision.image.rotation import Rotation, quarter_turns, random_square
 
 
 def rng(seed: int = 0) -> torch.Generator:
