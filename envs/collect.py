@@ -52,16 +52,17 @@ def record_episode(config: CollectConfig, index: int) -> Episode:
     env.reset(seed=seed, options={} if config.goal is None else {"goal": config.goal})
     goal = env.goal
     behave = BEHAVIORS[behavior](env, rng)
-    frames, states, actions, rewards = [env.frames(config.size_px)], [env.state], [], []
+    seen, states, actions, rewards = [_seen(env, config)], [env.state], [], []
     info: dict[str, Any] = {}
     for _ in range(config.steps or limit):
         action = behave().astype(np.float32)
         _, reward, _, _, info = env.step(action)
-        frames.append(env.frames(config.size_px))
+        seen.append(_seen(env, config))
         states.append(env.state)
         actions.append(action)
         rewards.append(reward)
     state = np.array(states, np.float32)
+    frames, depth = zip(*seen, strict=True)
     meta = _meta(config, env, seed) | {
         "behavior": behavior,
         "success": info["is_success"],
@@ -75,7 +76,12 @@ def record_episode(config: CollectConfig, index: int) -> Episode:
         action=np.array(actions, np.float32),
         reward=np.array(rewards, np.float32),
         meta=meta,
+        depth=np.stack(depth, axis=1) if config.depth else None,
     )
+
+
+def _seen(env: RobotEnv, config: CollectConfig) -> tuple[np.ndarray, np.ndarray | None]:
+    return env.frames_and_depth(config.size_px) if config.depth else (env.frames(config.size_px), None)
 
 
 def _add(out: Path, record: Callable[[int], Episode], index: int) -> None:

@@ -31,6 +31,8 @@ class CollectConfig:
     """Strength of the randomisation of light, colours and cameras, 0 to 1."""
     orbit_rad: float = 0.0
     """How far, at most, each episode carries each camera round the workspace, either way, radians."""
+    depth: bool = False
+    """Record each frame's depth as well."""
     goal: tuple[float, ...] | None = None
     """One goal for all episodes, metres; by default each draws its own."""
     seed: int = 0

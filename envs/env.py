@@ -153,6 +153,11 @@ class RobotEnv(gym.Env):
         """What any cameras see now, uint8 (V, size_px, size_px, 3)."""
         return self.renderer.render(self.sim.part_poses(), cameras, size_px, self._look)
 
+    def frames_and_depth(self, size_px: int = 64) -> tuple[np.ndarray, np.ndarray]:
+        """All views, uint8 (V, size_px, size_px, 3), and their depth, uint16 (V, size_px, size_px): mm; 0: nothing."""
+        seen = self.renderer.render_all(self.sim.part_poses(), self._views, size_px, self._look)
+        return seen.rgb, np.where(seen.segmentation < 0, 0, np.rint(1000 * seen.depth)).astype(np.uint16)
+
     def segmentation(self, camera: Camera, size_px: int) -> np.ndarray:
         """Which of ``renderer.bodies`` a camera sees in each pixel now: int16 (size_px, size_px); -1: none."""
         return self.renderer.render_all(self.sim.part_poses(), (camera,), size_px, self._look).segmentation[0]

@@ -28,6 +28,8 @@ class Episode(NamedTuple):
     """float32 (T,): the environment's own reward."""
     meta: dict[str, Any]
     """JSON values: cameras (V names), success (bool), length (T), and env_id, seed, state_names, dt_s, versions, ..."""
+    depth: np.ndarray | None = None
+    """uint16 (V, T+1, H, W), where it was recorded: mm from the camera along its axis; 0 where nothing was hit."""
 
 
 BEFORE, AFTER, OUTCOME = 0, 1, 2
@@ -66,6 +68,8 @@ class Pick(NamedTuple):
     """Whether the clips carry each episode's first frame."""
     label: np.ndarray | None = None
     """int (B,): what the sampler knows of each clip and the loss is to, as the order of its frames."""
+    depth: bool = False
+    """Whether the clips carry the frames' depth."""
 
 
 class Clips(NamedTuple):
@@ -85,3 +89,5 @@ class Clips(NamedTuple):
     """uint8 (B, 3, H, W): the episode's first frame in the first picked view, where the pick asked for it."""
     label: Tensor | None = None
     """int64 (B,): the pick's."""
+    depth: Tensor | None = None
+    """float32 (B, V, T, H, W), where the pick asked for it: metres from the camera; 0 where it is unknown."""

@@ -18,6 +18,9 @@ from sslctrl.errors import DataError, InputError
 FORMAT = "sslctrl-episode-1"
 META = "meta.json"
 ARRAYS = ("frames", "state", "proprio", "action", "reward")
+DEPTH = "depth"
+"""The array that an episode may lack."""
+_MAPPED = ("frames", DEPTH)
 _OURS = ("format", "files", "digest")  # keys of meta.json that are not the recorder's
 _ADVICE = "collect the episode again, or delete its folder"
 
@@ -26,7 +29,7 @@ def encode(episode: Episode) -> dict[str, bytes]:
     """Return the files of an episode by name. Raises InputError naming what is not as `Episode` says."""
     meta = _checked_meta(episode)
     files = {}
-    for name in ARRAYS:
+    for name in _arrays_of(episode):
         buffer = io.BytesIO()
         np.save(buffer, np.ascontiguousarray(getattr(episode, name)), allow_pickle=False)
         files[f"{name}.npy"] = buffer.getvalue()
@@ -58,15 +61,20 @@ def recorder_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in meta.items() if key not in _OURS}
 
 
+def has_depth(meta: Mapping[str, Any]) -> bool:
+    """Tell whether an episode was recorded with depth."""
+    return f"{DEPTH}.npy" in meta["files"]
+
+
 def load_array(folder: Path, name: str, meta: Mapping[str, Any]) -> np.ndarray:
-    """Return one array, frames memory-mapped and read-only. Raises DataError where the file is missing or damaged."""
+    """Return one array; frames and depth memory-mapped, read-only. Raises DataError for a missing or damaged file."""
     path = folder / f"{name}.npy"
     try:
         wanted = meta["files"][path.name]["bytes"]
         found = path.stat().st_size
         if found != wanted:
             raise DataError(f"{path} has {found} bytes; its meta.json says {wanted}: it is damaged; {_ADVICE}")
-        if name == "frames":
+        if name in _MAPPED:
             array = np.lib.format.open_memmap(path, mode="r").view(np.ndarray)  # a memmap indexes more slowly
         else:
             with open(path, "rb") as file:
@@ -85,7 +93,7 @@ def damaged(folder: Path) -> list[str]:
     except DataError as error:
         return [str(error)]
     problems = []
-    for name in ARRAYS:
+    for name in (*ARRAYS, *[DEPTH] * has_depth(meta)):
         try:
             load_array(folder, name, meta)
             with open(folder / f"{name}.npy", "rb") as file:
@@ -105,7 +113,7 @@ def _checked_meta(episode: Episode) -> dict[str, Any]:
     meta.setdefault("length", len(episode.action))
     if problem := _meta_problem(meta):
         raise InputError(f"the episode's {problem}; set it so")
-    for name in ARRAYS:
+    for name in _arrays_of(episode):
         if problem := _problem(name, getattr(episode, name), len(meta["cameras"]), meta["length"]):
             raise InputError(f"the episode's {name} {problem}; record it so")
     try:
@@ -114,6 +122,10 @@ def _checked_meta(episode: Episode) -> dict[str, Any]:
         raise InputError(
             f"meta is not JSON ({error}); allowed are str, int, float, bool, list, dict; convert it"
         ) from error
+
+
+def _arrays_of(episode: Episode) -> tuple[str, ...]:
+    return ARRAYS if episode.depth is None else (*ARRAYS, DEPTH)
 
 
 def _meta_problem(meta: Mapping[str, Any]) -> str | None:
@@ -131,13 +143,14 @@ def _meta_problem(meta: Mapping[str, Any]) -> str | None:
 def _problem(name: str, array: np.ndarray, views: int, length: int) -> str | None:
     """Say how an array is not what `Episode` promises for V views and T = `length` steps."""
     steps = length if name in ("action", "reward") else length + 1
-    shape = {"frames": (views, steps, None, None, 3), "reward": (steps,)}.get(name, (steps, None))
-    dtype = np.uint8 if name == "frames" else np.float32
+    pictures = (views, steps, None, None)
+    shape = {"frames": (*pictures, 3), DEPTH: pictures, "reward": (steps,)}.get(name, (steps, None))
+    dtype = {"frames": np.uint8, DEPTH: np.uint16}.get(name, np.float32)
     fits = array.ndim == len(shape) and all(want in (None, got) for got, want in zip(array.shape, shape, strict=False))
-    if array.dtype != dtype or not fits or (name == "frames" and 0 in array.shape):
+    if array.dtype != dtype or not fits or (name in _MAPPED and 0 in array.shape):
         wanted = str(shape).replace("None", "any")
         return f"is {array.dtype} {array.shape}; allowed is {np.dtype(dtype)} {wanted} for length {length}"
-    if name != "frames" and not math.isfinite(float(array.sum())) and not np.isfinite(array).all():
+    if dtype == np.float32 and not math.isfinite(float(array.sum())) and not np.isfinite(array).all():
         return "has values that are not finite; allowed are finite numbers"
     return None
 

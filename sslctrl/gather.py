@@ -66,11 +66,11 @@ class Film(NamedTuple):
     data: memoryview
     """bytes, V x (T+1) frames end to end."""
     size: tuple[int, ...]
-    """(H, W, 3)."""
+    """Of a frame: (H, W, 3) of a picture, (H, W, 2) of depth."""
 
     @classmethod
     def of(cls, frames: np.ndarray) -> Film:
-        """View uint8 (V, T+1, H, W, 3), mapped or in memory, as bytes."""
+        """View uint8 (V, T+1, H, W, C), mapped or in memory, as bytes."""
         return cls(np.ascontiguousarray(frames).data.cast("B"), frames.shape[2:])
 
 
@@ -85,14 +85,26 @@ def gather(
 
     lengths = lengths[pick.episode]
     first = _frames(films, pick.episode, pick.view[:, 0] * lengths) if pick.context else None
-    at = pick.view[..., None] * lengths[:, None, None] + pick.step
     return Clips(
-        frames=_channels_first(_frames(films, pick.episode, at)),
+        frames=_channels_first(_frames(films, pick.episode, _rows(pick, lengths))),
         **{name: one.at(pick) for name, one in vectors.items()},
         success=torch.from_numpy(success[pick.episode]),
         context=None if first is None else _channels_first(first),
         label=None if pick.label is None else torch.from_numpy(pick.label.astype(np.int64)),
     )
+
+
+def gather_depth(films: Mapping[int, Film], pick: Pick, lengths: np.ndarray) -> Tensor:
+    """Copy the depth of a checked pick's frames: float32 (B, V, T, H, W), metres."""
+    import torch
+
+    millimetres = _frames(films, pick.episode, _rows(pick, lengths[pick.episode])).view(np.uint16)[..., 0]
+    return torch.from_numpy(millimetres.astype(np.float32) / 1000)
+
+
+def _rows(pick: Pick, lengths: np.ndarray) -> np.ndarray:
+    """Return where in its episode's film each frame is: int (B, V, T); lengths (B,)."""
+    return pick.view[..., None] * lengths[:, None, None] + pick.step
 
 
 def _frames(films: Mapping[int, Film], episode: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 from sslctrl import durable, episode_files
 from sslctrl.clips import Clips, Episode, Layout, Pick, seconds_a_step
 from sslctrl.errors import DataError, InputError, nearest
-from sslctrl.gather import Film, Vectors, check_pick, gather
+from sslctrl.gather import Film, Vectors, check_pick, gather, gather_depth
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MAPPED_AT_MOST = 16384  # the kernel allows a process 65530 maps
@@ -29,6 +29,7 @@ _MAPPED_AT_MOST = 16384  # the kernel allows a process 65530 maps
 class _Opened(NamedTuple):
     episode: Episode
     film: Film
+    depth: Film | None
 
 
 class EpisodeStore:
@@ -136,8 +137,13 @@ class EpisodeStore:
     def clips(self, pick: Pick) -> Clips:
         """Gather a batch as torch tensors, frames as uint8. Raises InputError for a pick outside the store."""
         check_pick(pick, self.layout)
-        films = {index: self._load(self._ids[index]).film for index in set(pick.episode.tolist())}
-        return gather(films, pick, self.layout.lengths, self._vectors, self._success)
+        opened = {index: self._load(self._ids[index]) for index in set(pick.episode.tolist())}
+        clips = gather(
+            {index: one.film for index, one in opened.items()}, pick, self.layout.lengths, self._vectors, self._success
+        )
+        return (
+            clips._replace(depth=gather_depth(self._depths(opened), pick, self.layout.lengths)) if pick.depth else clips
+        )
 
     @cached_property
     def _metas(self) -> list[dict[str, Any]]:
@@ -160,14 +166,27 @@ class EpisodeStore:
             folder = self.root / id
             meta = episode_files.load_meta(folder)
             arrays = {name: episode_files.load_array(folder, name, meta) for name in episode_files.ARRAYS}
+            if episode_files.has_depth(meta):
+                arrays[episode_files.DEPTH] = episode_files.load_array(folder, episode_files.DEPTH, meta)
             if self.resident:
                 arrays["frames"] = np.array(arrays["frames"])
                 arrays["frames"].flags.writeable = False
             elif len(self._open) >= _MAPPED_AT_MOST:
                 self._open.pop(next(iter(self._open)))
             episode = Episode(**arrays, meta=episode_files.recorder_meta(meta))
-            self._open[id] = _Opened(episode, Film.of(episode.frames))
+            depth = None if episode.depth is None else Film.of(episode.depth[..., None].view(np.uint8))
+            self._open[id] = _Opened(episode, Film.of(episode.frames), depth)
         return self._open[id]
+
+    def _depths(self, opened: Mapping[int, _Opened]) -> dict[int, Film]:
+        """Return the episodes' depth. Raises DataError where one has none."""
+        depths = {index: one.depth for index, one in opened.items() if one.depth is not None}
+        if lacking := sorted(set(opened) - set(depths)):
+            raise DataError(
+                f"episode {self._ids[lacking[0]]} of {self.root} has no depth; allowed are episodes recorded with it; "
+                "record them with collect --depth"
+            )
+        return depths
 
     def _unknown(self, id: str) -> InputError:
         close = nearest(id, self._ids)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from envs.behaviors import BEHAVIORS
+from envs.cameras import rig
 from envs.collect import CollectConfig, collect, record_episode
 from envs.tray import CENTER_M, HALF_M
 from sslctrl.errors import InputError
@@ -119,3 +120,14 @@ def test_every_behaviour_acts_within_the_box(tmp_path, task, behavior):
 def test_bad_configurations_are_refused(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         collect(small(tmp_path / "store", **changes))
+
+
+def test_depth_is_metres_along_the_cameras_axis(tmp_path):
+    config = small(tmp_path, cameras=("top",))
+    plain, deep = record_episode(config, 0), record_episode(dataclasses.replace(config, depth=True), 0)
+    np.testing.assert_array_equal(plain.frames, deep.frames)
+    assert plain.depth is None and deep.depth is not None and deep.depth.dtype == np.uint16
+    assert deep.depth.shape == deep.frames.shape[:-1]
+    camera, tall = rig((*CENTER_M, 0.0))["top"], deep.depth[0, 0, 12:20, 12:20] / 1000
+    away = np.linalg.norm(np.subtract(camera.target_m, camera.eye_m))
+    assert camera.near_m < tall.min() and np.median(tall) == pytest.approx(away, abs=0.12)  # the tray and what is on it
