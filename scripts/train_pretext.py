@@ -1,6 +1,6 @@
 """Train a backbone by a pretext task on an episode store; `--init` of train_embedding takes what it leaves.
 
-python scripts/train_pretext.py --store runs/push --run runs/rotation --name rotation --fit.steps 2000
+python scripts/train_pretext.py --store runs/push --run runs/rotation --task rotation --fit.steps 2000
 """
 
 from _cli import main

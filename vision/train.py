@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError, nearest
 from sslctrl.fit import fit
+from sslctrl.import_images import import_images
 from sslctrl.objective import Objective
 from sslctrl.registry import Registry
+from sslctrl.rng import torch_rng
 from sslctrl.run import RunDir
+from sslctrl.sampling import random_frames
 from sslctrl.store import EpisodeStore
+from sslctrl.views import enlarge, write_picture
 from vision.build import ObjectiveSpec, build_objective
 from vision.image import IMAGE_TASKS
+from vision.image_task import ImageTask, tiled
 from vision.measure import check_heldout, measure
 from vision.train_config import FREE, PretextConfig, TrainConfig
+
+_SHOWN = 8
+"""Images of a pretext task's picture."""
 
 
 def train(config: TrainConfig) -> Path:
@@ -27,22 +36,41 @@ def train(config: TrainConfig) -> Path:
     where the run's folder cannot be written, Interrupted, with everything saved, after Ctrl-C.
     """
     _check_name(config.name, EMBEDDINGS, "embedding")
-    embedding = _built(config)
+    embedding = _built(config, config.name)
     if not isinstance(embedding, Embedding):
         raise InputError(f"{config.name!r} has no embed(); allowed is an Embedding; train others with train_pretext")
     held_out = None if config.eval_store is None else EpisodeStore(config.eval_store)
     if held_out is not None:  # before the training, so that a mistake costs no hour
         check_heldout(embedding, held_out)
-    run, path = _fitted(config, embedding)
+    run, path = _fitted(config, embedding, EpisodeStore(config.store))
     if held_out is not None:
         run.write_json("metrics.json", measure(embedding, held_out))
     return path
 
 
 def train_pretext(config: PretextConfig) -> Path:
-    """Train a pretext task and return its last checkpoint, for another objective's `init`. Raises as `train`."""
-    _check_name(config.name, IMAGE_TASKS, "pretext task")
-    return _fitted(config, _built(config))[1]
+    """Train a pretext task and return its last checkpoint, for another objective's `init`; `<run>/picture.png` shows
+    what a task on images learned. Raises as `train`.
+    """
+    _check_name(config.task, IMAGE_TASKS, "pretext task")
+    objective, store = _built(config, config.task), _footage(config)
+    run, path = _fitted(config, objective, store)
+    if isinstance(objective, ImageTask):
+        clips = store.clips(random_frames(store.layout, np.random.default_rng(config.fit.seed), _SHOWN))
+        images = objective.images(clips)
+        shown = objective.eval().show(images, torch_rng(config.fit.seed, config.fit.steps, 0, images.device))
+        write_picture(run.path / "picture.png", enlarge(tiled(shown).movedim(0, -1).cpu().numpy()[None], 256)[0])
+    return path
+
+
+def _footage(config: PretextConfig) -> EpisodeStore:
+    """Open the one of store and images that is given."""
+    if (config.store is None) == (config.images is None):
+        raise InputError(f"store is {config.store}, images is {config.images}; allowed is one of the two; give one")
+    if config.store is not None:
+        return EpisodeStore(config.store)
+    assert config.images is not None
+    return import_images(config.images, Path(config.run) / "images", config.image_px, config.crops)
 
 
 def _check_name(name: str, registry: Registry, kind: str) -> None:
@@ -53,17 +81,14 @@ def _check_name(name: str, registry: Registry, kind: str) -> None:
         )
 
 
-def _built(config: TrainConfig | PretextConfig) -> Objective:
+def _built(config: TrainConfig | PretextConfig, name: str) -> Objective:
     init = "" if config.init is None else str(config.init)
-    spec = ObjectiveSpec(
-        config.name, config.options, config.backbone, config.backbone_options, init, seed=config.fit.seed
-    )
+    spec = ObjectiveSpec(name, config.options, config.backbone, config.backbone_options, init, seed=config.fit.seed)
     return build_objective(spec)
 
 
-def _fitted(config: TrainConfig | PretextConfig, objective: Objective) -> tuple[RunDir, Path]:
+def _fitted(config: TrainConfig | PretextConfig, objective: Objective, store: EpisodeStore) -> tuple[RunDir, Path]:
     """Train in the run's folder, and return it and the last checkpoint."""
-    store = EpisodeStore(config.store)
     on_gpu = config.fit.device != "cpu" and torch.cuda.is_available()
     device = torch.cuda.get_device_name() if on_gpu else "cpu"
     run = RunDir(config.run, config, config.fit.seed, device, store.digest(), FREE)

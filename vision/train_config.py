@@ -9,7 +9,7 @@ from typing import Any
 from sslctrl.fit_config import SHAPES_THE_RESULT, FitConfig
 
 FREE = (
-    "store", "eval_store", "run", "init",
+    "store", "images", "eval_store", "run", "init",
     *(f"fit.{name}" for name in FitConfig.__dataclass_fields__ if name not in SHAPES_THE_RESULT),
 )  # fmt: skip
 """Fields that may change when a run goes on: the checkpoint itself knows its dataset and weights."""
@@ -41,13 +41,19 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class PretextConfig:
-    """Train a backbone by a pretext task on an episode store."""
+    """Train a backbone by a pretext task on an episode store, or on a plain folder of images."""
 
-    store: Path
-    """Folder of the episodes to learn from."""
     run: Path
     """Folder of the run; one that was stopped goes on from its last checkpoint."""
-    name: str = "rotation"
+    store: Path | None = None
+    """Folder of the episodes to learn from."""
+    images: Path | None = None
+    """Folder of image files to learn from instead; they are copied, as squares, to `<run>/images`."""
+    image_px: int = 64
+    """Side of these squares."""
+    crops: int = 0
+    """Random squares of each image beside its middle: of few large images, many small ones."""
+    task: str = "rotation"
     """A pretext task's name, or your own package.module:Class."""
     options: dict[str, Any] = field(default_factory=dict)
     """The task's options, as batch=32."""

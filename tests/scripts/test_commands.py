@@ -17,6 +17,7 @@ from sslctrl import config as configs
 from sslctrl.errors import InputError
 from sslctrl.fit_config import FitConfig
 from sslctrl.store import EpisodeStore
+from sslctrl.views import write_picture
 from vision.build import load_embedding, load_objective
 from vision.train_config import TrainConfig
 
@@ -134,11 +135,22 @@ def test_a_pretext_task_with_a_backbone_of_ones_own_in_this_folder(tiny_store, s
         load_objective(shown.out.strip())
 
 
+def test_a_pretext_task_on_a_folder_of_images(script, tmp_path: Path) -> None:
+    for number in range(3):
+        write_picture(tmp_path / "pictures" / f"{number}.png", np.full((20, 30, 3), 80 * number, np.uint8))
+    flags = ["--images", "pictures", "--image-px", 16, "--crops", 2, "--run", "r", "--fit.steps", 1, "--fit.warmup", 0]
+    shown, again = (script("train_pretext", *flags) for _ in range(2))
+    assert shown.code == 0 and again.code == 0, shown.err + again.err
+    assert (tmp_path / "r" / "picture.png").exists() and len(EpisodeStore(tmp_path / "r" / "images")) == 1
+    both = script("train_pretext", *flags, "--store", "r/images")
+    assert both.code == 2 and "allowed is one of the two" in both.err
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        (["--name", "rotatoin"], 2, "the nearest are rotation"),
-        (["--name", "tcn"], 2, "the nearest are rotation"),
+        (["--task", "rotatoin"], 2, "the nearest are rotation"),
+        (["--task", "tcn"], 2, "no pretext task; the nearest are"),
         (["--backbone", "resnt"], 2, "the nearest are resnet"),
         (["--options", "btach=3"], 2, "no option 'btach'"),
         (["--fit.stpes", "3"], 2, "the nearest are --fit.steps"),

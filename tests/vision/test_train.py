@@ -12,6 +12,7 @@ import pytest
 from sslctrl import config as configs
 from sslctrl.errors import InputError
 from sslctrl.fit_config import FitConfig
+from sslctrl.import_images import read_image
 from sslctrl.metrics.alignment import alignment_of, state_floor
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_embedding, load_objective
@@ -92,8 +93,9 @@ def test_what_cannot_be_measured_is_refused_before_the_training(tiny_store: Epis
 
 def test_a_pretext_task_has_its_own_verb(tiny_store: EpisodeStore, tmp_path: Path) -> None:
     fit = FitConfig(steps=1, warmup=0, device="cpu", progress=False)
-    path = train_pretext(PretextConfig(tiny_store.root, tmp_path / "pre", backbone_options=NET, fit=fit))
+    path = train_pretext(PretextConfig(tmp_path / "pre", tiny_store.root, backbone_options=NET, fit=fit))
     assert load_objective(path).spec.name == "rotation"
+    assert read_image(tmp_path / "pre" / "picture.png").shape == (288, 1152, 3)  # 2 x 8 of 36 px, times four
     train(config(tiny_store, tmp_path / "run", init=path))
     with pytest.raises(InputError, match="'rotation' is no embedding"):
         train(config(tiny_store, tmp_path / "run", name="rotation", options={}))

@@ -1,0 +1,108 @@
+"""Anyone's own pictures as a store: a folder of image files, whose frames are no video but independent images."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from sslctrl import durable
+from sslctrl.clips import Episode
+from sslctrl.errors import DataError, InputError
+from sslctrl.store import EpisodeStore
+from sslctrl.views import square
+
+ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_EACH = 256
+"""Images an episode: files of a few megabytes."""
+_Named = tuple[str, np.ndarray]
+"""A file's name, and a square of it."""
+
+
+def import_images(folder: Path, out: Path, size_px: int = 64, crops: int = 0) -> EpisodeStore:
+    """Make a store of all images in a folder and the folders in it, and return it; one that exists is kept as it is.
+
+    Of each image the middle square and `crops` random ones, of a third of its shorter side or more, all resized; what
+    is transparent becomes white. Their files' names are in the episodes' meta, under `images`. Raises DataError where
+    there is no such folder or a file cannot be read, InputError for fewer than two images or a size below 8.
+    """
+    if out.exists():
+        return EpisodeStore(out)
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder of images; give one that holds {', '.join(ENDINGS)}")
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    if len(files) * (1 + crops) < 2 or size_px < 8:
+        raise InputError(
+            f"{folder} holds {len(files)} images, size_px is {size_px}; allowed are 2 or more of "
+            f"{', '.join(ENDINGS)}, and 8 or more"
+        )
+    aside = out.with_name(f".tmp-{out.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    store = EpisodeStore(aside, create=True)
+    images = _squares(tqdm(files, desc="images", disable=None), folder, size_px, crops)
+    for part in _parts(images):
+        names, frames = zip(*part, strict=True)
+        store.add(_episode(np.stack(frames), list(names)))
+    durable.make_folder(out.parent)
+    aside.rename(out)
+    return EpisodeStore(out)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Return an image as uint8 RGB (H, W, 3), on white where it is transparent. Raises DataError."""
+    try:
+        found = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    except (OSError, cv2.error) as error:
+        raise DataError(f"{path} cannot be read ({error}); mend it, or take it out of the folder") from error
+    if found is not None and found.dtype == np.uint16:
+        found = np.right_shift(found, 8).astype(np.uint8)
+    if found is None or found.dtype != np.uint8:
+        raise DataError(f"{path} is no image of 8 or 16 bits that OpenCV reads; mend it, or take it out of the folder")
+    if found.ndim == 2:
+        return cv2.cvtColor(found, cv2.COLOR_GRAY2RGB)
+    rgb = cv2.cvtColor(found[..., :3], cv2.COLOR_BGR2RGB)
+    if found.shape[2] == 3:
+        return rgb
+    cover = found[..., 3:].astype(np.float32) / 255
+    return np.rint(rgb * cover + 255 * (1 - cover)).astype(np.uint8)
+
+
+def _squares(files: tqdm, folder: Path, size_px: int, crops: int) -> Iterator[_Named]:
+    """Yield names and squares, uint8 (size_px, size_px, 3)."""
+    for index, path in enumerate(files):
+        image, name = read_image(path), str(path.relative_to(folder))
+        yield name, square(image[None], size_px)[0]
+        rng, (height, width) = np.random.default_rng([0, index]), image.shape[:2]
+        for _ in range(crops):
+            side = int(rng.integers(-(-min(height, width) // 3), min(height, width) + 1))
+            top, left = (int(rng.integers(length - side + 1)) for length in (height, width))
+            yield name, square(image[None, top : top + side, left : left + side], size_px)[0]
+
+
+def _parts(images: Iterator[_Named]) -> Iterator[list[_Named]]:
+    """Part into episodes; a last single image, too short for one, goes with those before it."""
+    part = list(islice(images, _EACH))
+    while part:
+        following = list(islice(images, _EACH))
+        if len(following) == 1:
+            part, following = part + following, []
+        yield part
+        part = following
+
+
+def _episode(frames: np.ndarray, names: list[str]) -> Episode:
+    count = len(frames)
+    nothing = np.zeros((count, 0), np.float32)
+    return Episode(
+        frames[None],
+        state=nothing,
+        proprio=nothing,
+        action=nothing[:-1],
+        reward=np.zeros(count - 1, np.float32),
+        meta={"cameras": ["image"], "success": False, "state_names": [], "images": names},
+    )

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sslctrl import import_images as module
+from sslctrl.errors import DataError, InputError
+from sslctrl.import_images import import_images, read_image
+from sslctrl.store import EpisodeStore
+
+RED = np.array([220, 30, 10], np.uint8)
+
+
+def write(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+
+
+def test_images_are_read_as_rgb_on_white(tmp_path: Path) -> None:
+    write(tmp_path / "plain.png", np.tile(RED[::-1], (6, 8, 1)))
+    write(tmp_path / "grey.png", np.full((6, 8), 77, np.uint8))
+    write(tmp_path / "deep.png", np.full((6, 8), 77 * 256 + 3, np.uint16))
+    clear = np.zeros((6, 8, 4), np.uint8)
+    clear[:3] = (*RED[::-1], 255)
+    write(tmp_path / "clear.png", clear)
+    assert (read_image(tmp_path / "plain.png") == RED).all()
+    assert (read_image(tmp_path / "grey.png") == 77).all() and read_image(tmp_path / "grey.png").shape == (6, 8, 3)
+    assert (read_image(tmp_path / "deep.png") == 77).all()
+    seen = read_image(tmp_path / "clear.png")
+    assert (seen[:3] == RED).all() and (seen[3:] == 255).all()
+
+
+def test_a_folder_becomes_a_store_of_squares_and_random_crops(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_EACH", 4)
+    ramp = np.linspace(0, 255, 60, dtype=np.uint8)
+    for number in range(3):
+        wide = np.tile(ramp[:, None, None], (1, 90, 3))
+        wide[..., 0] = 100 * number
+        write(tmp_path / "pictures" / "in" / f"{number}.jpg", wide)
+    (tmp_path / "pictures" / "notes.txt").write_text("no image")
+    store = import_images(tmp_path / "pictures", tmp_path / "store", size_px=30, crops=2)
+    assert store.lengths.tolist() == [4, 5] and store.cameras == ("image",)  # the ninth is not left alone
+    names = [name for id in store.ids for name in store.read(id).meta["images"]]
+    assert names == [f"in/{number}.jpg" for number in range(3) for _ in range(3)]
+    frames = np.concatenate([store.read(id).frames[0] for id in store.ids])
+    assert frames.shape == (9, 30, 30, 3)
+    assert np.abs(np.diff(frames[0, :, 15, 0].astype(int))).max() < 16 and frames[0, -1, 15, 0] > 240  # top to bottom
+    heights = np.ptp(frames[:, :, 15, 0].astype(int), axis=1)
+    assert heights[0] > 240 and (heights[[1, 2, 4, 5, 7, 8]] > 60).all() and heights.min() < 200  # a third, or more
+    assert store.verify() == []
+    assert import_images(tmp_path / "pictures", tmp_path / "store").digest() == store.digest()  # kept as it is
+
+
+def test_bad_folders_are_one_line_and_leave_no_store(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not a folder of images"):
+        import_images(tmp_path / "nowhere", tmp_path / "store")
+    write(tmp_path / "one" / "a.png", np.zeros((9, 9), np.uint8))
+    with pytest.raises(InputError, match="holds 1 images"):
+        import_images(tmp_path / "one", tmp_path / "store")
+    (tmp_path / "one" / "b.png").write_bytes(b"no image at all")
+    with pytest.raises(DataError, match=r"b\.png is no image"):
+        import_images(tmp_path / "one", tmp_path / "store")
+    (tmp_path / "one" / "b.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"b\.png"):
+        import_images(tmp_path / "one", tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+    (tmp_path / "one" / "b.png").unlink()
+    assert len(EpisodeStore(import_images(tmp_path / "one", tmp_path / "store", crops=1).root)) == 1
