@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ class ImageTask(Objective):
     `ask` is all that is done to pixels, batched and on their device; `judge` lets the nets answer and scores the
     answers. They are apart so that a test sees what the nets are shown, and a bench what the transforms cost.
     """
+
+    shows: ClassVar[str]
+    """What `show`'s rows are, in a sentence for a report."""
 
     def __init__(self, backbone: nn.Module, batch: int) -> None:
         super().__init__()

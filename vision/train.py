@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
@@ -20,6 +21,7 @@ from sslctrl.sampling import random_frames
 from sslctrl.store import EpisodeStore
 from sslctrl.views import enlarge, write_picture
 from vision.build import ObjectiveSpec, build_objective
+from vision.filters import first_filters
 from vision.image import IMAGE_TASKS
 from vision.image_task import ImageTask, tiled
 from vision.measure import check_heldout, measure
@@ -49,8 +51,8 @@ def train(config: TrainConfig) -> Path:
 
 
 def train_pretext(config: PretextConfig) -> Path:
-    """Train a pretext task and return its last checkpoint, for another objective's `init`; `<run>/picture.png` shows
-    what a task on images learned. Raises as `train`.
+    """Train a pretext task and return its last checkpoint, for another objective's `init`; `picture.png` in the run's
+    folder shows what a task on images learned, `filters.png` its first layer. Raises as `train`.
     """
     _check_name(config.task, IMAGE_TASKS, "pretext task")
     objective, store = _built(config, config.task), _footage(config)
@@ -59,8 +61,14 @@ def train_pretext(config: PretextConfig) -> Path:
         clips = store.clips(random_frames(store.layout, np.random.default_rng(config.fit.seed), _SHOWN))
         images = objective.images(clips)
         shown = objective.eval().show(images, torch_rng(config.fit.seed, config.fit.steps, 0, images.device))
-        write_picture(run.path / "picture.png", enlarge(tiled(shown).movedim(0, -1).cpu().numpy()[None], 256)[0])
+        _write(run.path / "picture.png", shown)
+    if (kernels := first_filters(objective.backbone)) is not None:
+        _write(run.path / "filters.png", kernels)
     return path
+
+
+def _write(path: Path, pictures: Tensor) -> None:
+    write_picture(path, enlarge(tiled(pictures).movedim(0, -1).cpu().numpy()[None], 256)[0])
 
 
 def _footage(config: PretextConfig) -> EpisodeStore:

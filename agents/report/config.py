@@ -8,7 +8,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """Write one HTML page, which needs nothing beside it, about a run: the demo's, an embedding's or a policy's."""
+    """Write one HTML page, which needs nothing beside it, about a run: the demo's or that of an embedding, a pretext
+    task or a policy.
+    """
 
     run: Path
     """Folder of the run."""

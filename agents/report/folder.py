@@ -19,6 +19,7 @@ from sslctrl.store import EpisodeStore
 
 if TYPE_CHECKING:
     from sslctrl.embeddings.base import Embedding
+    from sslctrl.objective import Objective
 
 MAKER = {
     "video": "scripts/collect.py",
@@ -114,10 +115,19 @@ class RunFolder:
 
         if (self.path / "embedding" / ABOUT).exists():
             return load_embedding(self.path / "embedding")
-        folders = sorted(self.find("embedding/checkpoints").glob("step-*"))
-        if not folders:
-            raise DataError(f"{self.path} has no checkpoint of an embedding yet; {self.maker('embedding')}")
-        return load_embedding(folders[-1])
+        return load_embedding(self._newest())
+
+    @cached_property
+    def task(self) -> str:
+        """The pretext task's name, where this is a run of one; else empty."""
+        return str(self._config("embedding").get("task", ""))
+
+    @cached_property
+    def pretext(self) -> Objective:
+        """A pretext task's newest checkpoint. Raises DataError for none, CheckpointError for a damaged one."""
+        from vision.build import load_objective
+
+        return load_objective(self._newest())
 
     @cached_property
     def agent_config(self) -> dict[str, Any]:
@@ -157,6 +167,12 @@ class RunFolder:
             known += getattr(self.embedding, "cameras", ())
         pair = [name for name in dict.fromkeys([*map(str, known), *cameras]) if name in cameras][:2]
         return pair[0], pair[-1]
+
+    def _newest(self) -> Path:
+        folders = sorted(self.find("embedding/checkpoints").glob("step-*"))
+        if not folders:
+            raise DataError(f"{self.path} has no checkpoint of an embedding yet; {self.maker('embedding')}")
+        return folders[-1]
 
     def _config(self, part: str) -> dict[str, Any]:
         name = f"{part}/{CONFIG}"

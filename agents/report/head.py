@@ -22,6 +22,8 @@ _GOAL = {"imagined": "goals that it imagined", "shown": "pictures of goals"}
 
 def title(folder: RunFolder) -> str:
     """Return the page's title."""
+    if folder.task:
+        return f"A backbone learned by {folder.task.replace('_', ' ')}"
     if folder.has("evaluation/evaluation.json") or folder.has("agent/curve.jsonl"):
         learned = _reward_from(folder) == "embedding"
         return "A policy whose only reward was learned from video" if learned else "A policy"
@@ -30,6 +32,8 @@ def title(folder: RunFolder) -> str:
 
 def sentence(folder: RunFolder) -> str:
     """Return what happened, as far as the folder tells."""
+    if folder.task:
+        return f"{folder.task.replace('_', ' ').capitalize()} is a pretext task: its labels are the images' own."
     parts = [_learned(folder), _rewarded(folder)]
     return " ".join(part for part in parts if part) or "Nothing of this run is finished yet."
 

@@ -20,6 +20,7 @@ from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
 from sslctrl.errors import DataError
 from sslctrl.imagining import Imagining
+from sslctrl.import_images import read_image
 from sslctrl.views import view_of
 
 HERO_FILMS, ROLLOUT_FILMS = 4, 8
@@ -120,6 +121,15 @@ def distances(folder: RunFolder) -> Iterator[Block]:
     yield plots.latent_distance(imagined.distances_in(embedding, store, camera))
 
 
+def pretext(folder: RunFolder) -> Iterator[Block]:
+    """What a pretext task learned, shown by itself, and the backbone's first layer."""
+    captions = {"picture.png": getattr(folder.pretext, "shows", ""), "filters.png": "The first layer's kernels."}
+    for name, caption in captions.items():
+        if folder.has(f"embedding/{name}"):
+            drawn = read_image(folder.find(f"embedding/{name}"))
+            yield plots.picture(drawn, name.partition(".")[0], caption, name.partition(".")[0])
+
+
 def learning(folder: RunFolder) -> Iterator[Block]:
     """How the policy learned."""
     records = folder.lines("agent/curve.jsonl")
@@ -134,7 +144,7 @@ def learning(folder: RunFolder) -> Iterator[Block]:
 
 
 def training(folder: RunFolder) -> Iterator[Block]:
-    """How the embedding learned."""
+    """How the embedding, or pretext task, learned."""
     records = folder.lines("embedding/metrics.jsonl")
     names = [name for name in dict.fromkeys(name for record in records for name in record) if name not in _NO_CURVE]
     drawn = [

@@ -32,6 +32,11 @@ _SECTIONS: tuple[tuple[str, str, Callable[[RunFolder], Iterator[Block]]], ...] =
     ("training", "How the embedding learned", sections.training),
     ("details", "The run", sections.figures),
 )
+_OF_PRETEXT = (
+    ("learned", "What the pretext task learned", sections.pretext),
+    ("training", "How it learned", sections.training),
+    ("details", "The run", sections.figures),
+)
 
 
 def write_report(config: ReportConfig) -> Path:
@@ -50,7 +55,8 @@ def _page(folder: RunFolder) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     script = _own("page.js")
-    made = [Section(id, title, _blocks(make, folder)) for id, title, make in _SECTIONS]
+    parts = _OF_PRETEXT if folder.task else _SECTIONS
+    made = [Section(id, title, _blocks(make, folder)) for id, title, make in parts]
     return environment.from_string(_own("page.html")).render(
         title=head.title(folder),
         sentence=_or_note(head.sentence, folder, ""),

@@ -26,6 +26,8 @@ class Turned(NamedTuple):
 class Rotation(ImageTask):
     """By how many quarter turns was the image rotated? All four rotations of every image are in the batch."""
 
+    shows = "Above: images turned at random. Below: turned back by the angle that the net says."
+
     def __init__(self, backbone: nn.Module, batch: int = 32) -> None:
         super().__init__(backbone, batch)
         # 4 x 4 places: a mean over the whole map would forget where the features are
