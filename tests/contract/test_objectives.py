@@ -16,9 +16,11 @@ from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.objective import Loss, Objective
 from sslctrl.registry import Registry
+from sslctrl.sampling import random_frames
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
 from vision.build import ObjectiveSpec, build_objective, load_embedding, load_objective, objective_names
+from vision.image_task import ImageTask, tiled
 
 SIZE_PX = 32
 BACKBONE = {"widths": [8, 12], "strides": [2, 2]}
@@ -115,6 +117,16 @@ def test_wrong_shapes_are_refused(objective, shape) -> None:
 def test_floats_are_refused(objective, tiny_store) -> None:
     with pytest.raises(InputError, match="uint8"):
         objective.loss(Clips(batch(objective, tiny_store).frames.float()), rng())
+
+
+def test_a_task_on_images_shows_what_it_learned(objective, tiny_store) -> None:
+    if not isinstance(objective, ImageTask):
+        return
+    images = objective.images(tiny_store.clips(random_frames(tiny_store.layout, np.random.default_rng(0), 6)))
+    shown = objective.eval().show(images, rng())
+    assert shown.ndim == 5 and shown.shape[1:3] == (6, 3) and torch.isfinite(shown).all() and not shown.requires_grad
+    assert torch.equal(shown, objective.show(images, rng()))
+    assert objective.shows.endswith(".") and tiled(shown).dtype == torch.uint8
 
 
 def test_save_and_load_round_trip(objective, tiny_store, tmp_path: Path) -> None:

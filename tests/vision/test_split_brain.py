@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from kornia.color import lab_to_rgb, rgb_to_lab
 from lab_blocks import blocks
 from torch import Tensor, nn
 
+from sslctrl.clips import Clips, Layout
 from sslctrl.errors import InputError
 from sslctrl.objective import Loss
 from vision.backbones.conv import Conv
-from vision.image.split_brain import SplitBrain
+from vision.image.split_brain import SplitBrain, depth_bin
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -72,7 +74,8 @@ def test_what_is_seen_is_the_image_and_fits_any_backbone() -> None:
 
 def test_labels_are_the_bins_of_every_fourth_pixel() -> None:
     model = small()
-    ab, lightness = model.ask(images(), rng()).hidden
+    hidden = model.ask(images(), rng()).hidden
+    ab, lightness = hidden["ab"], hidden["lightness"]
     lab = rgb_to_lab(images())[:, :, 2::4, 2::4]
     assert ab.shape == lightness.shape == (3, 4, 5)
     for n in range(3):
@@ -86,11 +89,11 @@ def test_labels_are_the_bins_of_every_fourth_pixel() -> None:
 
 def test_no_gradient_crosses_the_halves() -> None:
     model = small()
-    halves = ((model.backbone, model.head), (model.other_backbone, model.other_head))
+    halves = ((model.backbone, model.heads["ab"]), (model.other_backbone, model.heads["lightness"]))
     assert not {id(value) for net in halves[0] for value in net.parameters()} & {
         id(value) for net in halves[1] for value in net.parameters()
     }
-    answers = model.logits(model.ask(images(), rng()).seen)
+    answers = model.logits(model.ask(images(), rng()).seen).values()
     for answer, others in zip(answers, reversed(halves), strict=True):
         weights = [value for net in others for value in net.parameters()]
         crossed = torch.autograd.grad(answer.sum(), weights, retain_graph=True, allow_unused=True)
@@ -111,8 +114,8 @@ def test_the_loss_is_the_sum_of_both_cross_entropies_of_a_loop() -> None:
     question = model.ask(images(), rng())
     loss = model.judge(question)
     naive = 0.0
-    for logits, true, name in zip(model.logits(question.seen), question.hidden, ("ab", "lightness"), strict=True):
-        right = 0
+    for name, logits in model.logits(question.seen).items():
+        right, true = 0, question.hidden[name]
         for n, y, x in torch.cartesian_prod(torch.arange(3), torch.arange(4), torch.arange(5)).tolist():
             naive -= logits[n, :, y, x].log_softmax(0)[true[n, y, x]].item()
             right += int(logits[n, :, y, x].argmax() == true[n, y, x])
@@ -152,8 +155,8 @@ def test_any_map_and_size_is_answered_at_a_quarter(strides: tuple[int, int], hei
     model = small(strides)
     question = model.ask(images(2, height, width), rng())
     size = (height // 4, width // 4)
-    ab, lightness = model.logits(question.seen)
-    assert ab.shape == (2, len(model.bins), *size) and lightness.shape == (2, 100, *size)
+    logits = model.logits(question.seen)
+    assert logits["ab"].shape == (2, len(model.bins), *size) and logits["lightness"].shape == (2, 100, *size)
     assert torch.isfinite(model.judge(question).value)
 
 
@@ -170,3 +173,48 @@ def test_show_has_what_each_half_sees_and_says() -> None:
 def test_too_small_images_are_refused() -> None:
     with pytest.raises(InputError, match="4 px or more"):
         small().ask(images(1, 3, 8), rng())
+
+
+def deep(seed: int, count: int = 32) -> Clips:
+    """Orange blocks are near, blue ones far; a fifth of the depths is unknown."""
+    clips = blocks(seed, tied=True, count=count)
+    blue = clips.frames[:, 0, 0, 2].float() > clips.frames[:, 0, 0, 0].float()
+    depth = torch.where(blue, 1.31, 0.51)
+    unknown = torch.rand(depth.shape, generator=rng(seed)) < 0.2
+    return clips._replace(depth=depth.masked_fill(unknown, 0)[:, None, None])
+
+
+def test_image_and_depth_are_predicted_from_each_other() -> None:
+    torch.manual_seed(0)
+    model = SplitBrain(Conv((8, 16), (2, 2)), split="rgbd")
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    for step in range(60):
+        optimizer.zero_grad()
+        model.loss(deep(step), rng()).value.backward()
+        optimizer.step()
+    clips = deep(99)
+    metrics = model.eval().loss(clips, rng()).metrics
+    assert min(metrics[f"accuracy_{name}"] for name in ("depth", "ab", "lightness")) > 0.9
+    given = model.depth_m(model.images(clips)).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    assert clips.depth is not None
+    true = clips.depth[:, 0, 0]
+    assert (given - true)[true > 0].abs().mean() < 0.05
+    assert model.show(model.images(clips), rng(), true).shape == (4, 32, 3, 16, 16)
+    assert model.show(model.images(clips), rng()).shape == (2, 32, 3, 16, 16)
+
+
+def test_unknown_depth_costs_nothing() -> None:
+    assert depth_bin(torch.tensor([0.0, 0.001, 0.019, 0.021, 1.999, 5.0])).tolist() == [-100, 0, 0, 1, 99, 99]
+    model = SplitBrain(Conv((8, 16), (2, 2)), split="rgbd").eval()
+    given, depth = images(), torch.rand(3, 16, 20, generator=rng()) + 0.5
+    question = model.ask(given, rng(), depth)
+    hidden = {**question.hidden, "depth": torch.full_like(question.hidden["depth"], -100)}
+    free = model.judge(question._replace(hidden=hidden))
+    logits = model.logits(question.seen)["depth"]
+    costs = torch.nn.functional.cross_entropy(logits, question.hidden["depth"])
+    torch.testing.assert_close(model.judge(question).value - free.value, costs)
+    assert model.pick(Layout(np.array([5, 5]), 1, ("front",)), np.random.default_rng(0)).depth
+    with pytest.raises(InputError, match="collect --depth"):
+        model.ask(given, rng())
+    with pytest.raises(InputError, match="lab, rgbd"):
+        SplitBrain(Conv((8, 16), (2, 2)), split="hsv")  # pyright: ignore[reportArgumentType]

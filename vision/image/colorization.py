@@ -33,6 +33,7 @@ class Colorization(ImageTask):
     distribution's share beside p: at 1, all colours weigh the same.
     """
 
+    shows = "Above: grey images. In the middle: in the colours that the net gives them. Below: in their own."
     bins: Tensor
     prior: Tensor
     batches: Tensor
