@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from scripts._cli import main
 from scripts.bench._control_config import ControlConfig
+from scripts.bench._verdicts import INTERVAL, Goal, told
 
 if TYPE_CHECKING:
     from scripts.bench._intervals import Figure
 
-INTERVAL = "interval >="
-GOALS: dict[str, tuple[str, float, float]] = {
+GOALS: dict[str, Goal] = {
     "tcn.mv.alignment": ("<=", 0.05, 0.015),
     "tcn.mv.alignment_above_floor": ("<=", 0.02, 0.01),
     "tcn.sv.alignment": ("<=", 0.20, 0.12),
@@ -54,22 +54,7 @@ GOALS: dict[str, tuple[str, float, float]] = {
 
 def summary(figures: dict[str, Figure]) -> str:
     """Return one line a figure, with its goal where it has one."""
-    lines = []
-    for name, figure in sorted(figures.items()):
-        line = f"{name:44s}{figure.value:10.4g} {figure.unit:17s}({figure.low:.4g} to {figure.high:.4g})"
-        if name in GOALS:
-            value = figure.low if GOALS[name][0] == INTERVAL else figure.value
-            line += f"   {verdict(value, *GOALS[name])}"
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def verdict(value: float, sense: str, accepted: float, better: float) -> str:
-    """Say which of the two marks a value reaches."""
-    sign = -1 if sense == "<=" else 1
-    if sign * value >= sign * better:
-        return f"{sense} {better:g}: better than asked"
-    return f"{sense} {accepted:g}: {'reached' if sign * value >= sign * accepted else 'MISSED'}"
+    return told(figures, GOALS)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from scripts.bench import (
 from scripts.bench._control_config import FAST, ControlConfig
 from scripts.bench._control_jobs import KEPT, Job, over_seeds, run_jobs
 from scripts.bench._figures import Origin
+from scripts.bench._verdicts import verdict
 from sslctrl.errors import InputError
 
 
@@ -65,7 +66,7 @@ def test_figures_are_medians_over_the_seeds() -> None:
     ],
 )
 def test_verdicts(value: float, goal: tuple[str, float, float], says: str) -> None:
-    assert says in control.verdict(value, *goal)
+    assert says in verdict(value, *goal)
 
 
 def test_values_that_cannot_be_are_one_line() -> None:

@@ -1,0 +1,31 @@
+"""What figures should reach, and whether they do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scripts.bench._intervals import Figure
+
+INTERVAL = "interval >="
+Goal = tuple[str, float, float]
+"""`<=`, `>=` or that the interval's lower end is above; what each should reach, and what would be better still."""
+
+
+def told(figures: Mapping[str, Figure], goals: Mapping[str, Goal]) -> str:
+    """Return one line a figure, with its goal where it has one."""
+    lines = []
+    for name, figure in sorted(figures.items()):
+        line = f"{name:44s}{figure.value:10.4g} {figure.unit:17s}({figure.low:.4g} to {figure.high:.4g})"
+        if name in goals:
+            value = figure.low if goals[name][0] == INTERVAL else figure.value
+            line += f"   {verdict(value, *goals[name])}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def verdict(value: float, sense: str, accepted: float, better: float) -> str:
+    """Say which of the two marks a value reaches."""
+    sign = -1 if sense == "<=" else 1
+    if better != accepted and sign * value >= sign * better:
+        return f"{sense} {better:g}: better than asked"
+    return f"{sense} {accepted:g}: {'reached' if sign * value >= sign * accepted else 'MISSED'}"
