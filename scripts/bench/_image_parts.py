@@ -1,0 +1,219 @@
+"""The trainings of the bench of image tasks: each task on simulated frames, on real images, and on white noise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from envs.collect import collect
+from envs.collect_config import CollectConfig
+from scripts.bench import _image_scores as scores
+from scripts.bench._control_config import Tier
+from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._data import store_of
+from scripts.bench._figures import Results
+from scripts.bench._image_config import ImageConfig
+from scripts.bench._image_probe import PLACES, classes, pooled, positions, principal
+from scripts.bench._intervals import Figure
+from sslctrl.clips import Episode
+from sslctrl.fit import fit
+from sslctrl.fit_config import FitConfig
+from sslctrl.rng import numpy_rng, torch_rng
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective, load_objective
+from vision.image_task import ImageTask
+
+CAMERAS = ("front", "left", "right")
+_NOISE, _TIMED_STEPS, _SUPERVISED_STEPS = 40, 5, 800
+RANDOMIZE = 0.5
+"""Of light, colours and cameras: a background that never changes would be learned by heart."""
+_DEEPER = {"widths": (32, 64, 64, 64), "strides": (2, 2, 1, 1)}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training, and what is asked of it."""
+
+    score: Callable[[Any, EpisodeStore, int], Measured]
+    steps: int
+    data: Literal["sim", "fashion", "photos", "stamps", "noise"] = "sim"
+    options: dict[str, Any] = field(default_factory=dict)
+    lr: float = 2e-3
+    backbone_options: dict[str, Any] = field(default_factory=dict)
+    on_train: bool = False
+    """Whether it is asked about the images that it learned from: classes that are images."""
+
+
+TRIALS: dict[str, dict[str, Trial]] = {
+    "exemplar": {
+        "sim": Trial(scores.accuracy, 600, on_train=True),
+        "real": Trial(scores.accuracy, 600, "photos", on_train=True),
+    },
+    "rotation": {
+        "sim": Trial(scores.accuracy, 600),
+        "real": Trial(scores.accuracy, 1200, "fashion", backbone_options=_DEEPER),
+        "leak": Trial(scores.accuracy, 200, "noise"),
+    },
+    "relative_position": {
+        "sim": Trial(scores.accuracy, 1200),
+        "real": Trial(scores.accuracy, 1200, "photos"),
+        "leak": Trial(scores.accuracy, 200, "noise"),
+    },
+    "jigsaw": {
+        "sim": Trial(scores.accuracy, 1200),
+        "real": Trial(scores.accuracy, 1200, "fashion"),
+        "leak": Trial(scores.accuracy, 200, "noise"),
+    },
+    "counting": {"sim": Trial(scores.counted, 800), "real": Trial(scores.counted, 800, "photos")},
+    "colorization": {"sim": Trial(scores.colored, 1000), "real": Trial(scores.colored, 1000, "photos")},
+    "denoising": {"sim": Trial(scores.restored, 800), "real": Trial(scores.restored, 800, "photos")},
+    "context_encoder": {"sim": Trial(scores.filled, 800), "real": Trial(scores.filled, 800, "photos")},
+    "split_brain": {"sim": Trial(scores.deep, 800, options={"split": "rgbd"})},
+}
+BASELINES = ("random", "pixels", "supervised")
+CHANCE = {"rotation": 1 / 4, "relative_position": 1 / 8, "jigsaw": 1 / 24}
+
+
+def measure(config: ImageConfig) -> dict[str, Figure]:
+    """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
+    seeds = " ".join(map(str, config.seeds))
+    command = " ".join([f"python scripts/bench/image_pretext.py --seeds {seeds}", *["--fast"] * config.fast])
+    results, root = Results(config.out, command, config.seeds), Path(config.runs) / config.tier.folder("image")
+    record(root / "video", config)
+
+    def jobs(prefix: str, names: Iterable[str], run: Callable[..., Measured], *given: Any) -> list[Job]:
+        return [
+            Job(root / f"seed-{seed}" / f"{prefix}{name}", seed, name, run, (*given, name, seed, root, config.tier))
+            for seed in config.seeds
+            for name in names
+        ]
+
+    untrained: list[Measured] = []
+    for done in run_jobs(jobs("", BASELINES, of_baseline), config.workers):
+        untrained = [seed["random"] for seed in done.seeds]
+        plain = [
+            {f"{name}.{what}": value for name, one in seed.items() for what, value in one.items()}
+            for seed in done.seeds
+        ]
+        results.record(over_seeds(plain, unit), done.origin)
+    for task in config.only:
+        for done in run_jobs(jobs(f"{task}-", TRIALS[task], train_and_measure, task), config.workers):
+            found = [figures_of(task, *both) for both in zip(done.seeds, untrained, strict=False)]
+            results.record(over_seeds(found, unit), done.origin)
+    return results.figures
+
+
+def train_and_measure(run: Path, task: str, where: str, seed: int, root: Path, tier: Tier) -> Measured:
+    """Train one task in its folder and return its score, what its backbone is good for, and what it cost."""
+    torch.set_num_threads(1)
+    trial = TRIALS[task][where]
+    train, test = stores(trial.data, root)
+    spec = ObjectiveSpec(task, trial.options, "conv", trial.backbone_options, seed=seed)
+    started = time.process_time()
+    settings = FitConfig(tier.learned(trial.steps), lr=trial.lr, seed=seed, device="auto", warmup=tier.learned(100))
+    objective = load_objective(fit(build_objective(spec), train, run, settings))
+    values = {"minutes": (time.process_time() - started) / 60}
+    values |= trial.score(objective, train if trial.on_train else test, seed)
+    if where == "sim":
+        values |= positions(pooled(objective.backbone), test)
+        assert isinstance(objective, ImageTask)
+        values["transform_share"] = transform_share(objective, train)
+    if where == "real":
+        values |= classes(pooled(objective.backbone))
+    return values
+
+
+def transform_share(task: ImageTask, store: EpisodeStore) -> float:
+    """Return which part of a training step's CPU time the transforms of pixels take."""
+    clips, ask, spent = store.clips(task.pick(store.layout, numpy_rng(0, 0))), task.ask, []
+
+    def timed(*given: Any) -> Any:
+        start = time.process_time()
+        try:
+            return ask(*given)
+        finally:
+            spent.append(time.process_time() - start)
+
+    task.train().__dict__["ask"] = timed  # found before the class's own
+    start = time.process_time()
+    for step in range(_TIMED_STEPS):
+        task.loss(clips, torch_rng(0, step)).value.backward()
+    total = time.process_time() - start
+    del task.__dict__["ask"]
+    return sum(spent) / total
+
+
+def of_baseline(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Measured:
+    """Return what can be read from an untrained backbone, raw pixels, or one trained on true positions."""
+    torch.set_num_threads(1)
+    train, test = stores("sim", root)
+    if name == "pixels":
+        return positions(principal(train), test)
+    if name == "supervised":
+        variant = Variant("supervised", {"columns": PLACES}, _SUPERVISED_STEPS)
+        objective = load_objective(variant.train(run, train.root, seed, tier))
+        return positions(pooled(objective.backbone), test)
+    backbone = build_objective(ObjectiveSpec("rotation", seed=seed)).backbone
+    return positions(pooled(backbone), test) | classes(pooled(backbone))
+
+
+def figures_of(task: str, trials: dict[str, Measured], random: Measured) -> Measured:
+    """Return one seed's figures of a task: `<task>.sim`, `<task>.sim_minutes`, `<task>.leak`, ..."""
+    values = {}
+    for where, found in trials.items():
+        values |= {f"{task}.{where}" + (f"_{name}" if name else ""): value for name, value in found.items()}
+    if task in CHANCE:
+        values[f"{task}.leak"] = abs(values[f"{task}.leak"] - CHANCE[task])
+    if f"{task}.sim_probe_r2" in values:
+        values[f"{task}.probe_gain_over_random"] = values[f"{task}.sim_probe_r2"] - random["probe_r2"]
+    return values
+
+
+def unit(name: str) -> str:
+    """Return the unit of a figure."""
+    endings = {"r2": "R^2", "over_random": "R^2", "db": "dB", "minutes": "min", "prior": "nat", "norm": "length"}
+    ratios = ("counting", "context_encoder", "split_brain", "over_telea")
+    found = next((unit for ending, unit in endings.items() if name.endswith(ending)), None)
+    return found or (
+        "dB"
+        if name.startswith("denoising.") and name[-3:] in ("sim", "eal")
+        else "ratio"
+        if name.startswith(ratios) and "share" not in name
+        else "fraction"
+    )
+
+
+def record(folder: Path, config: ImageConfig) -> None:
+    """Record simulated video to learn from and to test on, with other colours, both with depth; and white noise."""
+    common: dict[str, Any] = {
+        "steps": 100, "cameras": CAMERAS, "randomize": RANDOMIZE, "depth": True, "workers": config.workers
+    }  # fmt: skip
+    collect(CollectConfig(folder / "train", episodes=config.tier.learned(60), **common))
+    collect(CollectConfig(folder / "test", episodes=config.tier.asked(40), variety="heldout", seed=10_000, **common))
+    noise = EpisodeStore(folder / "noise", create=True)
+    for number in range(len(noise), _NOISE):
+        noise.add(white_noise(number), f"{number:06d}")
+
+
+def white_noise(seed: int) -> Episode:
+    """Return a hundred frames without anything to learn."""
+    frames = np.random.default_rng([seed, 8]).integers(0, 256, (1, 100, 64, 64, 3), np.uint8)
+    nothing = np.zeros((100, 0), np.float32)
+    meta = {"cameras": ["image"], "success": False, "state_names": []}
+    return Episode(frames, nothing, nothing, nothing[1:], np.zeros(99, np.float32), meta)
+
+
+def stores(data: str, root: Path) -> tuple[EpisodeStore, EpisodeStore]:
+    """Return what is learned from, and what is tested on. Raises DataError where real images were not fetched."""
+    if data == "sim":
+        return EpisodeStore(root / "video" / "train"), EpisodeStore(root / "video" / "test")
+    if data == "noise":
+        noise = EpisodeStore(root / "video" / "noise")
+        return noise.subset(noise.ids[: _NOISE // 2]), noise.subset(noise.ids[_NOISE // 2 :])
+    return store_of(data, "train"), store_of(data, "test")

@@ -1,0 +1,146 @@
+"""What each pretext task is worth on images that it never saw, in the unit of its own question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+from kornia.color import rgb_to_lab
+from torch import Tensor
+
+from scripts.bench._control_jobs import Measured
+from sslctrl.clips import Clips
+from sslctrl.objective import Objective
+from sslctrl.rng import numpy_rng, torch_rng
+from sslctrl.store import EpisodeStore
+from vision.color import quartered
+from vision.image.colorization import Colorization
+from vision.image.context_encoder import ContextEncoder
+from vision.image.denoising import Denoising
+from vision.image.split_brain import SplitBrain
+
+BATCHES = 20
+COLORED = 30.0
+"""Chroma in Lab from which a pixel is taken for an object's: tray and robot have less."""
+
+
+def batches(task: Objective, store: EpisodeStore, seed: int) -> Iterator[tuple[Clips, torch.Generator]]:
+    """Yield batches of a task's own pick, and a generator for each."""
+    for number in range(BATCHES):
+        yield store.clips(task.pick(store.layout, numpy_rng(seed, number, 7))), torch_rng(seed, number, 7)
+
+
+@torch.no_grad()
+def metrics(task: Objective, store: EpisodeStore, seed: int) -> Measured:
+    """Return the means of what the task's own loss tells of batches."""
+    told = [task.loss(*given).metrics for given in batches(task, store, seed)]
+    return {name: float(np.mean([float(one[name]) for one in told])) for name in told[0]}
+
+
+def accuracy(task: Objective, store: EpisodeStore, seed: int) -> Measured:
+    """Return how often the answer is right."""
+    return {"": metrics(task, store, seed)["accuracy"]}
+
+
+def counted(task: Objective, store: EpisodeStore, seed: int) -> Measured:
+    """Return the paired over the unpaired distance, and the length of what is counted."""
+    told = metrics(task, store, seed)
+    return {"": told["paired"] / told["unpaired"], "norm": told["norm"]}
+
+
+@torch.no_grad()
+def colored(task: Colorization, store: EpisodeStore, seed: int) -> Measured:
+    """Return the share of coloured pixels whose bin is right, beyond that of always answering the prior's likeliest bin
+    among colours; and how many nats the cross-entropy is below the prior's.
+    """
+    ours, prior, right, likeliest = [], [], [], []
+    answer = (task.prior * (task.bins.norm(dim=1) > COLORED)).argmax()
+    for clips, rng in batches(task, store, seed):
+        images = task.images(clips)
+        question = task.ask(images, rng)
+        logits = task.logits(question.images).log_softmax(1)
+        ours.append(-(question.colors * logits).sum(1).mean())
+        prior.append(-(question.colors * task.prior.clamp_min(1e-9).log()[:, None, None]).sum(1).mean())
+        object = quartered(rgb_to_lab(images))[:, 1:].norm(dim=1) > COLORED
+        true = question.colors.argmax(1)[object]
+        right.append(logits.argmax(1)[object] == true)
+        likeliest.append(answer == true)
+    gain = torch.cat(right).float().mean() - torch.cat(likeliest).float().mean()
+    return {
+        "object_accuracy_gain": float(gain),
+        "nats_below_prior": float(torch.stack(prior).mean() - torch.stack(ours).mean()),
+    }
+
+
+@torch.no_grad()
+def restored(task: Denoising, store: EpisodeStore, seed: int) -> Measured:
+    """Return by how many dB the error of corrupted pixels falls, and how far that is above the better of two median
+    filters' (3 x 3 and 5 x 5).
+    """
+    ours, median = [], []
+    for clips, rng in batches(task, store, seed):
+        question = task.ask(task.images(clips), rng)
+        before = _squared(question.corrupted - question.clean, question.scored)
+        ours.append(
+            10 * torch.log10(before / _squared(task.restore(question.corrupted) - question.clean, question.scored))
+        )
+        filtered = [
+            _filtered(question.corrupted, lambda image, side=side: cv2.medianBlur(image, side)) for side in (3, 5)
+        ]
+        errors = [_squared(one - question.clean, question.scored) for one in filtered]
+        median.append(10 * torch.log10(before / min(errors)))
+    gain = float(torch.stack(ours).mean())
+    return {"": gain, "over_median_db": gain - float(torch.stack(median).mean())}
+
+
+@torch.no_grad()
+def filled(task: ContextEncoder, store: EpisodeStore, seed: int) -> Measured:
+    """Return the error in the hole over that of filling it with the mean colour, and over that of OpenCV's Telea."""
+    ours, mean, telea = [], [], []
+    for clips, rng in batches(task, store, seed):
+        question = task.ask(task.images(clips), rng)
+        images, holes = question.images, question.holes
+        ours.append(_squared(task.fill(images, holes) - images, holes))
+        mean.append(_squared(question.left - images, holes))
+        telea.append(_squared(inpainted(images, holes) - images, holes))
+    error, of_mean, of_telea = (float(torch.stack(errors).mean()) for errors in (ours, mean, telea))
+    return {"": error / of_mean, "over_telea": error / of_telea}
+
+
+@torch.no_grad()
+def deep(task: SplitBrain, store: EpisodeStore, seed: int) -> Measured:
+    """Return the root mean squared error of depth over that of always answering the mean."""
+    error, spread = [], []
+    for clips, _ in batches(task, store, seed):
+        assert clips.depth is not None
+        true = quartered(clips.depth.flatten(0, 2)[:, None])[:, 0]
+        known = true > 0
+        error.append((task.depth_m(task.images(clips)) - true)[known])
+        spread.append(true[known])
+    depth = torch.cat(spread)
+    return {"": float(torch.cat(error).square().mean().sqrt() / depth.std())}
+
+
+def inpainted(images: Tensor, holes: Tensor) -> Tensor:
+    """Fill holes, bool (N, 1, H, W), of float images (N, 3, H, W) by Telea's method of radius 3."""
+    masks = holes[:, 0].cpu().numpy().astype(np.uint8)
+    frames = (images.movedim(1, -1) * 255).round().to(torch.uint8).cpu().numpy()
+    done = [
+        cv2.inpaint(np.ascontiguousarray(frame), mask, 3, cv2.INPAINT_TELEA)
+        for frame, mask in zip(frames, masks, strict=True)
+    ]
+    return torch.from_numpy(np.stack(done)).movedim(-1, 1).float() / 255
+
+
+def _filtered(images: Tensor, how) -> Tensor:
+    frames = (images.clamp(0, 1).movedim(1, -1) * 255).round().to(torch.uint8).cpu().numpy()
+    return (
+        torch.from_numpy(np.stack([how(np.ascontiguousarray(frame)) for frame in frames])).movedim(-1, 1).float() / 255
+    )
+
+
+def _squared(error: Tensor, where: Tensor) -> Tensor:
+    """Return the mean squared error of the pixels (N, 1, H, W) that count."""
+    return (error.square() * where).sum() / (error.shape[1] * where.sum())

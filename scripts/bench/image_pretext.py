@@ -1,0 +1,51 @@
+"""The image pretext tasks on simulated frames and real images, over seeds, into results/image_pretext.json. Goes on
+where it was stopped; make data brings the real images.
+
+python scripts/bench/image_pretext.py
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scripts._cli import main
+from scripts.bench._image_config import ImageConfig
+from scripts.bench._verdicts import Goal, told
+
+if TYPE_CHECKING:
+    from scripts.bench._intervals import Figure
+
+_ASKED: dict[str, tuple[str, float, float]] = {
+    "exemplar": (">=", 0.80, 0.60),
+    "rotation": (">=", 0.95, 0.95),
+    "relative_position": (">=", 0.60, 0.30),
+    "jigsaw": (">=", 0.80, 0.60),
+    "counting": ("<=", 0.25, 0.35),
+    "colorization": (">=", 0.2, 0.3),
+    "denoising": (">=", 6.0, 0.0),
+    "context_encoder": ("<=", 0.6, 0.8),
+}
+"""Of simulated frames, and of real images."""
+GOALS: dict[str, Goal] = {
+    f"{task}.{where}": (sense, asked, asked)
+    for task, (sense, *both) in _ASKED.items()
+    for where, asked in zip(("sim", "real"), both, strict=True)
+} | {
+    "context_encoder.real_over_telea": ("<=", 1.0, 1.0),
+    "split_brain.sim": ("<=", 0.5, 0.5),
+    "gan.real": (">=", 8, 10),
+    "bigan.real": ("<=", 0.8, 0.8),
+    "bigan.nearest_neighbor": (">=", 0.70, 0.70),
+    "counting.norm": (">=", 0.5, 0.5),
+    **{f"{task}.leak": ("<=", 0.03, 0.03) for task in ("rotation", "relative_position", "jigsaw")},
+}
+"""What each should reach; what falls short is written down all the same."""
+
+
+def summary(figures: dict[str, Figure]) -> str:
+    """Return one line a figure, with its goal where it has one."""
+    return told(figures, GOALS)
+
+
+if __name__ == "__main__":
+    main(ImageConfig, "scripts.bench._image_parts:measure", summary)
