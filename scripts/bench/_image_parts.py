@@ -140,12 +140,12 @@ def transform_share(task: ImageTask, store: EpisodeStore) -> float:
         finally:
             spent.append(time.process_time() - start)
 
-    task.train().__dict__["ask"] = timed  # found before the class's own
+    vars(task.train())["ask"] = timed  # found before the class's own
     start = time.process_time()
     for step in range(_TIMED_STEPS):
         task.loss(clips, torch_rng(0, step)).value.backward()
     total = time.process_time() - start
-    del task.__dict__["ask"]
+    del vars(task)["ask"]
     return sum(spent) / total
 
 
