@@ -11,14 +11,17 @@ from kornia.color import rgb_to_lab
 from torch import Tensor
 
 from scripts.bench._control_jobs import Measured
+from scripts.bench._image_probe import covered
 from sslctrl.clips import Clips
 from sslctrl.objective import Objective
 from sslctrl.rng import numpy_rng, torch_rng
 from sslctrl.store import EpisodeStore
 from vision.color import quartered
+from vision.image.bigan import Bigan
 from vision.image.colorization import Colorization
 from vision.image.context_encoder import ContextEncoder
 from vision.image.denoising import Denoising
+from vision.image.gan import Gan
 from vision.image.split_brain import SplitBrain
 
 BATCHES = 20
@@ -121,6 +124,18 @@ def deep(task: SplitBrain, store: EpisodeStore, seed: int) -> Measured:
         spread.append(true[known])
     depth = torch.cat(spread)
     return {"": float(torch.cat(error).square().mean().sqrt() / depth.std())}
+
+
+def generated(task: Gan, store: EpisodeStore, seed: int) -> Measured:
+    """Return how many of ten classes a thousand generated images cover."""
+    return {"": float(covered(task.generate(1000, torch_rng(seed, 0, 8))))}
+
+
+@torch.no_grad()
+def inverted(task: Bigan, store: EpisodeStore, seed: int) -> Measured:
+    """Return how far images are from what is made of their codes, over how far from what is made of another's."""
+    ratios = [task.inversion_ratio(task.images(clips)) for clips, _ in batches(task, store, seed)]
+    return {"": float(torch.stack(ratios).mean())}
 
 
 def inpainted(images: Tensor, holes: Tensor) -> Tensor:
