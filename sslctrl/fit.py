@@ -129,7 +129,8 @@ def _optimizer(objective: Objective, config: FitConfig) -> torch.optim.Optimizer
         {"params": [parameter for parameter in learned if parameter.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [parameter for parameter in learned if parameter.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.lr, fused=True)
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=objective.betas, fused=True)
 
 
 def _numbers(loss: Loss, step: int, config: FitConfig) -> dict[str, float]:

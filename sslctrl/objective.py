@@ -34,6 +34,8 @@ class Objective(nn.Module, ABC):
     """Name and options it was built from; the registry sets it."""
     backbone: nn.Module
     """Pixels in, feature map out: float (N, 3, H, W) in [0, 1] -> (N, C, h, w); has `channels` = C."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's, for `fit`: how much of its means of the gradient and of the squared gradient each step keeps."""
 
     @property
     def backbones(self) -> tuple[nn.Module, ...]:

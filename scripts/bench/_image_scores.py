@@ -106,7 +106,7 @@ def filled(task: ContextEncoder, store: EpisodeStore, seed: int) -> Measured:
         question = task.ask(task.images(clips), rng)
         images, holes = question.images, question.holes
         ours.append(_squared(task.fill(images, holes) - images, holes))
-        mean.append(_squared(question.left - images, holes))
+        mean.append(_squared(question.covered - images, holes))
         telea.append(_squared(inpainted(images, holes) - images, holes))
     error, of_mean, of_telea = (float(torch.stack(errors).mean()) for errors in (ours, mean, telea))
     return {"": error / of_mean, "over_telea": error / of_telea}

@@ -183,6 +183,17 @@ def test_training_lowers_the_loss_and_leaves_global_randomness_alone(tiny_store:
     assert list((tmp_path / "tb").glob("events.out.tfevents.*"))
 
 
+@pytest.mark.parametrize("betas", [Autoencoder.betas, (0.5, 0.99)])
+def test_an_objective_has_its_own_betas(tiny_store: EpisodeStore, tmp_path: Path, betas: tuple[float, float]) -> None:
+    objective = Autoencoder()
+    objective.betas = betas
+    path = fit(objective, tiny_store, tmp_path, replace(CONFIG, steps=1))
+    saved = read(path, "objective", training=True).training
+    mean, square = (saved[f"net.0.weight.{name}"] for name in ("exp_avg", "exp_avg_sq"))
+    gradient = mean / (1 - betas[0])  # after one step
+    torch.testing.assert_close(square, (1 - betas[1]) * gradient.square())
+
+
 def test_learning_rate_rises_then_falls_to_zero() -> None:
     config = FitConfig(steps=100, lr=2.0, warmup=10)
     rates = [learning_rate(config, step) for step in range(100)]
