@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from sslctrl.heads import map_shape
 from vision.backbones._blocks import channels_last, conv_bn
 
 _TRIED_PX = 64
+_WIDTH = 16
 
 
 class MapDecoder(nn.Module):
@@ -19,21 +21,18 @@ class MapDecoder(nn.Module):
     (Odena et al. 2016): (N, C, h, w) -> (N, 3, H, W). Raises InputError where the backbone cannot read 64 px.
     """
 
-    def __init__(self, backbone: nn.Module, width: int = 16) -> None:
+    def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
-        before, height, _ = map_shape(backbone, _TRIED_PX)
+        channels, height, _ = map_shape(backbone, _TRIED_PX)
         doublings = max(1, round(math.log2(_TRIED_PX / height)))
-        stages = []
-        for step in reversed(range(doublings)):
-            stages.append(conv_bn(before, width << step, 3, 1))
-            before = width << step
-        self.stages = nn.ModuleList(stages)
-        self.pixels = nn.Conv2d(before, 3, 3, padding=1)
+        widths = [channels, *(_WIDTH << step for step in reversed(range(doublings)))]
+        self.stages = nn.ModuleList(conv_bn(*pair, 3, 1) for pair in pairwise(widths))
+        self.pixels = nn.Conv2d(_WIDTH, 3, 3, padding=1)
         channels_last(self)
 
     def forward(self, features: Tensor, size: torch.Size) -> Tensor:
         """Return images (N, 3, *size), about in [0, 1] but not clamped, of feature maps (N, C, h, w)."""
-        for stage in self.stages[:-1]:
+        *doubling, last = self.stages
+        for stage in doubling:
             features = functional.interpolate(torch.relu(stage(features)), scale_factor=2)
-        features = functional.interpolate(torch.relu(self.stages[-1](features)), size)
-        return self.pixels(features).float()
+        return self.pixels(functional.interpolate(torch.relu(last(features)), size)).float()

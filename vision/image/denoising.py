@@ -1,4 +1,4 @@
-"""Denoising autoencoder (Vincent et al. 2008, "Extracting and Composing Robust Features ...", ICML)."""
+"""Denoising autoencoder (Vincent et al. 2008, "Extracting and composing robust features ...")."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ class Corrupted(NamedTuple):
 
 
 class Denoising(ImageTask):
-    """What was the image before noise was added? The squared error on the pixels that the noise changed.
+    """What was the image before the noise? The squared error on the pixels that the noise changed.
 
-    `noise` "mask" turns a fraction `nu` of each image's pixels black (section 2.3, there of single values), "gaussian"
-    adds noise of standard deviation `nu` to every value, unclamped (Vincent et al. 2010, section 3.2). Intact pixels
-    are not scored: at small `nu` a net that copies its input would be all but right.
+    `noise` "mask" turns a fraction `nu` of each image's pixels black (section 2.3, there of single values); "gaussian"
+    adds noise of standard deviation `nu` to every value, and clamps nothing. Intact pixels are not scored, as in the
+    "full emphasis" of Vincent et al. 2010 (JMLR 11), section 3.4: at a small `nu` a copy of the input would be all but
+    right.
     """
 
     shows = "Above: images with noise. In the middle: what the net restores. Below: without noise."
