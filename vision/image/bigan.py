@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from sslctrl.heads import channels_of, fresh_copy
 from sslctrl.objective import Loss
-from vision.adversarial import with_fixed_weights
+from vision.adversarial import critic_layers, with_fixed_weights
 from vision.generator import Drawn, Generator
 from vision.image_task import ImageTask
 
@@ -84,13 +84,7 @@ class _Joint(nn.Module):
     def __init__(self, trunk: nn.Module, channels: int, z_dim: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.image = nn.Sequential(
-            nn.AdaptiveAvgPool2d(8),
-            nn.Conv2d(channels, 2 * channels, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(2 * channels),
-            nn.LeakyReLU(0.2),
-            nn.Flatten(),
-        )
+        self.image = nn.Sequential(*critic_layers(channels))
         self.pair = nn.Sequential(nn.Linear(32 * channels + z_dim, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
 
     def forward(self, images: Tensor, codes: Tensor) -> Tensor:

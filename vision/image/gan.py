@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from sslctrl.heads import channels_of
 from sslctrl.objective import Loss
-from vision.adversarial import with_fixed_weights
+from vision.adversarial import critic_layers, with_fixed_weights
 from vision.generator import Drawn, Generator
 from vision.image_task import ImageTask
 
@@ -25,15 +25,7 @@ class Gan(ImageTask):
 
     def __init__(self, backbone: nn.Module, batch: int = 32, z_dim: int = 100, width: int = 32) -> None:
         super().__init__(backbone, batch)
-        channels = channels_of(backbone)
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(8),
-            nn.Conv2d(channels, 2 * channels, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(2 * channels),
-            nn.LeakyReLU(0.2),
-            nn.Flatten(),
-            nn.Linear(32 * channels, 1),
-        )
+        self.head = nn.Sequential(*critic_layers(channels_of(backbone)), nn.Linear(32 * channels_of(backbone), 1))
         self.generator = Generator(z_dim, width)
 
     def ask(self, images: Tensor, rng: torch.Generator) -> Drawn:
