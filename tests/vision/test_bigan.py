@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sslctrl.errors import InputError
 from vision.backbones.conv import Conv
 from vision.image.bigan import Bigan
 
@@ -46,3 +47,44 @@ def test_loss_is_the_naive_one_and_each_players_gradient_its_own() -> None:
     found = torch.autograd.grad(loss.value, one + other)
     wanted = torch.autograd.grad(told, one, retain_graph=True) + torch.autograd.grad(fooled, other)
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
+
+
+def test_the_discriminators_trunk_is_the_backbone_with_weights_of_its_own() -> None:
+    model = small()
+    for one, other in zip(model.backbone.parameters(), model.discriminator.trunk.parameters(), strict=True):
+        assert one.shape == other.shape and one.data_ptr() != other.data_ptr()
+        assert one.ndim == 1 or not torch.equal(one, other)
+
+
+def test_inversion_ratio_is_the_naive_one() -> None:
+    model = small().eval()
+    images = torch.rand(5, 3, 24, 16, generator=rng())
+    codes = model.encode(images)
+    own = other = 0.0
+    for index in range(5):
+        model.inversion_ratio(images[index : index + 1])  # of this size
+        made = [model.generate(codes[[at]])[0] for at in (index, index - 1)]
+        own += (images[index] - made[0]).square().sum().sqrt().item()
+        other += (images[index] - made[1]).square().sum().sqrt().item()
+    assert model.inversion_ratio(images).item() == pytest.approx(own / other, rel=1e-4)
+
+
+def test_inversion_ratio_is_one_where_the_code_knows_nothing() -> None:
+    model = small().eval()
+    model.head[-1].weight.data.zero_()
+    assert model.inversion_ratio(torch.rand(5, 3, 16, 16, generator=rng())).item() == pytest.approx(1)
+
+
+def test_shows_images_what_their_codes_make_and_what_noise_makes() -> None:
+    model = small().eval()
+    images = torch.rand(5, 3, 24, 32, generator=rng())
+    given, inverted, generated = model.show(images, rng())
+    assert torch.equal(given, images)
+    assert torch.equal(inverted, model.generate(model.encode(images)))
+    assert torch.equal(generated, model.generate(model.generator.noise(5, rng())))
+
+
+@pytest.mark.parametrize("options", [{"z_dim": 0}, {"width": 0}, {"batch": 0}])
+def test_bad_options_are_refused(options) -> None:
+    with pytest.raises(InputError, match="allowed"):
+        Bigan(Conv((8,), (2,)), **options)

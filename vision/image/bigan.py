@@ -26,8 +26,8 @@ class Bigan(ImageTask):
 
     def __init__(self, backbone: nn.Module, batch: int = 32, z_dim: int = 50, width: int = 32) -> None:
         super().__init__(backbone, batch)
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels_of(backbone), z_dim))
         self.generator = Generator(z_dim, width)
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels_of(backbone), z_dim))
         self.discriminator = _Joint(fresh_copy(backbone), channels_of(backbone), z_dim)
 
     def ask(self, images: Tensor, rng: torch.Generator) -> Drawn:

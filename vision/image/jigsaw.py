@@ -20,7 +20,7 @@ from vision.patches import ROWS, Grid, LateFusion, mosaic
 
 _TILES = ROWS * ROWS
 _MOST_PERMUTATIONS = 1000  # the paper's largest set
-_FLAT = 1 / 255  # a deviation of one grey level: below it a tile is left as good as flat
+_FLAT = 1 / 255  # a deviation of one grey level: less than that is rounding, which must not be blown up
 
 
 class Puzzles(NamedTuple):
@@ -36,10 +36,10 @@ class Jigsaw(ImageTask):
     """By which permutation of a fixed set were the nine tiles of an image shuffled?
 
     The context-free network (section 3.2): a shared trunk a tile, then late fusion. Against short cuts (section 3.4):
-    `gap` and `jitter` for edges that go on from tile to tile; `normalize`, each channel of each tile to mean 0 and
-    deviation 1, for tiles that are told by their brightness; `grey`, the share of images without colour, for chromatic
-    aberration. `patch` is the side of a tile as a fraction of the image's (64 of 256 pixels in the paper), `gap` and
-    `jitter` are fractions of the tile's. Raises InputError.
+    `gap` and `jitter` for edges that go on from tile to tile; `normalize`, each channel of each tile by itself, for
+    tiles that are told by their brightness; `grey`, the share of images without colour, for chromatic aberration.
+    `patch` is the side of a tile as a fraction of the image's (64 of 256 pixels in the paper), `gap` and `jitter` are
+    fractions of the tile's. Raises InputError.
     """
 
     shows = "Above: shuffled tiles of images. Below: put back as the net says that they were shuffled."
@@ -114,7 +114,7 @@ def permutation_set(count: int) -> Tensor:
     """Return permutations of nine tiles, int64 (count, 9), that differ much from each other (algorithm 1).
 
     Greedy: the identity, then always the first permutation in order whose least Hamming distance to those before is
-    the largest. That distance is 7 for up to 72, and 6 for 100.
+    the largest. That distance is 7 or more for up to 72, and 6 for 100.
     """
     numbers = itertools.chain.from_iterable(itertools.permutations(range(_TILES)))
     every = np.fromiter(numbers, np.uint8, math.factorial(_TILES) * _TILES).reshape(-1, _TILES).T.copy()
