@@ -31,7 +31,7 @@ class MapDecoder(nn.Module):
         channels_last(self)
 
     def forward(self, features: Tensor, size: torch.Size) -> Tensor:
-        """Return images (N, 3, *size), about in [0, 1] but not clamped, of feature maps (N, C, h, w)."""
+        """Return pixels (N, 3, *size), not clamped, of feature maps (N, C, h, w)."""
         *doubling, last = self.stages
         for stage in doubling:
             features = functional.interpolate(torch.relu(stage(features)), scale_factor=2)

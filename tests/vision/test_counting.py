@@ -102,7 +102,7 @@ def test_odd_images_lose_a_row_and_a_column() -> None:
 def test_loss_agrees_with_a_loop_over_images() -> None:
     model = small().eval()  # so that an image's count depends on no other
     with torch.no_grad():
-        model.phi[2].weight.mul_(12)  # some pairs beyond the margin, some within
+        model.phi[2].weight.mul_(480)  # some pairs beyond the margin, some within
     question = model.ask(torch.rand(6, 3, 32, 32, generator=rng()) * torch.linspace(0.1, 1, 6).view(6, 1, 1, 1), rng(2))
     loss = model.judge(question)
     naive, hinges, paired, unpaired = 0.0, [], 0.0, 0.0

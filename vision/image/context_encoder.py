@@ -103,7 +103,10 @@ class ContextEncoder(ImageTask):
         return torch.stack([covered, self.fill(images, holes), images])
 
     def _answer(self, covered: Tensor) -> Tensor:
-        return self.decoder(self.context(self.backbone(covered)), covered.shape[2:])
+        """Return whole images: what the decoder says is added to each one's mean colour."""
+        return covered.mean((2, 3), keepdim=True) + self.decoder(
+            self.context(self.backbone(covered)), covered.shape[2:]
+        )
 
 
 class _ChannelwiseFC(nn.Module):

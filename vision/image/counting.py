@@ -15,6 +15,7 @@ from sslctrl.objective import Loss
 from vision.image_task import ImageTask
 
 _MARGIN = 10.0
+_START = 0.05
 _GREY = 2 / 3
 _FILTERS = (("area", False), ("bilinear", True), ("bicubic", True), ("bicubic", False))  # mode, antialias
 _SMALLEST_PX = 16
@@ -49,6 +50,10 @@ class Counting(ImageTask):
         self.phi = nn.Sequential(
             nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels_of(backbone), units), nn.ReLU()
         )
+        # Beyond the margin nothing pushes apart, and phi is pulled to 0, where ReLU is dead: it starts well within
+        with torch.no_grad():
+            for parameter in self.phi.parameters():
+                parameter.mul_(_START)
 
     def ask(self, images: Tensor, rng: torch.Generator) -> Counted:
         """Halve the images by one random filter, cut them in quarters, and make two thirds of them grey."""
