@@ -11,9 +11,9 @@ import torch
 from scripts.bench import _control_goals as goals
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_goals import CAMERA, RIG, Learner, World
-from scripts.bench._control_jobs import Measured, Variant
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
+from scripts.bench._jobs import Measured, Variant
 from sslctrl.embeddings.base import Embedding
 from sslctrl.imagining import Imagining
 from sslctrl.metrics.colors import hues, same_hue

@@ -20,10 +20,11 @@ from agents.grasping.labels import Labelling
 from agents.grasping.value import learn
 from envs.grasps import collect_grasps, masks
 from envs.grasps_config import GraspsConfig
-from scripts.bench._control_config import ControlConfig, Tier
-from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._control_config import ControlConfig
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._tier import Tier
 from sslctrl.clips import AFTER, BEFORE, OUTCOME
 from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.grasp2vec import Grasp2Vec

@@ -17,10 +17,11 @@ from agents.train import train_agent
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from envs.tasks.base import Variety
-from scripts.bench._control_config import ControlConfig, Tier
-from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._control_config import ControlConfig
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure, iqm
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._tier import Tier
 from sslctrl.embeddings.base import Embedding
 from sslctrl.metrics.distances import compared
 from sslctrl.metrics.probe import probe_r2

@@ -10,9 +10,9 @@ from typing import Any
 from scripts.bench import _control_goals as goals
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._control_goals import CAMERA, IMAGINED, RIG, SHOWN, Learner, World
-from scripts.bench._control_jobs import Measured, Variant
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
+from scripts.bench._jobs import Measured, Variant
 
 _STATE: dict[str, Any] = {"reward_from": "state", "observe": "state"}
 PUSH = World(

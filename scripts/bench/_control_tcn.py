@@ -17,10 +17,11 @@ from agents.report.latent import progress
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from envs.tasks.push import Push
-from scripts.bench._control_config import ControlConfig, Tier
-from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._control_config import ControlConfig
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._tier import Tier
 from sslctrl.embeddings.base import Embedding
 from sslctrl.history import History
 from sslctrl.metrics.alignment import alignment_of, kendall_tau, state_floor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.bench._control_config import FAST, FULL, Tier
+from scripts.bench._tier import FAST, FULL, Tier
 from sslctrl.errors import InputError
 
 TASKS = (

@@ -14,13 +14,13 @@ import torch
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from scripts.bench import _image_scores as scores
-from scripts.bench._control_config import Tier
-from scripts.bench._control_jobs import Job, Measured, Variant, over_seeds, run_jobs
 from scripts.bench._data import store_of
 from scripts.bench._figures import Results
 from scripts.bench._image_config import ImageConfig
 from scripts.bench._image_probe import PLACES, classes, pooled, positions, principal
 from scripts.bench._intervals import Figure
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._tier import Tier
 from sslctrl.clips import Episode
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig

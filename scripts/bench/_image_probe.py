@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scripts.bench._control_jobs import Measured
 from scripts.bench._data import labels_of, store_of
+from scripts.bench._jobs import Measured
 from sslctrl.metrics.probe import probe_r2
 from sslctrl.objective import channels_first, to_float
 from sslctrl.store import EpisodeStore

@@ -10,8 +10,8 @@ import torch
 from kornia.color import rgb_to_lab
 from torch import Tensor
 
-from scripts.bench._control_jobs import Measured
 from scripts.bench._image_probe import covered
+from scripts.bench._jobs import Measured
 from sslctrl.clips import Clips
 from sslctrl.objective import Objective
 from sslctrl.rng import numpy_rng, torch_rng

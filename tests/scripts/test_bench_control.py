@@ -8,15 +8,15 @@ import pytest
 from scripts.bench import (
     _control_ccrig,
     _control_g2v,
-    _control_jobs,
     _control_parts,
     _control_rig,
     _control_tcn,
+    _jobs,
     control,
 )
 from scripts.bench._control_config import FAST, ControlConfig
-from scripts.bench._control_jobs import KEPT, Job, over_seeds, run_jobs
 from scripts.bench._figures import Origin
+from scripts.bench._jobs import KEPT, Job, over_seeds, run_jobs
 from scripts.bench._verdicts import verdict
 from sslctrl.errors import InputError
 
@@ -38,12 +38,12 @@ def jobs(root: Path, seeds: int) -> list[Job]:
 
 
 def test_what_is_measured_once_is_kept_and_each_seed_is_yielded_when_it_is_done(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(_control_jobs, "origin", lambda: Origin("one", "a laptop"))
+    monkeypatch.setattr(_jobs, "origin", lambda: Origin("one", "a laptop"))
     first = next(iter(run_jobs(jobs(tmp_path, 3), workers=1)))
     assert first.seeds == [{"a": {"size": 0.0}, "b": {"size": 10.0}}] and first.origin == ("one", "a laptop")
     for one in jobs(tmp_path, 1):
         assert (one.folder / KEPT).exists()
-    monkeypatch.setattr(_control_jobs, "origin", lambda: Origin("two", "a laptop"))
+    monkeypatch.setattr(_jobs, "origin", lambda: Origin("two", "a laptop"))
     *_, last = run_jobs(jobs(tmp_path, 4), workers=1)
     assert [seed["b"]["size"] for seed in last.seeds] == [10, 11, 12, 13]
     assert last.origin == ("one; two", "a laptop")  # what was kept was measured before

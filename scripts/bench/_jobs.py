@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 
-from scripts.bench._control_config import Tier
 from scripts.bench._figures import Origin, origin
 from scripts.bench._intervals import Figure, Statistic, from_seeds
+from scripts.bench._tier import Tier
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.objective import Objective
