@@ -27,6 +27,10 @@ STILLS = "scikit-image==0.25.2"
 """The wheel whose bundled stills are taken."""
 FASHION = {"train": 20_000, "test": 5_000}
 """How many of Fashion-MNIST's images."""
+CLASSES = (
+    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"
+)  # fmt: skip
+"""Fashion-MNIST's, in the order of its labels."""
 CROPS = {"photos": 40, "stamps": 0}
 """Random squares of each image beside its middle."""
 _NO_PHOTOGRAPHS = (
@@ -62,7 +66,7 @@ def store_of(name: str, part: str, folder: Path | None = None) -> EpisodeStore:
 
 def labels_of(store: EpisodeStore) -> np.ndarray:
     """Return the classes of Fashion-MNIST's images, int (N,), in the order of episodes and frames."""
-    return np.concatenate([np.array(store.read(id).meta["labels"]) for id in store.ids])
+    return np.concatenate([store.read(id).state.argmax(1) for id in store.ids])
 
 
 def _unpack(package: str, raw: Path) -> None:
@@ -106,7 +110,7 @@ def _run(command: Sequence[str], folder: Path) -> None:
 
 
 def _fashion(package: Path, out: Path, part: str, count: int) -> None:
-    """Make a store of Fashion-MNIST: 28 px grey images in the middle of 32 px, with their classes."""
+    """Make a store of Fashion-MNIST: 28 px grey images in the middle of 32 px; the state has one column a class."""
     if out.exists():
         return
     folder, prefix = package / "usr/share/datasets/fashion-mnist", {"train": "train", "test": "t10k"}[part]
@@ -122,12 +126,11 @@ def _fashion(package: Path, out: Path, part: str, count: int) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     store = EpisodeStore(aside, create=True)
     for start in range(0, count, 250):
-        some = slice(start, start + 250)
-        nothing = np.zeros((len(frames[some]), 0), np.float32)
-        meta = {"cameras": ["image"], "success": False, "state_names": [], "labels": labels[some].tolist()}
-        store.add(
-            Episode(frames[None, some], nothing, nothing, nothing[:-1], np.zeros(len(nothing) - 1, np.float32), meta)
-        )
+        some = frames[None, start : start + 250]
+        nothing = np.zeros((some.shape[1], 0), np.float32)
+        state = np.eye(len(CLASSES), dtype=np.float32)[labels[start : start + 250]]
+        meta = {"cameras": ["image"], "success": False, "state_names": list(CLASSES)}
+        store.add(Episode(some, state, nothing, nothing[:-1], np.zeros(len(nothing) - 1, np.float32), meta))
     aside.rename(out)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +15,11 @@ import torch
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from scripts.bench import _image_scores as scores
+from scripts.bench._classifier import classifier
 from scripts.bench._data import store_of
 from scripts.bench._figures import Results
 from scripts.bench._image_config import ImageConfig
+from scripts.bench._image_counts import numbers, record_bins
 from scripts.bench._image_probe import PLACES, classes, pooled, positions, principal
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs
@@ -40,20 +43,24 @@ _DEEPER = {"widths": (32, 64, 64, 64), "strides": (2, 2, 1, 1)}
 class Trial:
     """One training, and what is asked of it."""
 
-    score: Callable[[Any, EpisodeStore, int], Measured]
+    score: Callable[[Any, EpisodeStore, int], Measured] = field(repr=False)
     steps: int
-    data: Literal["sim", "fashion", "photos", "stamps", "noise"] = "sim"
+    data: Literal["sim", "fashion", "photos", "stamps", "bins", "noise"] = "sim"
     options: dict[str, Any] = field(default_factory=dict)
     lr: float = 2e-3
     backbone_options: dict[str, Any] = field(default_factory=dict)
     on_train: bool = False
     """Whether it is asked about the images that it learned from: classes that are images."""
 
+    def folder(self, name: str) -> str:
+        """Return the name of its runs' folder: another for other settings, so that no kept run stands in for them."""
+        return f"{name}-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
+
 
 TRIALS: dict[str, dict[str, Trial]] = {
     "exemplar": {
-        "sim": Trial(scores.accuracy, 600, on_train=True),
-        "real": Trial(scores.accuracy, 600, "photos", on_train=True),
+        "sim": Trial(scores.accuracy, 1200, lr=3e-3, on_train=True),
+        "real": Trial(scores.accuracy, 1200, "photos", lr=3e-3, on_train=True),
     },
     "rotation": {
         "sim": Trial(scores.accuracy, 600),
@@ -61,8 +68,8 @@ TRIALS: dict[str, dict[str, Trial]] = {
         "leak": Trial(scores.accuracy, 200, "noise"),
     },
     "relative_position": {
-        "sim": Trial(scores.accuracy, 1200),
-        "real": Trial(scores.accuracy, 1200, "photos"),
+        "sim": Trial(scores.accuracy, 2500),
+        "real": Trial(scores.accuracy, 2500, "stamps"),
         "leak": Trial(scores.accuracy, 200, "noise"),
     },
     "jigsaw": {
@@ -70,7 +77,11 @@ TRIALS: dict[str, dict[str, Trial]] = {
         "real": Trial(scores.accuracy, 1200, "fashion"),
         "leak": Trial(scores.accuracy, 200, "noise"),
     },
-    "counting": {"sim": Trial(scores.counted, 800), "real": Trial(scores.counted, 800, "photos")},
+    "counting": {
+        "sim": Trial(scores.counted, 800),
+        "real": Trial(scores.counted, 800, "photos"),
+        "objects": Trial(scores.numbered, 800, "bins"),
+    },
     "colorization": {"sim": Trial(scores.colored, 1000), "real": Trial(scores.colored, 1000, "photos")},
     "denoising": {"sim": Trial(scores.restored, 800), "real": Trial(scores.restored, 800, "photos")},
     "context_encoder": {"sim": Trial(scores.filled, 800), "real": Trial(scores.filled, 800, "photos")},
@@ -89,15 +100,15 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
     results, root = Results(config.out, command, config.seeds), Path(config.runs) / config.tier.folder("image")
     record(root / "video", config)
 
-    def jobs(prefix: str, names: Iterable[str], run: Callable[..., Measured], *given: Any) -> list[Job]:
+    def jobs(folders: dict[str, str], run: Callable[..., Measured], *given: Any) -> list[Job]:
         return [
-            Job(root / f"seed-{seed}" / f"{prefix}{name}", seed, name, run, (*given, name, seed, root, config.tier))
+            Job(root / f"seed-{seed}" / folder, seed, name, run, (*given, name, seed, root, config.tier))
             for seed in config.seeds
-            for name in names
+            for name, folder in folders.items()
         ]
 
     untrained: list[Measured] = []
-    for done in run_jobs(jobs("", BASELINES, of_baseline), config.workers):
+    for done in run_jobs(jobs({name: name for name in BASELINES}, of_baseline), config.workers):
         untrained = [seed["random"] for seed in done.seeds]
         plain = [
             {f"{name}.{what}": value for name, one in seed.items() for what, value in one.items()}
@@ -105,7 +116,8 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
         ]
         results.record(over_seeds(plain, unit), done.origin)
     for task in config.only:
-        for done in run_jobs(jobs(f"{task}-", TRIALS[task], train_and_measure, task), config.workers):
+        folders = {where: trial.folder(f"{task}-{where}") for where, trial in TRIALS[task].items()}
+        for done in run_jobs(jobs(folders, train_and_measure, task), config.workers):
             found = [figures_of(task, *both) for both in zip(done.seeds, untrained, strict=False)]
             results.record(over_seeds(found, unit), done.origin)
     return results.figures
@@ -152,17 +164,17 @@ def transform_share(task: ImageTask, store: EpisodeStore) -> float:
 
 
 def of_baseline(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Measured:
-    """Return what can be read from an untrained backbone, raw pixels, or one trained on true positions."""
+    """Return what can be read from an untrained backbone, raw pixels, or one trained on true positions and classes."""
     torch.set_num_threads(1)
     train, test = stores("sim", root)
     if name == "pixels":
-        return positions(principal(train), test)
+        return positions(principal(train), test) | classes(principal(store_of("fashion", "train")))
     if name == "supervised":
         variant = Variant("supervised", {"columns": PLACES}, _SUPERVISED_STEPS)
         objective = load_objective(variant.train(run, train.root, seed, tier))
-        return positions(pooled(objective.backbone), test)
-    backbone = build_objective(ObjectiveSpec("rotation", seed=seed)).backbone
-    return positions(pooled(backbone), test) | classes(pooled(backbone))
+        return positions(pooled(objective.backbone), test) | classes(pooled(classifier(seed, tier).backbone))
+    features = pooled(build_objective(ObjectiveSpec("rotation", seed=seed)).backbone)
+    return positions(features, test) | classes(features) | {"objects_r2": numbers(features, stores("bins", root)[1])}
 
 
 def figures_of(task: str, trials: dict[str, Measured], random: Measured) -> Measured:
@@ -174,6 +186,8 @@ def figures_of(task: str, trials: dict[str, Measured], random: Measured) -> Meas
         values[f"{task}.leak"] = abs(values[f"{task}.leak"] - CHANCE[task])
     if f"{task}.sim_probe_r2" in values:
         values[f"{task}.probe_gain_over_random"] = values[f"{task}.sim_probe_r2"] - random["probe_r2"]
+    if f"{task}.objects_r2" in values:
+        values[f"{task}.objects_gain_over_random"] = values[f"{task}.objects_r2"] - random["objects_r2"]
     return values
 
 
@@ -192,12 +206,16 @@ def unit(name: str) -> str:
 
 
 def record(folder: Path, config: ImageConfig) -> None:
-    """Record simulated video to learn from and to test on, with other colours, both with depth; and white noise."""
+    """Record simulated video to learn from and to test on, with other colours, both with depth; bins of few or
+    many objects; and white noise.
+    """
     common: dict[str, Any] = {
         "steps": 100, "cameras": CAMERAS, "randomize": RANDOMIZE, "depth": True, "workers": config.workers
     }  # fmt: skip
     collect(CollectConfig(folder / "train", episodes=config.tier.learned(60), **common))
     collect(CollectConfig(folder / "test", episodes=config.tier.asked(40), variety="heldout", seed=10_000, **common))
+    record_bins(folder / "bins" / "train", config.tier.learned(40), "train", RANDOMIZE, 0, config.workers)
+    record_bins(folder / "bins" / "test", config.tier.asked(40), "heldout", RANDOMIZE, 1, config.workers)
     noise = EpisodeStore(folder / "noise", create=True)
     for number in range(len(noise), _NOISE):
         noise.add(white_noise(number), f"{number:06d}")
@@ -215,6 +233,8 @@ def stores(data: str, root: Path) -> tuple[EpisodeStore, EpisodeStore]:
     """Return what is learned from, and what is tested on. Raises DataError where real images were not fetched."""
     if data == "sim":
         return EpisodeStore(root / "video" / "train"), EpisodeStore(root / "video" / "test")
+    if data == "bins":
+        return EpisodeStore(root / "video" / "bins" / "train"), EpisodeStore(root / "video" / "bins" / "test")
     if data == "noise":
         noise = EpisodeStore(root / "video" / "noise")
         return noise.subset(noise.ids[: _NOISE // 2]), noise.subset(noise.ids[_NOISE // 2 :])

@@ -10,8 +10,11 @@ import torch
 from kornia.color import rgb_to_lab
 from torch import Tensor
 
-from scripts.bench._image_probe import covered
+from scripts.bench._classifier import classifier
+from scripts.bench._image_counts import numbers
+from scripts.bench._image_probe import covered, pooled
 from scripts.bench._jobs import Measured
+from scripts.bench._tier import FULL
 from sslctrl.clips import Clips
 from sslctrl.objective import Objective
 from sslctrl.rng import numpy_rng, torch_rng
@@ -51,6 +54,11 @@ def counted(task: Objective, store: EpisodeStore, seed: int) -> Measured:
     """Return the paired over the unpaired distance, and the length of what is counted."""
     told = metrics(task, store, seed)
     return {"": told["paired"] / told["unpaired"], "norm": told["norm"]}
+
+
+def numbered(task: Objective, store: EpisodeStore, seed: int) -> Measured:
+    """Return how well the number of objects can be read from the backbone's features."""
+    return {"r2": numbers(pooled(task.backbone), store)}
 
 
 @torch.no_grad()
@@ -128,7 +136,8 @@ def deep(task: SplitBrain, store: EpisodeStore, seed: int) -> Measured:
 
 def generated(task: Gan, store: EpisodeStore, seed: int) -> Measured:
     """Return how many of ten classes a thousand generated images cover."""
-    return {"": float(covered(task.generate(1000, torch_rng(seed, 0, 8))))}
+    images = task.generate(1000, torch_rng(seed, 0, 8))
+    return {"": float(covered(images, classifier(0, FULL)))}
 
 
 @torch.no_grad()

@@ -1,0 +1,49 @@
+"""Pictures of a bin with none to five objects in it: how many are there?"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from envs.collect import record_missing
+from envs.env import RobotEnv
+from envs.tasks.grasp import AWAY_M, IN_BIN, Grasp
+from scripts.bench._image_probe import Features, of_frames
+from sslctrl.clips import Episode
+from sslctrl.metrics.probe import probe_r2
+from sslctrl.store import EpisodeStore
+
+_PICTURES = 50
+
+
+def record_bins(folder: Path, count: int, variety: str, randomize: float, seed: int, workers: int) -> EpisodeStore:
+    """Record until a folder holds `count` episodes of fifty bins; the state is how many objects are in each."""
+    return record_missing(partial(_bins, variety, randomize, seed), folder, count, workers, "loky")
+
+
+def numbers(features: Features, store: EpisodeStore) -> float:
+    """Return the R^2 of a ridge regression of how many objects there are, on episodes held out."""
+    episodes = [store.read(id) for id in store.ids]
+    z = np.concatenate([of_frames(features, episode.frames[0]) for episode in episodes])
+    state = np.concatenate([episode.state for episode in episodes])
+    return float(probe_r2(z, state, np.repeat(np.arange(len(episodes)), store.lengths))[0])
+
+
+def _bins(variety: str, randomize: float, seed: int, index: int) -> Episode:
+    env = RobotEnv("grasp", variety, randomize=randomize, cameras=("front",))  # type: ignore[arg-type]
+    assert isinstance(env.task, Grasp)
+    rng = np.random.default_rng([seed, index])
+    left = rng.integers(IN_BIN + 1, size=_PICTURES)
+    frames = []
+    for count in left:
+        env.reset(seed=int(rng.integers(2**31)))
+        for place, thing in enumerate(env.task.present[count:], start=1):
+            env.sim.place(thing.name, (AWAY_M[0] - place, *AWAY_M[1:]))
+        frames.append(env.frames()[0])
+    env.close()
+    nothing = np.zeros((_PICTURES, 0), np.float32)
+    meta = {"cameras": ["front"], "success": False, "state_names": ["objects"]}
+    state = left[:, None].astype(np.float32)
+    return Episode(np.stack(frames)[None], state, nothing, nothing[1:], np.zeros(_PICTURES - 1, np.float32), meta)
