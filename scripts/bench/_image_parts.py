@@ -86,7 +86,7 @@ TRIALS: dict[str, dict[str, Trial]] = {
     "denoising": {"sim": Trial(scores.restored, 800), "real": Trial(scores.restored, 800, "photos")},
     "context_encoder": {"sim": Trial(scores.filled, 800), "real": Trial(scores.filled, 800, "photos")},
     "split_brain": {"sim": Trial(scores.deep, 800, options={"split": "rgbd"})},
-    "gan": {"real": Trial(scores.generated, 1500, "fashion", {"batch": 64})},
+    "gan": {"real": Trial(scores.generated, 3000, "fashion")},
     "bigan": {"sim": Trial(scores.inverted, 800), "real": Trial(scores.inverted, 1500, "fashion", {"batch": 64})},
 }
 BASELINES = ("random", "pixels", "supervised")

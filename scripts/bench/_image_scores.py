@@ -135,9 +135,9 @@ def deep(task: SplitBrain, store: EpisodeStore, seed: int) -> Measured:
 
 
 def generated(task: Gan, store: EpisodeStore, seed: int) -> Measured:
-    """Return how many of ten classes a thousand generated images cover."""
-    images = task.generate(1000, torch_rng(seed, 0, 8))
-    return {"": float(covered(images, classifier(0, FULL)))}
+    """Return how many of ten classes a thousand generated images cover, all told and of those surely of a class."""
+    images, judge = task.generate(1000, torch_rng(seed, 0, 8)), classifier(0, FULL)
+    return {"": float(covered(images, judge)), "surely": float(covered(images, judge, sure=0.9))}
 
 
 @torch.no_grad()
