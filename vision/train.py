@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from sslctrl.fit import fit
 from sslctrl.import_images import import_images
 from sslctrl.objective import Objective
 from sslctrl.registry import Registry
-from sslctrl.rng import torch_rng
+from sslctrl.rng import numpy_rng, torch_rng
 from sslctrl.run import RunDir
 from sslctrl.sampling import random_frames
 from sslctrl.store import EpisodeStore
@@ -57,14 +56,19 @@ def train_pretext(config: PretextConfig) -> Path:
     _check_name(config.task, IMAGE_TASKS, "pretext task")
     objective, store = _built(config, config.task), _footage(config)
     run, path = _fitted(config, objective, store)
-    if isinstance(objective, ImageTask):
-        clips = store.clips(random_frames(store.layout, np.random.default_rng(config.fit.seed), _SHOWN))
-        images = objective.images(clips)
-        shown = objective.eval().show(images, torch_rng(config.fit.seed, config.fit.steps, 0, images.device))
-        _write(run.path / "picture.png", shown)
-    if (kernels := first_filters(objective.backbone)) is not None:
-        _write(run.path / "filters.png", kernels)
+    write_pictures(run.path, objective, store, config.fit.seed)
     return path
+
+
+def write_pictures(folder: Path, objective: Objective, store: EpisodeStore, seed: int) -> None:
+    """Write `picture.png`, what a task on images makes of eight frames of a store, and `filters.png`, its first layer,
+    where that looks at images. Raises StorageError.
+    """
+    if isinstance(objective, ImageTask):
+        images = objective.images(store.clips(random_frames(store.layout, numpy_rng(seed, 0, 9), _SHOWN)))
+        _write(folder / "picture.png", objective.eval().show(images, torch_rng(seed, 0, 9, images.device)))
+    if (kernels := first_filters(objective.backbone)) is not None:
+        _write(folder / "filters.png", kernels)
 
 
 def _write(path: Path, pictures: Tensor) -> None:

@@ -31,6 +31,7 @@ from sslctrl.rng import numpy_rng, torch_rng
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_objective
 from vision.image_task import ImageTask
+from vision.train import write_pictures
 
 CAMERAS = ("front", "left", "right")
 _NOISE, _TIMED_STEPS, _SUPERVISED_STEPS = 40, 5, 800
@@ -133,7 +134,9 @@ def train_and_measure(run: Path, task: str, where: str, seed: int, root: Path, t
     settings = FitConfig(tier.learned(trial.steps), lr=trial.lr, seed=seed, device="auto", warmup=tier.learned(100))
     objective = load_objective(fit(build_objective(spec), train, run, settings))
     values = {"minutes": (time.process_time() - started) / 60}
-    values |= trial.score(objective, train if trial.on_train else test, seed)
+    asked = train if trial.on_train else test
+    write_pictures(run, objective, asked, seed)
+    values |= trial.score(objective, asked, seed)
     if where == "sim":
         values |= positions(pooled(objective.backbone), test)
         assert isinstance(objective, ImageTask)
