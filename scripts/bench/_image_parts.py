@@ -65,7 +65,7 @@ TRIALS: dict[str, dict[str, Trial]] = {
     },
     "rotation": {
         "sim": Trial(scores.accuracy, 600),
-        "real": Trial(scores.accuracy, 1200, "fashion", backbone_options=_DEEPER),
+        "real": Trial(scores.accuracy, 600, "fashion", backbone_options=_DEEPER),
         "leak": Trial(scores.accuracy, 200, "noise"),
     },
     "relative_position": {
