@@ -93,7 +93,7 @@ def save(model: BaseAlgorithm, config: TrainAgentConfig, lesson: Lesson, step: i
     }
     path = folder / f"step-{step:08d}"
     checkpoint.save(path, KIND, spec, tensors, extra, more)
-    for old in _folders(folder)[_KEEP:]:
+    for old in checkpoint.folders(folder.parent)[_KEEP:]:
         shutil.rmtree(old, ignore_errors=True)
     return path
 
@@ -104,7 +104,7 @@ def load(path: Path, allow: Collection[str] = ()) -> Agent:
     Raises CheckpointError where it, or the run's copy of the embedding, is missing, damaged or of another kind,
     InputError for a class not allowed.
     """
-    path = _newest(Path(path))
+    path = checkpoint.newest(Path(path))
     saved = checkpoint.read(path, KIND)
     try:
         config = configs.from_plain(TrainAgentConfig, saved.spec["config"], str(path))
@@ -131,7 +131,7 @@ def last_step(run: Path) -> tuple[Path, int] | None:
 
     Raises CheckpointError where there are some, and all are damaged.
     """
-    folders = _folders(run / "checkpoints")
+    folders = checkpoint.folders(run)
     for folder in folders:
         try:
             step = int(checkpoint.read(folder, KIND).extra["step"])
@@ -166,7 +166,7 @@ def resume(path: Path, model: BaseAlgorithm) -> dict[str, Any]:
 
 def begin_with(path: Path, model: BaseAlgorithm) -> dict[str, Any]:
     """Load what another run learned into a model; return what else its checkpoint says. Raises as `resume`."""
-    path = _newest(Path(path))
+    path = checkpoint.newest(Path(path))
     saved = checkpoint.read(path, KIND)
     _put(saved, path, model)
     return saved.extra
@@ -196,15 +196,6 @@ def _embedding_of(path: Path, wanted: dict[str, str] | None) -> Path | None:
     if sha256_of(own) != wanted["sha256"]:
         raise CheckpointError(f"{own} is not the embedding that {path} was trained on; copy the whole run folder")
     return own
-
-
-def _newest(path: Path) -> Path:
-    found = _folders(path / "checkpoints")
-    return found[0] if found else path
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*"), reverse=True)
 
 
 def _sizes(space: gym.Space) -> Any:

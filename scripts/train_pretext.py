@@ -1,4 +1,4 @@
-"""Train a backbone by a pretext task on an episode store; `--init` of train_embedding takes what it leaves.
+"""Train a backbone by a pretext task on an episode store; `--backbone` of train_embedding takes its run.
 
 python scripts/train_pretext.py --store runs/push --run runs/rotation --task rotation --fit.steps 2000
 """

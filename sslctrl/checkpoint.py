@@ -77,6 +77,16 @@ def read(path: Path, kind: str, training: bool = False) -> Saved:
     return Saved(about["spec"], tensors, about["extra"], _unpack(path / TRAINING, about) if training else {})
 
 
+def folders(run: Path) -> list[Path]:
+    """Return the checkpoints in a run's folder, the newest first."""
+    return sorted((run / "checkpoints").glob("step-*"), reverse=True)
+
+
+def newest(path: Path) -> Path:
+    """Return the newest checkpoint of a run's folder; a checkpoint's own folder as it is."""
+    return next(iter(folders(path)), path)
+
+
 def about_of(path: Path) -> dict[str, Any]:
     """Read only what a checkpoint says of itself: kind, spec, extra, sha256. Raises CheckpointError as `read` does."""
     file = path / ABOUT

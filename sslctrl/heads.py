@@ -70,6 +70,14 @@ class FlatHead(nn.Module):
         return self.layers(features)
 
 
+def grid_head(backbone: nn.Module, outputs: int) -> nn.Sequential:
+    """Return a backbone's map, its means over 4 x 4 areas -> FC: (N, C, h, w) -> (N, outputs).
+
+    A mean over the whole map would forget where the features are.
+    """
+    return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels_of(backbone), outputs))
+
+
 def fresh_copy(net: nn.Module) -> nn.Module:
     """Return the same architecture with weights of its own, new ones in all modules that have `reset_parameters`."""
     other = copy.deepcopy(net)

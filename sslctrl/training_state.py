@@ -59,7 +59,7 @@ def save(
     }
     extra = {"step": step, "identity": dict(identity)}
     checkpoint.save(path, KIND, identity["spec"], objective.state_dict(), extra, training)
-    for old in _folders(run)[_KEEP:]:
+    for old in checkpoint.folders(run)[_KEEP:]:
         shutil.rmtree(old, ignore_errors=True)
     return path
 
@@ -71,7 +71,7 @@ def restore(
 
     Raises InputError naming what differs where the run was another one, CheckpointError where all are damaged.
     """
-    folders = _folders(run)
+    folders = checkpoint.folders(run)
     for folder in folders:
         try:
             saved = checkpoint.read(folder, KIND, training=True)
@@ -91,10 +91,6 @@ def restore(
     if folders:
         raise CheckpointError(f"every checkpoint in {run / 'checkpoints'} is damaged; delete that folder to start over")
     return 0, None
-
-
-def _folders(run: Path) -> list[Path]:
-    return sorted((run / "checkpoints").glob("step-*"), reverse=True)
 
 
 def _agree(run: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:

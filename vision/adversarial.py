@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional
 
 
 def critic_layers(channels: int) -> list[nn.Module]:
@@ -21,11 +23,19 @@ def critic_layers(channels: int) -> list[nn.Module]:
     ]
 
 
+def told_apart(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a discriminator's cross-entropy (2 log 2 where it knows nothing) and accuracy, scalars, of its logits (N,)
+    for both kinds.
+    """
+    value = functional.softplus(-real).mean() + functional.softplus(fake).mean()
+    return value, torch.cat([real > 0, fake < 0]).float().mean()
+
+
 def with_fixed_weights(net: nn.Module, *inputs: Any) -> Any:
     """Return what a net makes of its inputs, whose gradient reaches them and not its weights.
 
-    So a generator learns through a discriminator that its loss leaves as it is. Buffers, batch norm's statistics too,
-    are used and updated as in a plain call.
+    So a generator learns through a discriminator that its loss leaves as it is: batch norm's running statistics too.
     """
     weights = {name: value.detach() for name, value in net.named_parameters()}
-    return functional_call(net, weights, inputs)
+    buffers = {name: value.clone() for name, value in net.named_buffers()}
+    return functional_call(net, weights | buffers, inputs)

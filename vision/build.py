@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,11 @@ class ObjectiveSpec:
     options: dict[str, Any] = field(default_factory=dict)
     """Its options."""
     backbone: str = "conv"
-    """A backbone's name, or your own package.module:Class."""
+    """A backbone's name, your own package.module:Class, or the folder of a run or checkpoint of any objective, whose
+    backbone this one is a copy of.
+    """
     backbone_options: dict[str, Any] = field(default_factory=dict)
-    """The backbone's options."""
+    """The backbone's options; with a folder none, it knows its own."""
     init: str = ""
     """Any objective's checkpoint, whose backbone's weights this backbone starts from; empty: random weights."""
     seed: int = 0
@@ -44,8 +46,10 @@ class ObjectiveSpec:
 
 def build_objective(spec: ObjectiveSpec) -> Objective:
     """Build an objective on its backbone. Raises InputError for unknown names and options, CheckpointError for a bad
-    `init`.
+    `init` or folder.
     """
+    if spec.backbone not in BACKBONES.names() and Path(spec.backbone).is_dir():
+        spec = _from_folder(spec)
     objective = _build(spec, allow=None)
     if spec.init:
         tensors = checkpoint.read(Path(spec.init), KIND).tensors
@@ -95,6 +99,23 @@ def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
         backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
         channels_of(backbone)
         return registry.build(spec.name, spec.options, allow, backbone=backbone)
+
+
+def _from_folder(spec: ObjectiveSpec) -> ObjectiveSpec:
+    """Replace a backbone's folder by its name, its options and its weights."""
+    path = checkpoint.newest(Path(spec.backbone))
+    its = checkpoint.read(path, KIND).spec
+    if spec.init or spec.backbone_options:
+        raise InputError(
+            f"backbone is {spec.backbone}, which has options and weights of its own, and others are given; "
+            "leave init and backbone_options out"
+        )
+    if its.get("backbone") not in BACKBONES.names():
+        raise InputError(
+            f"the backbone of {spec.backbone} is {its.get('backbone')!r}; allowed are {', '.join(BACKBONES.names())}; "
+            f"if you trust that code, give it as backbone, its options, and init {path}"
+        )
+    return replace(spec, backbone=its["backbone"], backbone_options=its["backbone_options"], init=str(path))
 
 
 def _registry_of(name: str) -> Registry:

@@ -28,11 +28,13 @@ class TrainConfig:
     options: dict[str, Any] = field(default_factory=dict)
     """The embedding's options, as dim=32 loss=triplet."""
     backbone: str = "conv"
-    """A backbone's name (conv, wide_conv, resnet, ...), or your own package.module:Class."""
+    """A backbone's name (conv, wide_conv, resnet, ...), your own package.module:Class, or the folder of any objective's
+    run, whose backbone this one starts as a copy of.
+    """
     backbone_options: dict[str, Any] = field(default_factory=dict)
     """The backbone's options, as width=64 blocks=[2,2,2,2]."""
     init: Path | None = None
-    """Checkpoint of any objective, whose backbone's weights this backbone starts from."""
+    """Checkpoint of any objective, whose backbone's weights a backbone of your own class starts from."""
     eval_store: Path | None = None
     """Folder of held-out episodes: metrics.json says how well they align and what can be read from them."""
     fit: FitConfig = field(default_factory=FitConfig)
@@ -58,10 +60,12 @@ class PretextConfig:
     options: dict[str, Any] = field(default_factory=dict)
     """The task's options, as batch=32."""
     backbone: str = "conv"
-    """A backbone's name (conv, wide_conv, resnet, ...), or your own package.module:Class."""
+    """A backbone's name (conv, wide_conv, resnet, ...), your own package.module:Class, or the folder of any objective's
+    run, whose backbone this one starts as a copy of.
+    """
     backbone_options: dict[str, Any] = field(default_factory=dict)
     """The backbone's options, as width=64 blocks=[2,2,2,2]."""
     init: Path | None = None
-    """Checkpoint of any objective, whose backbone's weights this backbone starts from."""
+    """Checkpoint of any objective, whose backbone's weights a backbone of your own class starts from."""
     fit: FitConfig = field(default_factory=FitConfig)
     """How long, how fast and where."""

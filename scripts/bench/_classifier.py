@@ -16,7 +16,7 @@ from scripts.bench._tier import Tier
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
-from sslctrl.heads import channels_of
+from sslctrl.heads import grid_head
 from sslctrl.objective import Loss, Objective, to_float
 from sslctrl.sampling import random_frames
 from vision.build import ObjectiveSpec, build_objective, load_objective
@@ -30,9 +30,7 @@ class Classifier(Objective):
     def __init__(self, backbone: nn.Module, batch: int = 128) -> None:
         super().__init__()
         self.backbone, self.batch = backbone, batch
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels_of(backbone), len(CLASSES))
-        )
+        self.head = grid_head(backbone, len(CLASSES))
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick independent frames."""

@@ -137,5 +137,9 @@ def test_a_pretext_task_from_any_folder_and_its_backbone_in_an_embedding(
     net = ["--backbone-options", "widths=[4,8]", "strides=[2,2]", "--fit.steps", 1, "--fit.device", "cpu"]
     ran = call("train_pretext", "--store", "video", "--run", "pre", *net, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    ran = call("train_embedding", *train("video", "r", "--fit.steps", 1, "--init", ran.stdout.strip()), cwd=tmp_path)
+    mine = train("video", "r", "--fit.steps", 1, "--backbone", "pre")
+    refused(call("train_embedding", *mine, cwd=tmp_path), 2, "leave init and backbone_options out")
+    at = mine.index("--backbone-options")
+    del mine[at : at + 3]
+    ran = call("train_embedding", *mine, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr

@@ -58,6 +58,34 @@ def test_a_pretext_task_initialises_an_embedding(tmp_path: Path) -> None:
     assert not torch.equal(plain.backbone.layers[0][0].weight, started.backbone.layers[0][0].weight)  # type: ignore[index]
 
 
+def test_a_runs_folder_is_a_backbone(tmp_path: Path) -> None:
+    first, last = (build_objective(spec("rotation", seed=seed)) for seed in (5, 6))
+    saved(first, tmp_path / "run" / "checkpoints" / "step-00000001")
+    path = saved(last, tmp_path / "run" / "checkpoints" / "step-00000002")
+    for folder in (tmp_path / "run", path):
+        started = build_objective(spec(backbone=str(folder), backbone_options={}))
+        assert spec_of(started) == spec_of(build_objective(spec()))
+        for name, value in last.backbone.state_dict().items():
+            assert torch.equal(started.backbone.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("more", [{"backbone_options": TINY}, {"init": "elsewhere"}])
+def test_a_runs_folder_has_options_and_weights_of_its_own(more: dict, tmp_path: Path) -> None:
+    path = saved(build_objective(spec("rotation")), tmp_path / "c")
+    with pytest.raises(InputError, match="leave init and backbone_options out"):
+        build_objective(spec(**{"backbone": str(path), "backbone_options": {}} | more))
+
+
+def test_a_folder_does_not_choose_what_code_runs(tmp_path: Path) -> None:
+    its = {"name": "rotation", "options": {}, "backbone": "nets_never_imported:Net", "backbone_options": {}}
+    checkpoint.save(tmp_path / "c", KIND, its, {}, {})
+    with pytest.raises(InputError, match="if you trust that code"):
+        build_objective(spec(backbone=str(tmp_path / "c"), backbone_options={}))
+    assert "nets_never_imported" not in sys.modules
+    with pytest.raises(CheckpointError):
+        build_objective(spec(backbone=str(tmp_path), backbone_options={}))
+
+
 @pytest.mark.parametrize("name", ["grasp2vec", "cc_vae", "vae"])
 def test_every_backbone_starts_from_the_same_weights(name: str, tmp_path: Path) -> None:
     pretext = build_objective(spec("rotation", seed=5))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from sslctrl.errors import InputError
+from sslctrl.sampling import random_frames
+from sslctrl.store import EpisodeStore
 from vision.backbones.conv import Conv
 from vision.generator import Generator
 from vision.image.gan import Gan
@@ -102,6 +105,17 @@ def test_generates_both_kinds_of_images() -> None:
     assert 0.2 < left.float().mean() < 0.8
     error = torch.cdist(made.flatten(1), halves(50, 0).unique(dim=0).flatten(1)).min(1).values
     assert (error / 768**0.5).mean() < 0.35  # middle grey is 0.4 away from either
+
+
+def test_the_backbone_that_it_leaves_has_seen_real_images_alone(tiny_store: EpisodeStore) -> None:
+    model = small()
+    train(model, model.parameters(), 2)
+    model.finish(tiny_store, np.random.default_rng(0))
+    norm = next(module for module in model.backbone.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    conv = next(module for module in model.backbone.modules() if isinstance(module, torch.nn.Conv2d))
+    frames = model.images(tiny_store.clips(random_frames(tiny_store.layout, np.random.default_rng(1), 1000)))
+    wanted = conv(frames).mean((0, 2, 3))
+    assert torch.allclose(norm.running_mean, wanted, atol=0.02)
 
 
 def test_shows_the_nearest_of_the_given_images() -> None:

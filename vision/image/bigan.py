@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslctrl.heads import channels_of, fresh_copy
+from sslctrl.heads import channels_of, fresh_copy, grid_head
 from sslctrl.objective import Loss
-from vision.adversarial import critic_layers, with_fixed_weights
+from vision.adversarial import critic_layers, told_apart, with_fixed_weights
 from vision.generator import Drawn, Generator
 from vision.image_task import ImageTask
 
@@ -27,7 +27,7 @@ class Bigan(ImageTask):
     def __init__(self, backbone: nn.Module, batch: int = 32, z_dim: int = 50, width: int = 32) -> None:
         super().__init__(backbone, batch)
         self.generator = Generator(z_dim, width)
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels_of(backbone), z_dim))
+        self.head = grid_head(backbone, z_dim)
         self.discriminator = _Joint(fresh_copy(backbone), channels_of(backbone), z_dim)
 
     def ask(self, images: Tensor, rng: torch.Generator) -> Drawn:
@@ -41,11 +41,10 @@ class Bigan(ImageTask):
         images, noise = question
         encoded, generated = self._encode(images), self.generator(noise, like=images)
         real, fake = self.discriminator(images, encoded.detach()), self.discriminator(generated.detach(), noise)
-        told = functional.softplus(-real).mean() + functional.softplus(fake).mean()
+        told, accuracy = told_apart(real, fake)
         real_fixed = with_fixed_weights(self.discriminator, images, encoded)
         fake_fixed = with_fixed_weights(self.discriminator, generated, noise)
         fooled = functional.softplus(real_fixed).mean() + functional.softplus(-fake_fixed).mean()
-        accuracy = torch.cat([real > 0, fake < 0]).float().mean()
         metrics = {"accuracy": accuracy, "discriminator": told.detach(), "generator": fooled.detach()}
         return Loss(told + fooled, metrics)
 

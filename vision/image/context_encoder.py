@@ -11,7 +11,7 @@ from torch.nn import functional
 from sslctrl.errors import InputError
 from sslctrl.heads import channels_of
 from sslctrl.objective import Loss
-from vision.adversarial import with_fixed_weights
+from vision.adversarial import told_apart, with_fixed_weights
 from vision.decoder import MapDecoder
 from vision.holes import blocks, center, mean_filled, regions, widened
 from vision.image_task import ImageTask
@@ -139,7 +139,6 @@ def _play(discriminator: nn.Module, real: Tensor, made: Tensor) -> tuple[Tensor,
     generator learn nothing from it.
     """
     of_real, of_made = discriminator(real).float(), discriminator(made.detach()).float()
-    telling = functional.softplus(-of_real).mean() + functional.softplus(of_made).mean()
+    telling, accuracy = told_apart(of_real, of_made)
     fooling = functional.softplus(-with_fixed_weights(discriminator, made).float()).mean()
-    accuracy = torch.cat([of_real > 0, of_made < 0]).float().mean()
     return telling * (accuracy < _RIGHT_ENOUGH), fooling, accuracy

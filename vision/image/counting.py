@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslctrl.errors import InputError
-from sslctrl.heads import channels_of
+from sslctrl.heads import grid_head
 from sslctrl.objective import Loss
 from vision.image_task import ImageTask
 
@@ -47,9 +47,7 @@ class Counting(ImageTask):
             raise InputError(f"batch is {batch}; allowed is 2 or more, to compare with another image; change it")
         if units < 1:
             raise InputError(f"units is {units}; allowed is 1 or more; change it")
-        self.phi = nn.Sequential(
-            nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels_of(backbone), units), nn.ReLU()
-        )
+        self.phi = nn.Sequential(*grid_head(backbone, units), nn.ReLU())
         # Beyond the margin nothing pushes apart, and phi is pulled to 0, where ReLU is dead: it starts well within
         with torch.no_grad():
             for parameter in self.phi.parameters():
@@ -75,7 +73,7 @@ class Counting(ImageTask):
     def judge(self, question: Counted) -> Loss:
         """Return the mean of |phi(Dx) - sum phi(Tx)|^2 + max(0, M - |phi(Dy) - sum phi(Tx)|^2), equation 5, M = 10.
 
-        phi = 0 costs M. Metrics: the two squared distances, and the norm |phi(Dx)|.
+        phi = 0 costs M. Metrics: the two distances, not squared, and the norm |phi(Dx)|, all means.
         """
         wholes, others, tiles = self.count(torch.cat([question.wholes, question.others, question.tiles])).split(
             [len(question.wholes), len(question.others), len(question.tiles)]
@@ -84,8 +82,8 @@ class Counting(ImageTask):
         paired = (wholes - total).square().sum(1)
         unpaired = (others - total).square().sum(1)
         value = (paired + functional.relu(_MARGIN - unpaired)).mean()
-        metrics = {"paired": paired.mean(), "unpaired": unpaired.mean(), "norm": wholes.norm(dim=1).mean()}
-        return Loss(value, {name: number.detach() for name, number in metrics.items()})
+        told = {"paired": paired.sqrt(), "unpaired": unpaired.sqrt(), "norm": wholes.norm(dim=1)}
+        return Loss(value, {name: number.detach().mean() for name, number in told.items()})
 
     def count(self, images: Tensor) -> Tensor:
         """Return phi, float (N, units), 0 or more each."""

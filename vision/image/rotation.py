@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sslctrl.heads import channels_of
+from sslctrl.heads import grid_head
 from sslctrl.objective import Loss
 from vision.image_task import ImageTask
 
@@ -30,8 +30,7 @@ class Rotation(ImageTask):
 
     def __init__(self, backbone: nn.Module, batch: int = 32) -> None:
         super().__init__(backbone, batch)
-        # 4 x 4 places: a mean over the whole map would forget where the features are
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels_of(backbone), _TURNS))
+        self.head = grid_head(backbone, _TURNS)
 
     def ask(self, images: Tensor, rng: torch.Generator) -> Turned:
         """Turn the largest squares, cut at one random place, by all four angles."""
