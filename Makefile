@@ -38,7 +38,8 @@ test: setup
 data: setup
 	$(BIN)/python scripts/data.py
 
-bench: setup
+bench: setup data
 	$(BIN)/python scripts/bench/speed.py
 	$(BIN)/python scripts/bench/demo.py
 	$(BIN)/python scripts/bench/control.py
+	$(BIN)/python scripts/bench/image_pretext.py

@@ -34,12 +34,13 @@ CLASSES = (
 CROPS = {"photos": 40, "stamps": 0}
 """Random squares of each image beside its middle."""
 _NO_PHOTOGRAPHS = (
-    "left", "right", "notes", "text", "Text", "pic", "logo", "Logo", "Blender", "ela_", "digits", "mask", "templ",
-    "tmpl", "sudoku", "gradient", "ellipses", "blob", "chessboard", "ml.", "pca", "GT", "aloeR", "graf3", "leuvenB",
-    "rubberwhale2", "aero3", "basketball2", "multipage", "phantom", "page.", "microaneurysms", "clock_motion", "horse",
-    "color.", "plant.png", "plant_result",
+    "left", "right", "notes", "text_", "text.", "Text", "pic", "logo", "Logo", "Blender", "ela_", "digits", "mask",
+    "templ", "tmpl", "sudoku", "gradient", "ellipses", "blob", "chessboard", "ml.", "pca", "GT", "aloeR", "graf3",
+    "leuvenB", "rubberwhale2", "aero3", "basketball", "multipage", "phantom", "page.", "microaneurysms", "clock_motion",
+    "horse", "color.", "plant.png", "plant_result", "HappyFish", "box", "cards", "input", "LR_", "stanford", "brick",
+    "camera", "cell", "coins", "grass", "gravel", "moon",
 )  # fmt: skip
-"""Drawings, text, calibration boards, second views of the same scene."""
+"""Drawings, pages, calibration boards, second views of the same scene; photographs without colour."""
 
 
 def fetch(config: DataConfig) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,7 +39,6 @@ CAMERAS = ("front", "left", "right")
 _NOISE, _TIMED_STEPS, _SUPERVISED_STEPS = 40, 5, 800
 RANDOMIZE = 0.5
 """Of light, colours and cameras: a background that never changes would be learned by heart."""
-_DEEPER = {"widths": (32, 64, 64, 64), "strides": (2, 2, 1, 1)}
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,15 @@ class Trial:
     data: Literal["sim", "fashion", "photos", "stamps", "bins", "noise"] = "sim"
     options: dict[str, Any] = field(default_factory=dict)
     lr: float = 2e-3
-    backbone_options: dict[str, Any] = field(default_factory=dict)
     on_train: bool = False
     """Whether it is asked about the images that it learned from: classes that are images."""
 
     def folder(self, name: str) -> str:
-        """Return the name of its runs' folder: another for other settings, so that no kept run stands in for them."""
-        return f"{name}-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
+        """Return the name of its runs' folder: another for other settings, or another score, so that no kept run stands
+        in for them.
+        """
+        told = repr(self) + inspect.getsource(self.score)
+        return f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
 TRIALS: dict[str, dict[str, Trial]] = {
@@ -65,12 +68,13 @@ TRIALS: dict[str, dict[str, Trial]] = {
     },
     "rotation": {
         "sim": Trial(scores.accuracy, 600),
-        "real": Trial(scores.accuracy, 600, "fashion", backbone_options=_DEEPER),
+        "real": Trial(scores.accuracy, 1000, "fashion"),
         "leak": Trial(scores.accuracy, 200, "noise"),
     },
     "relative_position": {
         "sim": Trial(scores.accuracy, 2500),
         "real": Trial(scores.accuracy, 2500, "stamps"),
+        "photos": Trial(scores.accuracy, 2500, "photos"),
         "leak": Trial(scores.accuracy, 200, "noise"),
     },
     "jigsaw": {
@@ -86,11 +90,22 @@ TRIALS: dict[str, dict[str, Trial]] = {
     "colorization": {"sim": Trial(scores.colored, 1000), "real": Trial(scores.colored, 1000, "photos")},
     "denoising": {"sim": Trial(scores.restored, 800), "real": Trial(scores.restored, 800, "photos")},
     "context_encoder": {"sim": Trial(scores.filled, 800), "real": Trial(scores.filled, 800, "photos")},
-    "split_brain": {"sim": Trial(scores.deep, 800, options={"split": "rgbd"})},
-    "gan": {"real": Trial(scores.generated, 3000, "fashion")},
+    "split_brain": {
+        "sim": Trial(scores.deep, 800, options={"split": "rgbd"}),
+        "real": Trial(scores.split, 800, "photos"),
+    },
+    "gan": {
+        "sim": Trial(scores.nothing, 800),
+        "real": Trial(scores.generated, 3000, "fashion"),
+    },
     "bigan": {"sim": Trial(scores.inverted, 800), "real": Trial(scores.inverted, 1500, "fashion", {"batch": 64})},
 }
 BASELINES = ("random", "pixels", "supervised")
+_UNITS = {
+    "denoising": "dB", "counting": "ratio", "context_encoder": "ratio", "split_brain": "ratio", "bigan": "ratio",
+    "gan": "classes",
+}  # fmt: skip
+"""Of scores that are no fraction."""
 CHANCE = {"rotation": 1 / 4, "relative_position": 1 / 8, "jigsaw": 1 / 24}
 
 
@@ -129,7 +144,8 @@ def train_and_measure(run: Path, task: str, where: str, seed: int, root: Path, t
     torch.set_num_threads(1)
     trial = TRIALS[task][where]
     train, test = stores(trial.data, root)
-    spec = ObjectiveSpec(task, trial.options, "conv", trial.backbone_options, seed=seed)
+    shutil.rmtree(run, ignore_errors=True)  # a training that was stopped would tell less time than it took
+    spec = ObjectiveSpec(task, trial.options, seed=seed)
     started = time.process_time()
     settings = FitConfig(tier.learned(trial.steps), lr=trial.lr, seed=seed, device="auto", warmup=tier.learned(100))
     objective = load_objective(fit(build_objective(spec), train, run, settings))
@@ -138,11 +154,11 @@ def train_and_measure(run: Path, task: str, where: str, seed: int, root: Path, t
     write_pictures(run, objective, asked, seed)
     values |= trial.score(objective, asked, seed)
     if where == "sim":
-        values |= positions(pooled(objective.backbone), test)
+        values |= positions(pooled(objective), test)
         assert isinstance(objective, ImageTask)
         values["transform_share"] = transform_share(objective, train)
     if where == "real":
-        values |= classes(pooled(objective.backbone))
+        values |= classes(pooled(objective))
     return values
 
 
@@ -175,8 +191,8 @@ def of_baseline(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Meas
     if name == "supervised":
         variant = Variant("supervised", {"columns": PLACES}, _SUPERVISED_STEPS)
         objective = load_objective(variant.train(run, train.root, seed, tier))
-        return positions(pooled(objective.backbone), test) | classes(pooled(classifier(seed, tier).backbone))
-    features = pooled(build_objective(ObjectiveSpec("rotation", seed=seed)).backbone)
+        return positions(pooled(objective), test) | classes(pooled(classifier(seed, tier)))
+    features = pooled(build_objective(ObjectiveSpec("rotation", seed=seed)))
     return positions(features, test) | classes(features) | {"objects_r2": numbers(features, stores("bins", root)[1])}
 
 
@@ -196,29 +212,28 @@ def figures_of(task: str, trials: dict[str, Measured], random: Measured) -> Meas
 
 def unit(name: str) -> str:
     """Return the unit of a figure."""
-    endings = {"r2": "R^2", "over_random": "R^2", "db": "dB", "minutes": "min", "prior": "nat", "norm": "length"}
-    ratios = ("counting", "context_encoder", "split_brain", "over_telea")
-    found = next((unit for ending, unit in endings.items() if name.endswith(ending)), None)
-    return found or (
-        "dB"
-        if name.startswith("denoising.") and name[-3:] in ("sim", "eal")
-        else "ratio"
-        if name.startswith(ratios) and "share" not in name
-        else "fraction"
-    )
+    task, _, figure = name.partition(".")
+    where, _, what = figure.partition("_")
+    if where in TRIALS.get(task, {}) and not what:
+        return _UNITS.get(task, "fraction")
+    endings = {
+        "r2": "R^2", "over_random": "R^2", "db": "dB", "minutes": "min", "prior": "nat", "own": "nat",
+        "norm": "length", "telea": "ratio", "taken_for": "classes",
+    }  # fmt: skip
+    return next((unit for ending, unit in endings.items() if name.endswith(ending)), "fraction")
 
 
 def record(folder: Path, config: ImageConfig) -> None:
-    """Record simulated video to learn from and to test on, with other colours, both with depth; bins of few or
+    """Record simulated video to learn from and other episodes to test on, both with depth; bins of few or
     many objects; and white noise.
     """
     common: dict[str, Any] = {
         "steps": 100, "cameras": CAMERAS, "randomize": RANDOMIZE, "depth": True, "workers": config.workers
     }  # fmt: skip
     collect(CollectConfig(folder / "train", episodes=config.tier.learned(60), **common))
-    collect(CollectConfig(folder / "test", episodes=config.tier.asked(40), variety="heldout", seed=10_000, **common))
+    collect(CollectConfig(folder / "test", episodes=config.tier.asked(40), seed=10_000, **common))
     record_bins(folder / "bins" / "train", config.tier.learned(40), "train", RANDOMIZE, 0, config.workers)
-    record_bins(folder / "bins" / "test", config.tier.asked(40), "heldout", RANDOMIZE, 1, config.workers)
+    record_bins(folder / "bins" / "test", config.tier.asked(40), "train", RANDOMIZE, 1, config.workers)
     noise = EpisodeStore(folder / "noise", create=True)
     for number in range(len(noise), _NOISE):
         noise.add(white_noise(number), f"{number:06d}")

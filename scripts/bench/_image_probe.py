@@ -11,15 +11,16 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from scripts.bench._classifier import Classifier
 from scripts.bench._data import CLASSES, labels_of, store_of
 from scripts.bench._jobs import Measured
 from sslctrl.metrics.probe import probe_r2
-from sslctrl.objective import channels_first, to_float
+from sslctrl.objective import Objective, channels_first, to_float
 from sslctrl.store import EpisodeStore
+from vision.image.split_brain import SplitBrain
 
 Features = Callable[[Tensor], Tensor]
 """Of float images (N, 3, H, W) in [0, 1]: (N, D)."""
@@ -31,10 +32,14 @@ _LABELLED = {"train": 5_000, "test": 2_000}
 """Images to fit the classifiers on, and to test them on."""
 
 
-def pooled(backbone: nn.Module) -> Features:
-    """Return a backbone's map, its means over 4 x 4 areas side by side."""
-    backbone.eval()
-    return lambda images: functional.adaptive_avg_pool2d(backbone(images), _SIDE).flatten(1)
+def pooled(objective: Objective) -> Features:
+    """Return the map of an objective's backbone, in eval mode, its means over 4 x 4 areas side by side; of a split
+    brain on images, both halves'.
+    """
+    objective.eval()
+    both = isinstance(objective, SplitBrain) and objective.split == "lab"
+    maps = objective.features if both else objective.backbone
+    return lambda images: functional.adaptive_avg_pool2d(maps(images), _SIDE).flatten(1)
 
 
 def principal(store: EpisodeStore) -> Features:

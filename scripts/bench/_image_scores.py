@@ -45,6 +45,11 @@ def metrics(task: Objective, store: EpisodeStore, seed: int) -> Measured:
     return {name: float(np.mean([float(one[name]) for one in told])) for name in told[0]}
 
 
+def nothing(task: Objective, store: EpisodeStore, seed: int) -> Measured:
+    """Return no score: what is learned shows in probes alone."""
+    return {}
+
+
 def accuracy(task: Objective, store: EpisodeStore, seed: int) -> Measured:
     """Return how often the answer is right."""
     return {"": metrics(task, store, seed)["accuracy"]}
@@ -58,30 +63,35 @@ def counted(task: Objective, store: EpisodeStore, seed: int) -> Measured:
 
 def numbered(task: Objective, store: EpisodeStore, seed: int) -> Measured:
     """Return how well the number of objects can be read from the backbone's features."""
-    return {"r2": numbers(pooled(task.backbone), store)}
+    return {"r2": numbers(pooled(task), store)}
 
 
 @torch.no_grad()
 def colored(task: Colorization, store: EpisodeStore, seed: int) -> Measured:
     """Return the share of coloured pixels whose bin is right, beyond that of always answering the prior's likeliest bin
-    among colours; and how many nats the cross-entropy is below the prior's.
+    among colours; and how many nats the cross-entropy is below the prior's, and below that of the colours' own
+    distribution in the images that are tested on.
     """
-    ours, prior, right, likeliest = [], [], [], []
+    ours, prior, colors, right, likeliest = [], [], [], [], []
+    smoothed = 0.999 * task.prior + 0.001 / len(task.prior)  # a colour that training lacked costs the prior much
     answer = (task.prior * (task.bins.norm(dim=1) > COLORED)).argmax()
     for clips, rng in batches(task, store, seed):
         images = task.images(clips)
         question = task.ask(images, rng)
         logits = task.logits(question.images).log_softmax(1)
         ours.append(-(question.colors * logits).sum(1).mean())
-        prior.append(-(question.colors * task.prior.clamp_min(1e-9).log()[:, None, None]).sum(1).mean())
+        prior.append(-(question.colors * smoothed.log()[:, None, None]).sum(1).mean())
+        colors.append(question.colors.mean((0, 2, 3)))
         object = quartered(rgb_to_lab(images))[:, 1:].norm(dim=1) > COLORED
         true = question.colors.argmax(1)[object]
         right.append(logits.argmax(1)[object] == true)
         likeliest.append(answer == true)
+    own = torch.stack(colors).mean(0)
     gain = torch.cat(right).float().mean() - torch.cat(likeliest).float().mean()
     return {
         "object_accuracy_gain": float(gain),
         "nats_below_prior": float(torch.stack(prior).mean() - torch.stack(ours).mean()),
+        "nats_below_own": float(-torch.xlogy(own, own).sum() - torch.stack(ours).mean()),
     }
 
 
@@ -121,6 +131,18 @@ def filled(task: ContextEncoder, store: EpisodeStore, seed: int) -> Measured:
 
 
 @torch.no_grad()
+def split(task: SplitBrain, store: EpisodeStore, seed: int) -> Measured:
+    """Return how often the bin of a, b is right, beyond answering always the likeliest bin of the tested images."""
+    right, true = [], []
+    for clips, rng in batches(task, store, seed):
+        question = task.ask(task.images(clips), rng)
+        true.append(question.hidden["ab"].flatten())
+        right.append(task.logits(question.seen)["ab"].argmax(1).flatten() == true[-1])
+    bins = torch.cat(true).bincount()
+    return {"accuracy_gain": float(torch.cat(right).float().mean() - bins.max() / bins.sum())}
+
+
+@torch.no_grad()
 def deep(task: SplitBrain, store: EpisodeStore, seed: int) -> Measured:
     """Return the root mean squared error of depth over that of always answering the mean."""
     error, spread = [], []
@@ -135,9 +157,9 @@ def deep(task: SplitBrain, store: EpisodeStore, seed: int) -> Measured:
 
 
 def generated(task: Gan, store: EpisodeStore, seed: int) -> Measured:
-    """Return how many of ten classes a thousand generated images cover, all told and of those surely of a class."""
+    """Return how many of ten classes a thousand generated images cover: surely, and where any guess counts."""
     images, judge = task.generate(1000, torch_rng(seed, 0, 8)), classifier(0, FULL)
-    return {"": float(covered(images, judge)), "surely": float(covered(images, judge, sure=0.9))}
+    return {"": float(covered(images, judge, sure=0.9)), "taken_for": float(covered(images, judge))}
 
 
 @torch.no_grad()

@@ -81,7 +81,9 @@ def test_figures_are_set_against_chance_and_random_features() -> None:
     ("name", "wanted"),
     [
         ("denoising.sim", "dB"), ("denoising.real_over_median_db", "dB"), ("counting.sim", "ratio"),
-        ("counting.objects_r2", "R^2"), ("gan.real_minutes", "min"), ("rotation.sim_transform_share", "fraction"),
+        ("counting.objects_r2", "R^2"), ("gan.real_minutes", "min"), ("gan.real", "classes"),
+        ("counting.real_1nn", "fraction"),
+        ("bigan.real", "ratio"), ("rotation.sim_transform_share", "fraction"),
     ],
 )  # fmt: skip
 def test_units(name: str, wanted: str) -> None:
