@@ -37,8 +37,9 @@ def pooled(objective: Objective) -> Features:
     brain on images, both halves'.
     """
     objective.eval()
-    both = isinstance(objective, SplitBrain) and objective.split == "lab"
-    maps = objective.features if both else objective.backbone
+    maps: Features = objective.backbone
+    if isinstance(objective, SplitBrain) and objective.split == "lab":
+        maps = objective.features
     return lambda images: functional.adaptive_avg_pool2d(maps(images), _SIDE).flatten(1)
 
 

@@ -116,9 +116,10 @@ def test_pairs_in_another_order_cost_the_same() -> None:
     torch.testing.assert_close(moved, task.judge(Pairs(centers, neighbors, places)).value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, TOUCHING | PLAIN])
 def test_white_noise_stays_at_chance(options) -> None:
-    assert accuracy_after(RelativePosition(net(), **options), white, 40) == pytest.approx(1 / 8, abs=0.03)
+    assert accuracy_after(RelativePosition(net(), **options), white, 250) == pytest.approx(1 / 8, abs=0.03)
 
 
 @pytest.mark.slow
