@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,15 +14,31 @@ from torch.nn import functional
 
 def critic_layers(channels: int) -> list[nn.Module]:
     """Return a discriminator's layers above a trunk of `channels`: its map at 8 x 8, one more strided convolution as
-    DCGAN's, flat: (N, 32 channels).
+    DCGAN's but without batch norm (see `steadied`), flat: (N, 32 channels).
     """
     return [
         nn.AdaptiveAvgPool2d(8),
-        nn.Conv2d(channels, 2 * channels, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(2 * channels),
+        nn.Conv2d(channels, 2 * channels, 4, 2, 1),
         nn.LeakyReLU(0.2),
         nn.Flatten(),
     ]
+
+
+@contextmanager
+def steadied(trunk: nn.Module, real: Tensor) -> Iterator[None]:
+    """Let a discriminator's trunk normalise all images as the real ones it has seen so far, these, (N, 3, H, W), too.
+
+    Statistics of each batch by itself, in the first layer above all, let two players run in circles: DCGAN has no batch
+    norm there (section 3), but any backbone may. These here belong to the real images alone, and so does what is left.
+    """
+    training = trunk.training
+    with torch.no_grad():
+        trunk(real)
+    trunk.eval()
+    try:
+        yield
+    finally:
+        trunk.train(training)
 
 
 def told_apart(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:

@@ -28,9 +28,9 @@ class Generator(nn.Module):
     """FC to a 4 x 4 map, stretched to an eighth of the image's sides, then three doublings with batch norm and ReLU:
     noise (N, dim) -> (N, 3, H, W) in [0, 1] (DCGAN: Radford et al. 2016, section 3).
 
-    A doubling is nearest upsampling and a 3x3 convolution, not the paper's transposed convolution, which leaves a
-    checkerboard (Odena et al. 2016) for the discriminator to find. The sigmoid is the paper's tanh for pixels in
-    [0, 1]. Raises InputError on bad options.
+    A doubling is bilinear upsampling and a 3x3 convolution, not the paper's transposed convolution, which leaves a
+    checkerboard (Odena et al. 2016); repeated pixels leave a grid that strided discriminators hardly see. The sigmoid
+    is the paper's tanh for pixels in [0, 1]. Raises InputError on bad options.
     """
 
     size_px: Tensor
@@ -46,9 +46,9 @@ class Generator(nn.Module):
         )
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
         for before, after in itertools.pairwise(widths):
-            layers += [nn.Upsample(scale_factor=2), conv_bn(before, after, 3, 1), nn.ReLU()]
+            layers += [nn.Upsample(scale_factor=2, mode="bilinear"), conv_bn(before, after, 3, 1), nn.ReLU()]
         self.layers = nn.Sequential(
-            *layers, nn.Upsample(scale_factor=2), nn.Conv2d(width, 3, 3, padding=1), nn.Sigmoid()
+            *layers, nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(width, 3, 3, padding=1), nn.Sigmoid()
         )
         self.register_buffer("size_px", torch.tensor([64, 64]))  # kept with the weights, which only fit this size
         channels_last(self)

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from sslctrl.errors import InputError
-from sslctrl.sampling import random_frames
-from sslctrl.store import EpisodeStore
 from vision.backbones.conv import Conv
 from vision.generator import Generator
 from vision.image.gan import Gan
@@ -97,25 +94,25 @@ def test_each_player_learns_against_the_other_as_it_is() -> None:
 
 
 def test_generates_both_kinds_of_images() -> None:
-    model = small()
+    torch.manual_seed(0)
+    model = Gan(Conv((8, 12), (2, 2)), batch=16, z_dim=4, width=16)
     train(model, model.parameters(), 250)
     made = model.eval().generate(200, rng())
     assert made.shape == (200, 3, 16, 16)
     left = made[..., :8].mean((1, 2, 3)) > made[..., 8:].mean((1, 2, 3))
     assert 0.2 < left.float().mean() < 0.8
     error = torch.cdist(made.flatten(1), halves(50, 0).unique(dim=0).flatten(1)).min(1).values
-    assert (error / 768**0.5).mean() < 0.35  # middle grey is 0.4 away from either
+    assert (error / 768**0.5).mean() < 0.25  # middle grey is 0.4 away from either
 
 
-def test_the_backbone_that_it_leaves_has_seen_real_images_alone(tiny_store: EpisodeStore) -> None:
+def test_batch_norm_has_seen_real_images_alone() -> None:
     model = small()
-    train(model, model.parameters(), 2)
-    model.finish(tiny_store, np.random.default_rng(0))
-    norm = next(module for module in model.backbone.modules() if isinstance(module, torch.nn.BatchNorm2d))
-    conv = next(module for module in model.backbone.modules() if isinstance(module, torch.nn.Conv2d))
-    frames = model.images(tiny_store.clips(random_frames(tiny_store.layout, np.random.default_rng(1), 1000)))
-    wanted = conv(frames).mean((0, 2, 3))
+    for step in range(60):
+        model.judge(model.ask(halves(16, step), rng(step)))
+    conv, norm = next(iter(model.backbone.layers))
+    wanted = conv(halves(1000, 0)).mean((0, 2, 3))
     assert torch.allclose(norm.running_mean, wanted, atol=0.02)
+    assert not torch.allclose(norm.running_mean, conv(model.generate(1000, rng())).mean((0, 2, 3)), atol=0.02)
 
 
 def test_shows_the_nearest_of_the_given_images() -> None:

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from sslctrl.heads import channels_of, fresh_copy, grid_head
 from sslctrl.objective import Loss
-from vision.adversarial import critic_layers, told_apart, with_fixed_weights
+from vision.adversarial import critic_layers, steadied, told_apart, with_fixed_weights
 from vision.generator import Drawn, Generator
 from vision.image_task import ImageTask
 
@@ -17,8 +17,7 @@ class Bigan(ImageTask):
     """Which is which: an image and its code, or a code and its image? The backbone and the head are the encoder E,
     which with the generator G makes the two hard to tell apart, and so learns to invert it (section 3).
 
-    The discriminator has a trunk of its own, of the backbone's architecture. Batch norm sees the two kinds of pairs in
-    batches of their own.
+    The discriminator has a trunk of its own, of the backbone's architecture.
     """
 
     shows = "Above: images. In the middle: made of their codes. Below: made of noise."
@@ -40,10 +39,11 @@ class Bigan(ImageTask):
         """
         images, noise = question
         encoded, generated = self._encode(images), self.generator(noise, like=images)
-        real, fake = self.discriminator(images, encoded.detach()), self.discriminator(generated.detach(), noise)
+        with steadied(self.discriminator.trunk, images):
+            real, fake = self.discriminator(images, encoded.detach()), self.discriminator(generated.detach(), noise)
+            real_fixed = with_fixed_weights(self.discriminator, images, encoded)
+            fake_fixed = with_fixed_weights(self.discriminator, generated, noise)
         told, accuracy = told_apart(real, fake)
-        real_fixed = with_fixed_weights(self.discriminator, images, encoded)
-        fake_fixed = with_fixed_weights(self.discriminator, generated, noise)
         fooled = functional.softplus(real_fixed).mean() + functional.softplus(-fake_fixed).mean()
         metrics = {"accuracy": accuracy, "discriminator": told.detach(), "generator": fooled.detach()}
         return Loss(told + fooled, metrics)

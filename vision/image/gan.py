@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import update_bn
 
 from sslctrl.heads import channels_of
 from sslctrl.objective import Loss
-from sslctrl.store import EpisodeStore
-from vision.adversarial import critic_layers, told_apart, with_fixed_weights
+from vision.adversarial import critic_layers, steadied, told_apart, with_fixed_weights
 from vision.generator import Drawn, Generator
 from vision.image_task import ImageTask
-
-_ESTIMATED = 100
 
 
 class Gan(ImageTask):
     """Is the image real, or made of noise? The backbone is the discriminator's trunk, the head says which.
 
-    One scalar for both players, who so step at once. Batch norm sees the real and the generated images in batches of
-    their own, as in the paper.
+    One scalar for both players, who so step at once.
     """
 
     shows = "Above: generated images. Below each: the given image that is nearest in the backbone's features."
@@ -43,15 +37,12 @@ class Gan(ImageTask):
         """
         discriminator = nn.Sequential(self.backbone, self.head)
         generated = self.generator(question.noise, like=question.images)
-        fake, real = discriminator(generated.detach()).float(), discriminator(question.images).float()
+        with steadied(self.backbone, question.images):
+            real, fake = discriminator(question.images).float(), discriminator(generated.detach()).float()
+            fooled = functional.softplus(-with_fixed_weights(discriminator, generated).float()).mean()
         told, accuracy = told_apart(real, fake)
-        fooled = functional.softplus(-with_fixed_weights(discriminator, generated).float()).mean()
         metrics = {"accuracy": accuracy, "discriminator": told.detach(), "generator": fooled.detach()}
         return Loss(told + fooled, metrics)
-
-    def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
-        """Estimate the backbone's batch norm anew from real images: half of those in training were generated."""
-        update_bn((self.images(store.clips(self.pick(store.layout, rng))) for _ in range(_ESTIMATED)), self.backbone)
 
     @torch.no_grad()
     def generate(self, count: int, rng: torch.Generator) -> Tensor:
