@@ -87,7 +87,7 @@ TRIALS: dict[str, dict[str, Trial]] = {
         "real": Trial(scores.counted, 800, "photos"),
         "objects": Trial(scores.numbered, 800, "bins"),
     },
-    "colorization": {"sim": Trial(scores.colored, 1000), "real": Trial(scores.colored, 1000, "photos")},
+    "colorization": {"sim": Trial(scores.colored, 1000), "real": Trial(scores.colored, 250, "photos", lr=1e-3)},
     "denoising": {"sim": Trial(scores.restored, 800), "real": Trial(scores.restored, 800, "photos")},
     "context_encoder": {"sim": Trial(scores.filled, 800), "real": Trial(scores.filled, 800, "photos")},
     "split_brain": {

@@ -69,8 +69,8 @@ def numbered(task: Objective, store: EpisodeStore, seed: int) -> Measured:
 @torch.no_grad()
 def colored(task: Colorization, store: EpisodeStore, seed: int) -> Measured:
     """Return the share of coloured pixels whose bin is right, beyond that of always answering the prior's likeliest bin
-    among colours; and how many nats the cross-entropy is below the prior's, and below that of the colours' own
-    distribution in the images that are tested on.
+    among colours; and how many nats the cross-entropy, the weights of rare colours taken off again, is below the
+    prior's, and below that of the colours' own distribution in the images that are tested on.
     """
     ours, prior, colors, right, likeliest = [], [], [], [], []
     smoothed = 0.999 * task.prior + 0.001 / len(task.prior)  # a colour that training lacked costs the prior much
@@ -79,7 +79,8 @@ def colored(task: Colorization, store: EpisodeStore, seed: int) -> Measured:
         images = task.images(clips)
         question = task.ask(images, rng)
         logits = task.logits(question.images).log_softmax(1)
-        ours.append(-(question.colors * logits).sum(1).mean())
+        plain = (logits - task.weights().log()[:, None, None]).log_softmax(1)
+        ours.append(-(question.colors * plain).sum(1).mean())
         prior.append(-(question.colors * smoothed.log()[:, None, None]).sum(1).mean())
         colors.append(question.colors.mean((0, 2, 3)))
         object = quartered(rgb_to_lab(images))[:, 1:].norm(dim=1) > COLORED
