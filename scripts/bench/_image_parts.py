@@ -16,6 +16,7 @@ import torch
 
 from envs.collect import collect
 from envs.collect_config import CollectConfig
+from scripts.bench import _image_probe
 from scripts.bench import _image_scores as scores
 from scripts.bench._classifier import classifier
 from scripts.bench._data import store_of
@@ -26,10 +27,12 @@ from scripts.bench._image_probe import PLACES, classes, pooled, positions, princ
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs
 from scripts.bench._tier import Tier
+from sslctrl import checkpoint
 from sslctrl.clips import Episode
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.rng import numpy_rng, torch_rng
+from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_objective
 from vision.image_task import ImageTask
@@ -39,6 +42,9 @@ CAMERAS = ("front", "left", "right")
 _NOISE, _TIMED_STEPS, _SUPERVISED_STEPS = 40, 5, 800
 RANDOMIZE = 0.5
 """Of light, colours and cameras: a background that never changes would be learned by heart."""
+
+
+_PROBES = inspect.getsource(_image_probe)
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,10 @@ class Trial:
     """Whether it is asked about the images that it learned from: classes that are images."""
 
     def folder(self, name: str) -> str:
-        """Return the name of its runs' folder: another for other settings, or another score, so that no kept run stands
-        in for them.
+        """Return its training's folder, and in it that of what is measured: others for other settings, or another
+        score, so that nothing kept stands in for them.
         """
-        told = repr(self) + inspect.getsource(self.score)
-        return f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        return f"{name}-{_short(repr(self))}/{_short(inspect.getsource(self.score) + _PROBES)}"
 
 
 TRIALS: dict[str, dict[str, Trial]] = {
@@ -124,7 +129,7 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
         ]
 
     untrained: list[Measured] = []
-    for done in run_jobs(jobs({name: name for name in BASELINES}, of_baseline), config.workers):
+    for done in run_jobs(jobs({name: f"{name}/{_short(_PROBES)}" for name in BASELINES}, of_baseline), config.workers):
         untrained = [seed["random"] for seed in done.seeds]
         plain = [
             {f"{name}.{what}": value for name, one in seed.items() for what, value in one.items()}
@@ -140,16 +145,21 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
 
 
 def train_and_measure(run: Path, task: str, where: str, seed: int, root: Path, tier: Tier) -> Measured:
-    """Train one task in its folder and return its score, what its backbone is good for, and what it cost."""
+    """Train one task in the folder above and return its score, what its backbone is good for, and what it cost."""
     torch.set_num_threads(1)
     trial = TRIALS[task][where]
     train, test = stores(trial.data, root)
-    shutil.rmtree(run, ignore_errors=True)  # a training that was stopped would tell less time than it took
     spec = ObjectiveSpec(task, trial.options, seed=seed)
-    started = time.process_time()
     settings = FitConfig(tier.learned(trial.steps), lr=trial.lr, seed=seed, device="auto", warmup=tier.learned(100))
-    objective = load_objective(fit(build_objective(spec), train, run, settings))
-    values = {"minutes": (time.process_time() - started) / 60}
+    run = run.parent
+    took = run / "minutes"
+    if not took.exists():
+        shutil.rmtree(run, ignore_errors=True)  # a training that was stopped would tell less time than it took
+        started = time.process_time()
+        fit(build_objective(spec), train, run, settings)
+        write_atomically(took, str((time.process_time() - started) / 60))
+    objective = load_objective(checkpoint.newest(run))
+    values = {"minutes": float(took.read_text())}
     asked = train if trial.on_train else test
     write_pictures(run, objective, asked, seed)
     values |= trial.score(objective, asked, seed)
@@ -190,7 +200,7 @@ def of_baseline(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Meas
         return positions(principal(train), test) | classes(principal(store_of("fashion", "train")))
     if name == "supervised":
         variant = Variant("supervised", {"columns": PLACES}, _SUPERVISED_STEPS)
-        objective = load_objective(variant.train(run, train.root, seed, tier))
+        objective = load_objective(variant.train(run.parent, train.root, seed, tier))
         return positions(pooled(objective), test) | classes(pooled(classifier(seed, tier)))
     features = pooled(build_objective(ObjectiveSpec("rotation", seed=seed)))
     return positions(features, test) | classes(features) | {"objects_r2": numbers(features, stores("bins", root)[1])}
@@ -208,6 +218,10 @@ def figures_of(task: str, trials: dict[str, Measured], random: Measured) -> Meas
     if f"{task}.objects_r2" in values:
         values[f"{task}.objects_gain_over_random"] = values[f"{task}.objects_r2"] - random["objects_r2"]
     return values
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def unit(name: str) -> str:
