@@ -97,7 +97,7 @@ TRIALS: dict[str, dict[str, Trial]] = {
     "context_encoder": {"sim": Trial(scores.filled, 800), "real": Trial(scores.filled, 800, "photos")},
     "split_brain": {
         "sim": Trial(scores.deep, 800, options={"split": "rgbd"}),
-        "real": Trial(scores.split, 800, "photos"),
+        "real": Trial(scores.split, 250, "photos", lr=1e-3),
     },
     "gan": {
         "sim": Trial(scores.nothing, 800),
