@@ -32,8 +32,9 @@ def steadied(trunk: nn.Module, real: Tensor) -> Iterator[None]:
     norm there (section 3), but any backbone may. These here belong to the real images alone, and so does what is left.
     """
     training = trunk.training
-    with torch.no_grad():
-        trunk(real)
+    if training:
+        with torch.no_grad():
+            trunk(real)
     trunk.eval()
     try:
         yield

@@ -57,6 +57,6 @@ def classifier(seed: int, tier: Tier) -> Classifier:
     settings = FitConfig(tier.learned(_STEPS), lr=2e-3, seed=seed, warmup=tier.learned(100))
     with TemporaryDirectory() as folder:
         path = fit(objective, store_of("fashion", "train"), Path(folder), settings)
-        trained = load_objective(path, allow=[name]).eval()
+        trained = load_objective(path, allow=[name])
     assert isinstance(trained, Classifier)
     return trained

@@ -10,29 +10,25 @@ import numpy as np
 from envs.collect import record_missing
 from envs.env import RobotEnv
 from envs.tasks.grasp import AWAY_M, IN_BIN, Grasp
-from scripts.bench._image_probe import Features, of_frames
+from scripts.bench._image_probe import Features, state_r2
 from sslctrl.clips import Episode
-from sslctrl.metrics.probe import probe_r2
 from sslctrl.store import EpisodeStore
 
 _PICTURES = 50
 
 
-def record_bins(folder: Path, count: int, variety: str, randomize: float, seed: int, workers: int) -> EpisodeStore:
+def record_bins(folder: Path, count: int, randomize: float, seed: int, workers: int) -> EpisodeStore:
     """Record until a folder holds `count` episodes of fifty bins; the state is how many objects are in each."""
-    return record_missing(partial(_bins, variety, randomize, seed), folder, count, workers, "loky")
+    return record_missing(partial(_bins, randomize, seed), folder, count, workers, "loky")
 
 
 def numbers(features: Features, store: EpisodeStore) -> float:
-    """Return the R^2 of a ridge regression of how many objects there are, on episodes held out."""
-    episodes = [store.read(id) for id in store.ids]
-    z = np.concatenate([of_frames(features, episode.frames[0]) for episode in episodes])
-    state = np.concatenate([episode.state for episode in episodes])
-    return float(probe_r2(z, state, np.repeat(np.arange(len(episodes)), store.lengths))[0])
+    """Return how well the number of objects can be read: R^2."""
+    return state_r2(features, store, (0,))
 
 
-def _bins(variety: str, randomize: float, seed: int, index: int) -> Episode:
-    env = RobotEnv("grasp", variety, randomize=randomize, cameras=("front",))  # type: ignore[arg-type]
+def _bins(randomize: float, seed: int, index: int) -> Episode:
+    env = RobotEnv("grasp", "train", randomize=randomize, cameras=("front",))
     assert isinstance(env.task, Grasp)
     rng = np.random.default_rng([seed, index])
     left = rng.integers(IN_BIN + 1, size=_PICTURES)

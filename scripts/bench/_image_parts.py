@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import shutil
 import time
@@ -25,7 +24,7 @@ from scripts.bench._image_config import ImageConfig
 from scripts.bench._image_counts import numbers, record_bins
 from scripts.bench._image_probe import PLACES, classes, pooled, positions, principal
 from scripts.bench._intervals import Figure
-from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, short_hash
 from scripts.bench._tier import Tier
 from sslctrl import checkpoint
 from sslctrl.clips import Episode
@@ -63,7 +62,7 @@ class Trial:
         """Return its training's folder, and in it that of what is measured: others for other settings, or another
         score, so that nothing kept stands in for them.
         """
-        return f"{name}-{_short(repr(self))}/{_short(inspect.getsource(self.score) + _PROBES)}"
+        return f"{name}-{short_hash(repr(self))}/{short_hash(inspect.getsource(self.score) + _PROBES)}"
 
 
 TRIALS: dict[str, dict[str, Trial]] = {
@@ -129,7 +128,9 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
         ]
 
     untrained: list[Measured] = []
-    for done in run_jobs(jobs({name: f"{name}/{_short(_PROBES)}" for name in BASELINES}, of_baseline), config.workers):
+    for done in run_jobs(
+        jobs({name: f"{name}/{short_hash(_PROBES)}" for name in BASELINES}, of_baseline), config.workers
+    ):
         untrained = [seed["random"] for seed in done.seeds]
         plain = [
             {f"{name}.{what}": value for name, one in seed.items() for what, value in one.items()}
@@ -220,10 +221,6 @@ def figures_of(task: str, trials: dict[str, Measured], random: Measured) -> Meas
     return values
 
 
-def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
 def unit(name: str) -> str:
     """Return the unit of a figure."""
     task, _, figure = name.partition(".")
@@ -246,8 +243,8 @@ def record(folder: Path, config: ImageConfig) -> None:
     }  # fmt: skip
     collect(CollectConfig(folder / "train", episodes=config.tier.learned(60), **common))
     collect(CollectConfig(folder / "test", episodes=config.tier.asked(40), seed=10_000, **common))
-    record_bins(folder / "bins" / "train", config.tier.learned(40), "train", RANDOMIZE, 0, config.workers)
-    record_bins(folder / "bins" / "test", config.tier.asked(40), "train", RANDOMIZE, 1, config.workers)
+    record_bins(folder / "bins" / "train", config.tier.learned(40), RANDOMIZE, 0, config.workers)
+    record_bins(folder / "bins" / "test", config.tier.asked(40), RANDOMIZE, 1, config.workers)
     noise = EpisodeStore(folder / "noise", create=True)
     for number in range(len(noise), _NOISE):
         noise.add(white_noise(number), f"{number:06d}")
@@ -263,10 +260,9 @@ def white_noise(seed: int) -> Episode:
 
 def stores(data: str, root: Path) -> tuple[EpisodeStore, EpisodeStore]:
     """Return what is learned from, and what is tested on. Raises DataError where real images were not fetched."""
-    if data == "sim":
-        return EpisodeStore(root / "video" / "train"), EpisodeStore(root / "video" / "test")
-    if data == "bins":
-        return EpisodeStore(root / "video" / "bins" / "train"), EpisodeStore(root / "video" / "bins" / "test")
+    if data in ("sim", "bins"):
+        folder = root / "video" / ("bins" if data == "bins" else "")
+        return EpisodeStore(folder / "train"), EpisodeStore(folder / "test")
     if data == "noise":
         noise = EpisodeStore(root / "video" / "noise")
         return noise.subset(noise.ids[: _NOISE // 2]), noise.subset(noise.ids[_NOISE // 2 :])

@@ -51,18 +51,24 @@ def principal(store: EpisodeStore) -> Features:
 
 
 def positions(features: Features, store: EpisodeStore) -> Measured:
-    """Return the mean R^2 of a ridge regression of hand and puck from one camera's frames, on episodes held out."""
+    """Return how well the places of hand and puck can be read."""
+    return {"probe_r2": state_r2(features, store, PLACES)}
+
+
+def state_r2(features: Features, store: EpisodeStore, columns: tuple[int, ...]) -> float:
+    """Return the mean R^2 of a ridge regression of columns of the true state from the first camera's frames, on
+    episodes held out.
+    """
     episodes = [store.read(id) for id in store.ids]
-    z = np.concatenate([of_frames(features, episode.frames[0]) for episode in episodes])
-    state = np.concatenate([episode.state[:, PLACES] for episode in episodes])
-    number = np.repeat(np.arange(len(episodes)), store.lengths)
-    return {"probe_r2": float(probe_r2(z, state, number).mean())}
+    z = np.concatenate([_of(features, episode.frames[0]) for episode in episodes])
+    state = np.concatenate([episode.state[:, columns] for episode in episodes])
+    return float(probe_r2(z, state, np.repeat(np.arange(len(episodes)), store.lengths)).mean())
 
 
 def classes(features: Features) -> Measured:
     """Return which shares of Fashion-MNIST's test images 1 and 5 neighbours, and logistic regression, name rightly."""
     (fitted, labels), (asked, true) = (
-        (of_frames(features, frames), labels) for frames, labels in (labelled("train"), labelled("test"))
+        (_of(features, frames), labels) for frames, labels in (labelled("train"), labelled("test"))
     )
     scaler = StandardScaler().fit(fitted)
     fitted, asked = scaler.transform(fitted), scaler.transform(asked)
@@ -93,7 +99,6 @@ def _logistic() -> LogisticRegression:
 
 
 @torch.no_grad()
-def of_frames(features: Features, frames: np.ndarray) -> np.ndarray:
-    """Return the features (N, D) of frames, uint8 (N, H, W, 3)."""
+def _of(features: Features, frames: np.ndarray) -> np.ndarray:
     parts = to_float(channels_first(np.asarray(frames)), "cpu").split(256)
     return np.concatenate([features(part).numpy() for part in parts])

@@ -48,7 +48,12 @@ class Variant:
 
     def folder(self, name: str) -> str:
         """Return the name of its runs' folder: another for other options, so that no kept run stands in for them."""
-        return f"{name}-{hashlib.sha256(repr(self).encode()).hexdigest()[:8]}"
+        return f"{name}-{short_hash(repr(self))}"
+
+
+def short_hash(text: str) -> str:
+    """Return a name for what a text says."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 class Job(NamedTuple):

@@ -91,7 +91,7 @@ def test_units(name: str, wanted: str) -> None:
 
 
 def test_the_number_of_objects_can_be_read_from_how_much_colour_there_is(tmp_path: Path) -> None:
-    store = record_bins(tmp_path, 3, "train", 0.0, 0, workers=1)
+    store = record_bins(tmp_path, 3, 0.0, 0, workers=1)
     left = np.concatenate([store.read(id).state[:, 0] for id in store.ids])
     assert set(left) == set(range(6)) and store.layout.views == 1
 
