@@ -34,12 +34,12 @@ def colour_match(embedding: Embedding, store: EpisodeStore, seed: int) -> Measur
     return {"goal_colour_match": float(same_hue(hues(imagined), wanted).mean())}
 
 
-_TOLD: dict[str, Any] = {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0}
+_TOLD: dict[str, Any] = {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0, "slow_start": 2000}
 WORLD = World(
     env_id="sslctrl/PushVaried-v0",
     embeddings={
-        "cc_vae": Variant("cc_vae", {**_TOLD, "context_from": "any"}, 3000, lr=3e-3),
-        "vae": Variant("vae", _TOLD, 3000, lr=3e-3),
+        "cc_vae": Variant("cc_vae", {**_TOLD, "context_from": "any"}, 6000, lr=3e-3),
+        "vae": Variant("vae", _TOLD, 6000, lr=3e-3),
     },
     learners={
         "ccrig": Learner("cc_vae", RIG),

@@ -14,13 +14,13 @@ from scripts._cli import main
 
 @dataclass(frozen=True)
 class Recipe:
-    """Record play, learn latents from it, practise imagined goals: about 30 minutes on two cores."""
+    """Record play, learn latents from it, practise imagined goals: about 35 minutes on two cores."""
 
     run: Path = Path("runs/recipes/ccrig")
     """Folder of everything; what is done there is not done again."""
     episodes: int = 400
     """Objects to learn from, each played with for 50 steps."""
-    batches: int = 3000
+    batches: int = 6000
     """Of 64 frames, for the context-conditioned VAE."""
     steps: int = 20_000
     """Of the policy."""
@@ -50,6 +50,7 @@ def push(recipe: Recipe) -> dict[str, float]:
 
     # (0, 1) of the proprioception is where the hand is: drawn over the scene, it need not be in the latents
     options = {"dim": 2, "beta": 2.0, "smooth": 100.0, "body": (0, 1), "context_from": "any"}
+    options["slow_start"] = recipe.batches // 3  # colours and shapes are the context's before latents can afford them
     settings = FitConfig(recipe.batches, lr=3e-3, seed=recipe.seed)
     embedding = train(TrainConfig(video, recipe.run / "embedding", "cc_vae", options, fit=settings))
 

@@ -16,6 +16,7 @@ from sslctrl.errors import InputError
 from sslctrl.heads import FlatHead, fresh_copy, map_shape
 from sslctrl.history import History
 from sslctrl.imagining import Imagining
+from sslctrl.kl_weight import KlWeight
 from sslctrl.objective import Loss, to_float
 
 
@@ -23,9 +24,9 @@ class CcVae(Imagining):
     """What changes within an episode, z, apart from what does not, the context c = e0(s0) of its first frame.
 
     Loss = mean over the batch of -log p(s_t|z, c) - log p(s0|c) + beta KL(q(z|s_t, c) || N(0, I)), beta in the
-    convention of `Vae`, `smooth` and `body` as there. The colour and shape of an episode's object cost z nothing: c has
-    them, and KL does not count c. A moment is the episode's first frame and the present one; the embedding is mu. e and
-    e0 share no weights.
+    convention of `Vae`, `smooth`, `body` and `slow_start` as there. The colour and shape of an episode's object cost z
+    nothing: c has them, and KL does not count c. A moment is the episode's first frame and the present one; the
+    embedding is mu. e and e0 share no weights.
 
     `context_from` any: in training, s0 is any frame of the episode, not the first (the paper's). There are as many
     contexts to learn from as frames then, and none tells where things still are a moment later, which z is to say.
@@ -43,15 +44,14 @@ class CcVae(Imagining):
         size_px: int = 64,
         body: tuple[int, ...] = (),
         smooth: float = 0.0,
+        slow_start: int = 0,
         context_from: Literal["first", "any"] = "first",
     ) -> None:
         super().__init__(backbone, dim, size_px, batch, camera, History(first=True))
         if context_from not in ("first", "any"):
             raise InputError(f"context_from is {context_from!r}; allowed are first, any; change it")
-        if not beta >= 0 or context_dim < 1:
-            raise InputError(
-                f"beta is {beta}, context_dim {context_dim}; allowed are beta >= 0 and 1 or more; change them"
-            )
+        if context_dim < 1:
+            raise InputError(f"context_dim is {context_dim}; allowed is 1 or more; change it")
         shape = map_shape(backbone, size_px)
         self.context_backbone = fresh_copy(backbone)
         self.context_head = FlatHead(shape, context_dim)
@@ -61,7 +61,7 @@ class CcVae(Imagining):
         self.body = BodyLayer(body, size_px, width // 2)
         self.context_decoder = Decoder(context_dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
-        self.beta, self.context_from = beta, context_from
+        self.kl_weight, self.context_from = KlWeight(beta, slow_start), context_from
 
     @property
     def backbones(self) -> tuple[nn.Module, ...]:
@@ -107,7 +107,7 @@ class CcVae(Imagining):
             "context_reconstruction": context_reconstruction.detach(),
             "kl": kl.detach(),
         }
-        return Loss(reconstruction + context_reconstruction + self.beta * kl, metrics)
+        return Loss(reconstruction + context_reconstruction + self.kl_weight() * kl, metrics)
 
     def context(self, first: Tensor) -> Tensor:
         """Return c (N, C) of episodes' first frames, float (N, 3, H, W)."""

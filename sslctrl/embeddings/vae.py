@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from sslctrl.body_layer import BodyLayer
 from sslctrl.clips import Clips
 from sslctrl.decoder import Decoder, Likelihood
-from sslctrl.errors import InputError
 from sslctrl.heads import FlatHead, map_shape
 from sslctrl.imagining import Imagining
+from sslctrl.kl_weight import KlWeight
 from sslctrl.objective import Loss
 
 
@@ -22,7 +22,8 @@ class Vae(Imagining):
     over the pixels and colours; KL summed over the D latents. RIG's published code divides its beta of 10 to 20 by its
     batch of 128, so that it is 0.08 to 0.16 here. Taken literally, 10 collapses the posterior. With `smooth` the error
     counts blurred, too (`Likelihood`), and beta is to be larger: 2 at smooth 100. `body`: columns of the proprioception
-    that say where the robot is, so that z need not hold it (`BodyLayer`).
+    that say where the robot is, so that z need not hold it (`BodyLayer`). `slow_start`: batches over which beta falls
+    to its value (`KlWeight`).
     """
 
     def __init__(
@@ -36,15 +37,14 @@ class Vae(Imagining):
         size_px: int = 64,
         body: tuple[int, ...] = (),
         smooth: float = 0.0,
+        slow_start: int = 0,
     ) -> None:
         super().__init__(backbone, dim, size_px, batch, camera)
-        if not beta >= 0:
-            raise InputError(f"beta is {beta}; allowed is 0 or more; change it")
         self.head = FlatHead(map_shape(backbone, size_px), 2 * dim)
         self.decoder = Decoder(dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
         self.body = BodyLayer(body, size_px, width // 2)
-        self.beta = beta
+        self.kl_weight = KlWeight(beta, slow_start)
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the negative evidence lower bound of all frames of the clips."""
@@ -56,7 +56,7 @@ class Vae(Imagining):
         reconstruction = self.likelihood(decoded, images)
         kl = gaussian_kl(mu, log_variance).mean()
         metrics = {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
-        return Loss(reconstruction + self.beta * kl, metrics)
+        return Loss(reconstruction + self.kl_weight() * kl, metrics)
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mu and log sigma^2, (N, D) each, of float images (N, 3, H, W)."""

@@ -11,6 +11,7 @@ from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.autoencoder import Autoencoder
 from sslctrl.embeddings.vae import Vae, gaussian_kl
 from sslctrl.errors import InputError
+from sslctrl.kl_weight import KlWeight
 from vision.backbones.conv import Conv
 
 
@@ -215,3 +216,21 @@ def test_decoder_refuses_sizes_it_cannot_make(size_px: int) -> None:
 @pytest.mark.parametrize("size_px", [16, 32, 128])
 def test_decoder_sizes(size_px: int) -> None:
     assert Decoder(4, size_px, 2)(torch.zeros(1, 4)).shape == (1, 3, size_px, size_px)
+
+
+def test_a_slow_start_falls_by_one_factor_to_beta_and_goes_on_where_it_was() -> None:
+    weight = KlWeight(2.0, slow_start=4)
+    begun = [float(weight()) for _ in range(2)]
+    again = KlWeight(2.0, slow_start=4)
+    again.load_state_dict(weight.state_dict())
+    assert float(again.eval()()) == float(again()) == pytest.approx(2 * 30**0.5)  # an exam counts for nothing
+    again.train()
+    wanted = [2 * 30 ** (1 - step / 4) for step in range(4)] + [2.0, 2.0]
+    assert begun + [float(again()) for _ in range(4)] == pytest.approx(wanted)
+    assert KlWeight(2.0, 0)() == 2.0 and not KlWeight(2.0, 0).state_dict()
+
+
+@pytest.mark.parametrize("wrong", [{"beta": -0.1}, {"beta": float("nan")}, {"slow_start": -1}])
+def test_wrong_weights_of_kl_say_what_is_allowed(wrong: dict) -> None:
+    with pytest.raises(InputError, match=r"beta is .*, slow_start .*; allowed is 0 or more of each"):
+        small(**wrong)
