@@ -52,6 +52,7 @@ def fit(objective: Objective, store: EpisodeStore, run: Path, config: FitConfig)
     torch.set_num_threads(config.threads)
     fabric = _fabric(config)
     objective.to(fabric.device)
+    objective.prepare(store)
     job = _Job(objective, store, run, config, fabric, _optimizer(objective, config), identity)
     done, path = training_state.restore(run, objective, job.optimizer, identity)
     if path is None or done < config.steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,9 +10,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from sslctrl import durable
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError
+from sslctrl.import_folder import files_in, make_store
 from sslctrl.store import EpisodeStore
 from sslctrl.views import square
 
@@ -33,24 +32,14 @@ def import_images(folder: Path, out: Path, size_px: int = 64, crops: int = 0) ->
     """
     if out.exists():
         return EpisodeStore(out)
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder of images; give one that holds {', '.join(ENDINGS)}")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    files = files_in(folder, ENDINGS, "images")
     if len(files) * (1 + crops) < 2 or size_px < 8:
         raise InputError(
             f"{folder} holds {len(files)} images, size_px is {size_px}; allowed are 2 or more of "
             f"{', '.join(ENDINGS)}, and 8 or more"
         )
-    aside = out.with_name(f".tmp-{out.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    store = EpisodeStore(aside, create=True)
     images = _squares(tqdm(files, desc="images", disable=None), folder, size_px, crops)
-    for part in _parts(images):
-        names, frames = zip(*part, strict=True)
-        store.add(_episode(np.stack(frames), list(names)))
-    durable.make_folder(out.parent)
-    aside.rename(out)
-    return EpisodeStore(out)
+    return make_store((_episode(part) for part in _parts(images)), out)
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -95,14 +84,15 @@ def _parts(images: Iterator[_Named]) -> Iterator[list[_Named]]:
         part = following
 
 
-def _episode(frames: np.ndarray, names: list[str]) -> Episode:
+def _episode(part: list[_Named]) -> Episode:
+    names, frames = zip(*part, strict=True)
     count = len(frames)
     nothing = np.zeros((count, 0), np.float32)
     return Episode(
-        frames[None],
+        np.stack(frames)[None],
         state=nothing,
         proprio=nothing,
         action=nothing[:-1],
         reward=np.zeros(count - 1, np.float32),
-        meta={"cameras": ["image"], "success": False, "state_names": [], "images": names},
+        meta={"cameras": ["image"], "success": False, "state_names": [], "images": list(names)},
     )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError
+from sslctrl.film import pace, read_film
 from sslctrl.import_config import ImportConfig
 from sslctrl.store import EpisodeStore
-from sslctrl.views import square
 
 
 def import_video(config: ImportConfig) -> EpisodeStore:
@@ -38,50 +36,19 @@ def import_video(config: ImportConfig) -> EpisodeStore:
             )
     frames = np.stack([film.frames for film in films])
     nothing = np.zeros((lengths[0], 0), np.float32)
-    steps, rate_hz = frames.shape[1] - 1, films[0].rate_hz
-    pace = {"dt_s": config.every / rate_hz} if 0 < rate_hz < 1000 else {}  # 0 where the file does not say
+    steps = frames.shape[1] - 1
     episode = Episode(
         frames,
         state=np.zeros((steps + 1, 0), np.float32),
         proprio=(nothing if proprio is None else proprio)[:: config.every],
         action=(nothing if actions is None else actions)[:: config.every][:-1],
         reward=np.zeros(steps, np.float32),
-        meta={"cameras": cameras, "success": config.success, "state_names": [], **pace},
+        meta={"cameras": cameras, "success": config.success, "state_names": [], **pace(films[0], config.every)},
     )
     store = EpisodeStore(config.out, create=True)
     _check_alike(episode, store)
     store.add(episode, config.id)
     return store
-
-
-class Film(NamedTuple):
-    """What one camera saw."""
-
-    frames: np.ndarray
-    """uint8 RGB (T, H, H, 3): those that were kept."""
-    length: int
-    """Frames of the file."""
-    rate_hz: float
-    """Of the file; 0 where it does not say."""
-
-
-def read_film(path: Path, size_px: int, every: int = 1) -> Film:
-    """Read a film and keep one of `every` frames, size_px square. Raises DataError where none can be read."""
-    if not Path(path).is_file():
-        raise DataError(f"there is no file {path}; allowed are videos, one a camera; check the name")
-    film, frames, count = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), [], 0
-    rate_hz = film.get(cv2.CAP_PROP_FPS)
-    while film.grab():
-        if count % every == 0:
-            good, frame = film.retrieve()
-            if not good:
-                raise DataError(f"frame {count} of {path} cannot be read; allowed is a whole video; copy it again")
-            frames.append(square(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)[None], size_px)[0])
-        count += 1
-    film.release()
-    if not frames:
-        raise DataError(f"{path} shows no frame; allowed is a video that OpenCV reads, as MP4; check the file")
-    return Film(np.stack(frames), count, rate_hz)
 
 
 def _checked_cameras(config: ImportConfig) -> list[str]:

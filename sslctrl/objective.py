@@ -42,6 +42,12 @@ class Objective(nn.Module, ABC):
         """All that start from `init`'s weights, where one is given: by default the one."""
         return (self.backbone,)
 
+    def prepare(self, store: EpisodeStore) -> None:
+        """Look at a store before the first batch of it, for what `pick` is to know of pixels, as where something moves.
+
+        The same for the same store, and not saved: a run that goes on looks again. Does nothing by default.
+        """
+
     @abstractmethod
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Choose the episodes, views and steps of one batch. Raises InputError where no episode is long enough."""

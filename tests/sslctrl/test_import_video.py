@@ -104,7 +104,7 @@ def same_names(folder: Path) -> ImportConfig:
     ("broken", "message", "kind"),
     [
         (wrong_length, "the videos have 10, 9 frames", InputError),
-        (no_film, "a.mp4 shows no frame", DataError),
+        (no_film, r"a.mp4 cannot be read \(Invalid data found", DataError),
         (no_file, "there is no file .*a.mp4", DataError),
         (short_vectors, "hand.npy has 9 rows; allowed is one a frame of the films, 10", InputError),
         (flat_vectors, r"allowed are finite numbers \(frames, any\)", InputError),

@@ -1,0 +1,33 @@
+"""What imports of a folder of files share: which files, and a store that is there whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sslctrl import durable
+from sslctrl.clips import Episode
+from sslctrl.errors import DataError
+from sslctrl.store import EpisodeStore
+
+
+def files_in(folder: Path, endings: Sequence[str], kind: str) -> list[Path]:
+    """Return the files of these endings in a folder and the folders in it, sorted. Raises DataError where there is no
+    such folder; `kind` says what of.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder of {kind}; give one that holds {', '.join(endings)}")
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
+
+
+def make_store(episodes: Iterable[Episode], out: Path) -> EpisodeStore:
+    """Make a store of the episodes beside `out`, then move it there. Raises StorageError."""
+    aside = out.with_name(f".tmp-{out.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    store = EpisodeStore(aside, create=True)
+    for episode in episodes:
+        store.add(episode)
+    durable.make_folder(out.parent)
+    aside.rename(out)
+    return EpisodeStore(out)

@@ -1,0 +1,60 @@
+"""Anyone's own footage as a store: a folder of video files, each an episode of one camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from sslctrl.clips import Episode
+from sslctrl.errors import InputError
+from sslctrl.film import pace, read_film
+from sslctrl.import_folder import files_in, make_store
+from sslctrl.store import EpisodeStore
+
+ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv")
+
+
+def import_videos(folder: Path, out: Path, size_px: int = 64, every: int = 1) -> EpisodeStore:
+    """Make a store of all videos in a folder and the folders in it, and return it; one that exists is kept as it is.
+
+    Of each, the middle square of one frame of `every`; the episode's meta has its file's name under `video`. Raises
+    DataError where there is no such folder or a file cannot be read, InputError where none holds two such frames.
+    """
+    if out.exists():
+        return EpisodeStore(out)
+    files = files_in(folder, ENDINGS, "videos")
+    if not files or size_px < 8 or every < 1:
+        raise InputError(
+            f"{folder} holds {len(files)} videos, size_px is {size_px}, every {every}; allowed are 1 or more of "
+            f"{', '.join(ENDINGS)}, 8 or more, and 1 or more"
+        )
+    return make_store(
+        (_episode(path, folder, size_px, every) for path in tqdm(files, desc="videos", disable=None)), out
+    )
+
+
+def _episode(path: Path, folder: Path, size_px: int, every: int) -> Episode:
+    film = read_film(path, size_px, every)
+    count = len(film.frames)
+    if count < 2:
+        raise InputError(
+            f"{path} has {film.length} frames, every is {every}; allowed are 2 frames or more that are kept; "
+            "lower it, or take the file out of the folder"
+        )
+    nothing = np.zeros((count, 0), np.float32)
+    return Episode(
+        film.frames[None],
+        state=nothing,
+        proprio=nothing,
+        action=nothing[:-1],
+        reward=np.zeros(count - 1, np.float32),
+        meta={
+            "cameras": ["video"],
+            "success": False,
+            "state_names": [],
+            "video": str(path.relative_to(folder)),
+            **pace(film, every),
+        },
+    )
