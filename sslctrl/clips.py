@@ -67,7 +67,7 @@ class Pick(NamedTuple):
     context: bool = False
     """Whether the clips carry each episode's first frame."""
     label: np.ndarray | None = None
-    """int (B,): what the sampler knows of each clip and the loss is to, as the order of its frames."""
+    """int (B, ...): what the sampler knows of each clip and the loss is to, as the order of its frames."""
     depth: bool = False
     """Whether the clips carry the frames' depth."""
 
@@ -88,6 +88,6 @@ class Clips(NamedTuple):
     context: Tensor | None = None
     """uint8 (B, 3, H, W): the episode's first frame in the first picked view, where the pick asked for it."""
     label: Tensor | None = None
-    """int64 (B,): the pick's."""
+    """int64 (B, ...): the pick's."""
     depth: Tensor | None = None
     """float32 (B, V, T, H, W), where the pick asked for it: metres from the camera; 0 where it is unknown."""

@@ -26,8 +26,8 @@ def check_pick(pick: Pick, layout: Layout) -> None:
     for name, index in (("episode", episode), ("view", view), ("step", step)):
         if index.dtype.kind not in "iu":
             raise InputError(f"the pick's {name} is {index.dtype}; allowed are integers; convert it with astype(int)")
-    if pick.label is not None and (pick.label.shape != episode.shape or pick.label.dtype.kind not in "iu"):
-        raise InputError(f"the pick's label is {pick.label.dtype} {pick.label.shape}; allowed are integers (B,)")
+    if pick.label is not None and (pick.label.shape[:1] != episode.shape or pick.label.dtype.kind not in "iu"):
+        raise InputError(f"the pick's label is {pick.label.dtype} {pick.label.shape}; allowed are integers (B, ...)")
     _check_range("episode", episode, len(layout.lengths))
     _check_range("view", view, layout.views)
     _check_range("step", step, layout.lengths[episode][:, None, None])

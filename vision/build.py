@@ -20,7 +20,10 @@ from sslctrl.registry import Registry
 from sslctrl.training_state import KIND
 from vision.backbones import BACKBONES
 from vision.image import IMAGE_TASKS
+from vision.video import VIDEO_TASKS
 
+REGISTRIES = (EMBEDDINGS, IMAGE_TASKS, VIDEO_TASKS)
+"""Of all objectives."""
 _PREFIX = "backbone."
 
 
@@ -89,7 +92,7 @@ def load_embedding(path: str | Path, allow: Collection[str] = ()) -> Embedding:
 
 def objective_names() -> tuple[str, ...]:
     """Return the names of all embeddings and pretext tasks, without importing any."""
-    return (*EMBEDDINGS.names(), *IMAGE_TASKS.names())
+    return tuple(name for registry in REGISTRIES for name in registry.names())
 
 
 def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
@@ -119,9 +122,10 @@ def _from_folder(spec: ObjectiveSpec) -> ObjectiveSpec:
 
 
 def _registry_of(name: str) -> Registry:
-    if name in EMBEDDINGS.names():
-        return EMBEDDINGS
-    if name in IMAGE_TASKS.names() or ":" in name:  # a user's own class may be either: this takes any objective
+    for registry in REGISTRIES:
+        if name in registry.names():
+            return registry
+    if ":" in name:  # a user's own class may be of any kind: this takes any objective
         return IMAGE_TASKS
     raise InputError(
         f"{name!r} is no embedding or pretext task; the nearest are {nearest(name, objective_names())}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,8 +13,8 @@ from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError, nearest
 from sslctrl.fit import fit
 from sslctrl.import_images import import_images
+from sslctrl.import_videos import import_videos
 from sslctrl.objective import Objective
-from sslctrl.registry import Registry
 from sslctrl.rng import numpy_rng, torch_rng
 from sslctrl.run import RunDir
 from sslctrl.sampling import random_frames
@@ -25,6 +26,8 @@ from vision.image import IMAGE_TASKS
 from vision.image_task import ImageTask, tiled
 from vision.measure import check_heldout, measure
 from vision.train_config import FREE, PretextConfig, TrainConfig
+from vision.video import VIDEO_TASKS
+from vision.video_task import VideoTask
 
 _SHOWN = 8
 """Images of a pretext task's picture."""
@@ -36,7 +39,7 @@ def train(config: TrainConfig) -> Path:
     Raises InputError for unknown names and options, DataError for a store that is missing or damaged, StorageError
     where the run's folder cannot be written, Interrupted, with everything saved, after Ctrl-C.
     """
-    _check_name(config.name, EMBEDDINGS, "embedding")
+    _check_name(config.name, EMBEDDINGS.names(), "embedding")
     embedding = _built(config, config.name)
     if not isinstance(embedding, Embedding):
         raise InputError(f"{config.name!r} has no embed(); allowed is an Embedding; train others with train_pretext")
@@ -53,7 +56,7 @@ def train_pretext(config: PretextConfig) -> Path:
     """Train a pretext task and return its last checkpoint, for another objective's `init`; `picture.png` in the run's
     folder shows what a task on images learned, `filters.png` its first layer. Raises as `train`.
     """
-    _check_name(config.task, IMAGE_TASKS, "pretext task")
+    _check_name(config.task, (*IMAGE_TASKS.names(), *VIDEO_TASKS.names()), "pretext task")
     objective, store = _built(config, config.task), _footage(config)
     run, path = _fitted(config, objective, store)
     write_pictures(run.path, objective, store, config.fit.seed)
@@ -67,6 +70,11 @@ def write_pictures(folder: Path, objective: Objective, store: EpisodeStore, seed
     if isinstance(objective, ImageTask):
         images = objective.images(store.clips(random_frames(store.layout, numpy_rng(seed, 0, 9), _SHOWN)))
         _write(folder / "picture.png", objective.eval().show(images, torch_rng(seed, 0, 9, images.device)))
+    if isinstance(objective, VideoTask):
+        objective.prepare(store)
+        clips = store.clips(objective.pick(store.layout, numpy_rng(seed, 0, 9)))
+        shown = objective.eval().show(clips, torch_rng(seed, 0, 9, next(objective.parameters()).device))
+        _write(folder / "picture.png", shown[:, :_SHOWN])
     if (kernels := first_filters(objective.backbone)) is not None:
         _write(folder / "filters.png", kernels)
 
@@ -76,19 +84,24 @@ def _write(path: Path, pictures: Tensor) -> None:
 
 
 def _footage(config: PretextConfig) -> EpisodeStore:
-    """Open the one of store and images that is given."""
-    if (config.store is None) == (config.images is None):
-        raise InputError(f"store is {config.store}, images is {config.images}; allowed is one of the two; give one")
-    if config.store is not None:
-        return EpisodeStore(config.store)
-    assert config.images is not None
-    return import_images(config.images, Path(config.run) / "images", config.image_px, config.crops)
-
-
-def _check_name(name: str, registry: Registry, kind: str) -> None:
-    if ":" not in name and name not in registry.names():
+    """Open the one of store, images and videos that is given."""
+    given = (config.store, config.images, config.videos)
+    if sum(one is not None for one in given) != 1:
         raise InputError(
-            f"{name!r} is no {kind}; the nearest are {nearest(name, registry.names())}; "
+            "store is {}, images is {}, videos is {}; allowed is one of the three; give one".format(*given)
+        )
+    if config.images is not None:
+        return import_images(config.images, Path(config.run) / "images", config.image_px, config.crops)
+    if config.videos is not None:
+        return import_videos(config.videos, Path(config.run) / "videos", config.image_px, config.every)
+    assert config.store is not None
+    return EpisodeStore(config.store)
+
+
+def _check_name(name: str, names: Sequence[str], kind: str) -> None:
+    if ":" not in name and name not in names:
+        raise InputError(
+            f"{name!r} is no {kind}; the nearest are {nearest(name, names)}; "
             "choose one, or name your own class as package.module:Class"
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 from sslctrl.fit_config import SHAPES_THE_RESULT, FitConfig
 
 FREE = (
-    "store", "images", "eval_store", "run", "init",
+    "store", "images", "videos", "eval_store", "run", "init",
     *(f"fit.{name}" for name in FitConfig.__dataclass_fields__ if name not in SHAPES_THE_RESULT),
 )  # fmt: skip
 """Fields that may change when a run goes on: the checkpoint itself knows its dataset and weights."""
@@ -43,7 +43,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class PretextConfig:
-    """Train a backbone by a pretext task on an episode store, or on a plain folder of images."""
+    """Train a backbone by a pretext task on an episode store, or on a plain folder of images or videos."""
 
     run: Path
     """Folder of the run; one that was stopped goes on from its last checkpoint."""
@@ -51,10 +51,14 @@ class PretextConfig:
     """Folder of the episodes to learn from."""
     images: Path | None = None
     """Folder of image files to learn from instead; they are copied, as squares, to `<run>/images`."""
+    videos: Path | None = None
+    """Folder of video files to learn from instead; their frames are copied, as squares, to `<run>/videos`."""
     image_px: int = 64
     """Side of these squares."""
     crops: int = 0
     """Random squares of each image beside its middle: of few large images, many small ones."""
+    every: int = 1
+    """Keep one of so many frames of a video."""
     task: str = "rotation"
     """A pretext task's name, or your own package.module:Class."""
     options: dict[str, Any] = field(default_factory=dict)

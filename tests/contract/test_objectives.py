@@ -22,6 +22,7 @@ from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
 from vision.build import ObjectiveSpec, build_objective, load_embedding, load_objective, objective_names
 from vision.image_task import ImageTask, tiled
+from vision.video_task import VideoTask
 
 SIZE_PX = 32
 BACKBONE = {"widths": [8, 12], "strides": [2, 2]}
@@ -44,8 +45,10 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 @pytest.fixture(params=objective_names())
-def objective(request) -> Objective:
-    return build(request.param).train()
+def objective(request, tiny_store) -> Objective:
+    built = build(request.param).train()
+    built.prepare(tiny_store)
+    return built
 
 
 @pytest.fixture(params=EMBEDDINGS.names())
@@ -134,6 +137,25 @@ def test_a_task_on_images_shows_what_it_learned(objective, tiny_store) -> None:
     assert objective.shows.endswith(".") and tiled(shown).dtype == torch.uint8
 
 
+def test_a_task_on_video_shows_what_it_learned(objective, tiny_store) -> None:
+    if not isinstance(objective, VideoTask):
+        return
+    clips = batch(objective, tiny_store)
+    shown = objective.eval().show(clips, rng())
+    assert shown.ndim == 5 and shown.shape[2] == 3 and torch.isfinite(shown).all() and not shown.requires_grad
+    assert torch.equal(shown, objective.show(clips, rng()))
+    assert objective.shows.endswith(".") and tiled(shown).dtype == torch.uint8
+
+
+def test_a_task_on_video_picks_nothing_that_it_has_not_looked_at(objective, tiny_store, square_store) -> None:
+    if not isinstance(objective, VideoTask):
+        return
+    with pytest.raises(InputError, match="prepare"):
+        build(objective.spec.name).pick(tiny_store.layout, np.random.default_rng(0))
+    with pytest.raises(InputError, match="prepare"):
+        objective.pick(square_store.layout, np.random.default_rng(0))
+
+
 def test_save_and_load_round_trip(objective, tiny_store, tmp_path: Path) -> None:
     clips = batch(objective, tiny_store)
     objective.loss(clips, rng())  # moves batch norm's statistics
@@ -206,5 +228,9 @@ def test_finish_leaves_a_usable_embedding(embedding, tiny_store) -> None:
 def test_no_name_is_taken_twice() -> None:
     names = objective_names()
     assert len(set(names)) == len(names)
-    registries = (Registry("sslctrl.embeddings", Embedding), Registry("vision.image", Objective))
+    registries = (
+        Registry("sslctrl.embeddings", Embedding),
+        Registry("vision.image", Objective),
+        Registry("vision.video", Objective),
+    )
     assert set(itertools.chain.from_iterable(registry.names() for registry in registries)) == set(names)

@@ -1,0 +1,91 @@
+"""How much a video moves, and where: dense optical flow, for samplers that would rather not show what stands still."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from sslctrl.clips import Layout, Pick
+from sslctrl.errors import InputError
+from sslctrl.store import EpisodeStore
+
+
+def flows(frames: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the flow from each frame of a view, uint8 (T, H, W, 3), to the next, float32 (H, W, 2): x and y, px.
+
+    OpenCV's DIS (Kroeger et al. 2016). Its median over the picture is taken off: the camera's own motion.
+    """
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    finder.setFinestScale(0)
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in np.ascontiguousarray(frames)]
+    for before, after in itertools.pairwise(grey):
+        flow = finder.calc(before, after, np.zeros((*before.shape, 2), np.float32))
+        yield flow - np.median(flow, axis=(0, 1))
+
+
+class Motion:
+    """How much every view of every episode of a store moves from each frame to the next: the mean length of its flow.
+
+    `of` is float64 (V, T) an episode of T+1 frames.
+    """
+
+    def __init__(self, store: EpisodeStore) -> None:
+        self.of = [
+            np.array([[np.linalg.norm(flow, axis=2).mean() for flow in flows(view)] for view in store.read(id).frames])
+            for id in tqdm(store.ids, desc="motion", unit="episode", disable=None)
+        ]
+
+    def windows(self, rng: np.random.Generator, count: int, frames: int) -> Windows:
+        """Draw windows of so many frames from all views of all episodes, with a probability that is proportional to how
+        much each moves; evenly, where nothing does. Raises InputError where no episode is that long.
+        """
+        sums, first = [], [0]
+        for moved in self.of:
+            if frames <= moved.shape[1] + 1:
+                total = np.cumsum(np.pad(moved, ((0, 0), (1, 0))), axis=1)
+                sums.append((total[:, frames - 1 :] - total[:, : total.shape[1] - frames + 1]).ravel())
+            else:
+                sums.append(np.zeros(0))
+            first.append(first[-1] + len(sums[-1]))
+        weights = np.concatenate(sums)
+        if not len(weights):
+            longest = max(moved.shape[1] + 1 for moved in self.of)
+            raise InputError(
+                f"the longest episode has {longest} frames; allowed are {frames} or more; "
+                "record longer ones, or lower the task's options that say how many it looks at"
+            )
+        ends = np.cumsum(weights + 1e-9)  # none is impossible, and sums never run backwards
+        flat = np.searchsorted(ends, rng.random(count) * ends[-1], side="right").clip(max=len(ends) - 1)
+        episode = np.searchsorted(first, flat, side="right") - 1
+        starts = np.array([moved.shape[1] + 2 - frames for moved in self.of])[episode]
+        view, start = np.divmod(flat - np.array(first)[episode], starts)
+        return Windows(episode, view, start)
+
+
+class Windows(NamedTuple):
+    """Stretches of one view of one episode each."""
+
+    episode: np.ndarray
+    """int (B,)."""
+    view: np.ndarray
+    """int (B,)."""
+    start: np.ndarray
+    """int (B,): the first frame."""
+
+    def pick(self, offsets: np.ndarray, label: np.ndarray) -> Pick:
+        """Return the frames at `offsets`, int (B, T), of the windows' first ones, with a label, int (B,), each."""
+        return Pick(
+            self.episode, self.view[:, None], (self.start[:, None] + offsets)[:, None], label=label.astype(np.int64)
+        )
+
+
+def prepared(motion: Motion | None, layout: Layout) -> Motion:
+    """Return the motion. Raises InputError where `prepare` has not looked at this store."""
+    if motion is None or [moved.shape for moved in motion.of] != [(layout.views, t - 1) for t in layout.lengths]:
+        raise InputError("how much the store moves is not known; call the task's prepare(store) before pick")
+    return motion

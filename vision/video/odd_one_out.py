@@ -1,0 +1,101 @@
+"""Odd-one-out network, O3N (Fernando et al. 2017, arXiv 1611.06646): which of six clips is out of order?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.errors import InputError
+from sslctrl.heads import channels_of
+from sslctrl.objective import Loss
+from sslctrl.store import EpisodeStore
+from vision.motion import Motion, prepared
+from vision.patches import LateFusion
+from vision.video_task import VideoTask
+
+_CLIPS, _FRAMES = 6, 6
+_STACKS = ((0, 1, 2), (2, 3, 4))  # of a clip's five differences, as the three channels that backbones take
+
+
+class Odd(NamedTuple):
+    """Six clips of one recording as what changes in them, and which is out of order."""
+
+    changes: Tensor
+    """float (N, 12, 3, H, W): of each clip two images, the channels of which are differences of grey, .5 for none."""
+    odd: Tensor
+    """int (N,)."""
+
+
+class OddOneOut(VideoTask):
+    """Six clips of six frames, `every` steps apart, from one stretch of `within` frames; one has its frames shuffled.
+
+    A clip is seen as the stack of its differences (section 3.3): five, so that the trunk sees the first three of them
+    and the last three. Features of all are fused late (section 3.1). The shuffle is neither the order itself nor its
+    reversal. All clips, the odd one too, are drawn alike. Raises InputError.
+    """
+
+    shows = "From above to below: the frames of the clip that the net takes for the one out of order, as it sees them."
+
+    def __init__(
+        self, backbone: nn.Module, batch: int = 8, every: int = 1, within: int = 24, hidden: int = 128
+    ) -> None:
+        super().__init__(backbone, batch)
+        if every < 1 or within < 1:
+            raise InputError(f"every is {every}, within {within}; allowed are 1 or more of each; change them")
+        self.every, self.within = every, within
+        self.head = LateFusion(channels_of(backbone), _CLIPS * len(_STACKS), hidden, classes=_CLIPS)
+        self.motion: Motion | None = None
+
+    def prepare(self, store: EpisodeStore) -> None:
+        """See where the store moves."""
+        self.motion = Motion(store)
+
+    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
+        """Pick six clips one after the other, in the order of their frames but for one; label: which."""
+        span = (_FRAMES - 1) * self.every + 1
+        length = max(span, min(self.within, int(layout.lengths.max())))
+        windows = prepared(self.motion, layout).windows(rng, self.batch, length)
+        odd = rng.integers(_CLIPS, size=self.batch)
+        starts = rng.integers(length - span + 1, size=(self.batch, _CLIPS))
+        order = np.tile(np.arange(_FRAMES), (self.batch, _CLIPS, 1))
+        for question, which in enumerate(odd):
+            order[question, which] = shuffle(rng)
+        steps = starts[..., None] + order * self.every
+        return windows.pick(steps.reshape(self.batch, -1), odd)
+
+    def ask(self, clips: Clips, rng: torch.Generator) -> Odd:
+        """Turn clips into differences of grey; nothing is drawn."""
+        video, odd = self.video(clips, frames=_CLIPS * _FRAMES)
+        grey = video.mean(2).unflatten(1, (_CLIPS, _FRAMES))
+        changes = 0.5 + 0.5 * grey.diff(dim=2)
+        return Odd(changes[:, :, torch.tensor(_STACKS)].flatten(1, 2), odd)
+
+    def judge(self, question: Odd) -> Loss:
+        """Return the 6-way cross-entropy. Chance: log 6."""
+        logits = self.logits(question.changes)
+        accuracy = (logits.argmax(1) == question.odd).float().mean()
+        return Loss(nn.functional.cross_entropy(logits, question.odd), {"accuracy": accuracy})
+
+    def logits(self, changes: Tensor) -> Tensor:
+        """Return the logits (N, 6) of changes as `ask` makes them."""
+        features = self.head.each(self.backbone(changes.flatten(0, 1)))
+        return self.head(features.unflatten(0, (-1, _CLIPS * len(_STACKS))))
+
+    @torch.no_grad()
+    def show(self, clips: Clips, rng: torch.Generator) -> Tensor:
+        """Return the frames of the clips that the net takes for the odd ones."""
+        said = self.logits(self.ask(clips, rng).changes).argmax(1)
+        video = self.video(clips, frames=_CLIPS * _FRAMES)[0].unflatten(1, (_CLIPS, _FRAMES))
+        return video[torch.arange(len(said), device=said.device), said].transpose(0, 1)
+
+
+def shuffle(rng: np.random.Generator) -> np.ndarray:
+    """Draw an order of six frames, int (6,), that is neither the order of time nor its reversal."""
+    while True:
+        order = rng.permutation(_FRAMES)
+        if not (np.diff(order) == 1).all() and not (np.diff(order) == -1).all():
+            return order
