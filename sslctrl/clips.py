@@ -70,6 +70,8 @@ class Pick(NamedTuple):
     """int (B, ...): what the sampler knows of each clip and the loss is to, as the order of its frames."""
     depth: bool = False
     """Whether the clips carry the frames' depth."""
+    others: tuple[Pick, ...] = ()
+    """Of further objectives that learn at the same time."""
 
 
 class Clips(NamedTuple):
@@ -91,3 +93,5 @@ class Clips(NamedTuple):
     """int64 (B, ...): the pick's."""
     depth: Tensor | None = None
     """float32 (B, V, T, H, W), where the pick asked for it: metres from the camera; 0 where it is unknown."""
+    others: tuple[Clips, ...] = ()
+    """Of the pick's others."""

@@ -104,7 +104,7 @@ def _step(job: _Job, model: Any, optimizer: Any, step: int, rate: float) -> tupl
         job.fabric.clip_gradients(model, optimizer, max_norm=job.config.clip, error_if_nonfinite=False)
     optimizer.step()
     optimizer.zero_grad()
-    return loss, clips.frames.shape[:3].numel()
+    return loss, sum(one.frames.shape[:3].numel() for one in (clips, *clips.others))
 
 
 def learning_rate(config: FitConfig, step: int) -> float:

@@ -87,7 +87,9 @@ def gather(
     first = _frames(films, pick.episode, pick.view[:, 0] * lengths) if pick.context else None
     return Clips(
         frames=_channels_first(_frames(films, pick.episode, _rows(pick, lengths))),
-        **{name: one.at(pick) for name, one in vectors.items()},
+        action=vectors["action"].at(pick),
+        proprio=vectors["proprio"].at(pick),
+        state=vectors["state"].at(pick),
         success=torch.from_numpy(success[pick.episode]),
         context=None if first is None else _channels_first(first),
         label=None if pick.label is None else torch.from_numpy(pick.label.astype(np.int64)),

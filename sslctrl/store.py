@@ -141,9 +141,9 @@ class EpisodeStore:
         clips = gather(
             {index: one.film for index, one in opened.items()}, pick, self.layout.lengths, self._vectors, self._success
         )
-        return (
-            clips._replace(depth=gather_depth(self._depths(opened), pick, self.layout.lengths)) if pick.depth else clips
-        )
+        if pick.depth:
+            clips = clips._replace(depth=gather_depth(self._depths(opened), pick, self.layout.lengths))
+        return clips._replace(others=tuple(self.clips(other) for other in pick.others))
 
     @cached_property
     def _metas(self) -> list[dict[str, Any]]:

@@ -16,15 +16,17 @@ from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import CheckpointError, InputError, nearest
 from sslctrl.heads import channels_of
 from sslctrl.objective import Objective
-from sslctrl.registry import Registry
+from sslctrl.options import check_options
+from sslctrl.registry import Registry, Spec
 from sslctrl.training_state import KIND
 from vision.backbones import BACKBONES
+from vision.combined import Combined
 from vision.image import IMAGE_TASKS
 from vision.video import VIDEO_TASKS
 
 REGISTRIES = (EMBEDDINGS, IMAGE_TASKS, VIDEO_TASKS)
 """Of all objectives."""
-_PREFIX = "backbone."
+_PREFIX, _PLUS = "backbone.", "+"
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class ObjectiveSpec:
     """What an objective is built from."""
 
     name: str = "tcn"
-    """An embedding's or pretext task's name, or your own package.module:Class."""
+    """An embedding's or pretext task's name, your own package.module:Class, or several, joined by +."""
     options: dict[str, Any] = field(default_factory=dict)
-    """Its options."""
+    """Its options; of several, each one's as `<name>.<option>`, and `weights`."""
     backbone: str = "conv"
     """A backbone's name, your own package.module:Class, or the folder of a run or checkpoint of any objective, whose
     backbone this one is a copy of.
@@ -96,12 +98,39 @@ def objective_names() -> tuple[str, ...]:
 
 
 def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
-    registry = _registry_of(spec.name)
     with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator
         torch.manual_seed(spec.seed)
         backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
         channels_of(backbone)
-        return registry.build(spec.name, spec.options, allow, backbone=backbone)
+        if _PLUS in spec.name:
+            return _combined(spec, backbone, allow)
+        return _registry_of(spec.name).build(spec.name, spec.options, allow, backbone=backbone)
+
+
+def _combined(spec: ObjectiveSpec, backbone: nn.Module, allow: Collection[str] | None) -> Objective:
+    """Build several objectives on one backbone; their options are named `<objective>.<option>`."""
+    names = spec.name.split(_PLUS)
+    if len(set(names)) < len(names):
+        raise InputError(f"{spec.name!r} names one twice; allowed are different objectives; leave one out")
+    own: dict[str, dict[str, Any]] = {name: {} for name in names}
+    weights = {}
+    for option, value in spec.options.items():
+        name = next((name for name in names if option.startswith(f"{name}.")), "")
+        if not name and option != "weights":
+            raise InputError(
+                f"{option} is no option of {spec.name!r}; allowed are weights, and those of each part as "
+                f"{names[0]}.batch; change it"
+            )
+        if name:
+            own[name][option.removeprefix(f"{name}.")] = value
+        else:
+            weights = {option: value}
+    parts = {name: _registry_of(name).build(name, own[name], allow, backbone=backbone) for name in names}
+    checked = check_options(spec.name, Combined, weights, {"parts": parts})
+    combined = Combined(parts, **checked.passed)
+    recorded = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.spec.options.items()}
+    combined.spec = Spec(spec.name, {**recorded, "weights": list(combined.weights)})
+    return combined
 
 
 def _from_folder(spec: ObjectiveSpec) -> ObjectiveSpec:

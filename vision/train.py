@@ -21,6 +21,7 @@ from sslctrl.sampling import random_frames
 from sslctrl.store import EpisodeStore
 from sslctrl.views import enlarge, write_picture
 from vision.build import ObjectiveSpec, build_objective
+from vision.combined import Combined
 from vision.filters import first_filters
 from vision.image import IMAGE_TASKS
 from vision.image_task import ImageTask, tiled
@@ -56,7 +57,8 @@ def train_pretext(config: PretextConfig) -> Path:
     """Train a pretext task and return its last checkpoint, for another objective's `init`; `picture.png` in the run's
     folder shows what a task on images learned, `filters.png` its first layer. Raises as `train`.
     """
-    _check_name(config.task, (*IMAGE_TASKS.names(), *VIDEO_TASKS.names()), "pretext task")
+    for name in config.task.split("+"):
+        _check_name(name, (*IMAGE_TASKS.names(), *VIDEO_TASKS.names()), "pretext task")
     objective, store = _built(config, config.task), _footage(config)
     run, path = _fitted(config, objective, store)
     write_pictures(run.path, objective, store, config.fit.seed)
@@ -64,19 +66,29 @@ def train_pretext(config: PretextConfig) -> Path:
 
 
 def write_pictures(folder: Path, objective: Objective, store: EpisodeStore, seed: int) -> None:
-    """Write `picture.png`, what a task on images makes of eight frames of a store, and `filters.png`, its first layer,
-    where that looks at images. Raises StorageError.
+    """Write `picture.png`, what a pretext task makes of eight frames or clips of a store (of several, each its own,
+    `picture-<task>.png`), and `filters.png`, the first layer, where that looks at images. Raises StorageError.
     """
-    if isinstance(objective, ImageTask):
-        images = objective.images(store.clips(random_frames(store.layout, numpy_rng(seed, 0, 9), _SHOWN)))
-        _write(folder / "picture.png", objective.eval().show(images, torch_rng(seed, 0, 9, images.device)))
-    if isinstance(objective, VideoTask):
-        objective.prepare(store)
-        clips = store.clips(objective.pick(store.layout, numpy_rng(seed, 0, 9)))
-        shown = objective.eval().show(clips, torch_rng(seed, 0, 9, next(objective.parameters()).device))
-        _write(folder / "picture.png", shown[:, :_SHOWN])
+    objective.eval()
+    parts = {"": objective}
+    if isinstance(objective, Combined):
+        parts = {f"-{name.split(':')[-1]}": part for name, part in objective.objectives.items()}
+    for name, part in parts.items():
+        if (shown := _shown(part, store, seed)) is not None:
+            _write(folder / f"picture{name}.png", shown)
     if (kernels := first_filters(objective.backbone)) is not None:
         _write(folder / "filters.png", kernels)
+
+
+def _shown(task: Objective, store: EpisodeStore, seed: int) -> Tensor | None:
+    device, rng = next(task.parameters()).device, numpy_rng(seed, 0, 9)
+    if isinstance(task, ImageTask):
+        images = task.images(store.clips(random_frames(store.layout, rng, _SHOWN)))
+        return task.show(images, torch_rng(seed, 0, 9, device))
+    if isinstance(task, VideoTask):
+        task.prepare(store)
+        return task.show(store.clips(task.pick(store.layout, rng)), torch_rng(seed, 0, 9, device))[:, :_SHOWN]
+    return None
 
 
 def _write(path: Path, pictures: Tensor) -> None:

@@ -60,9 +60,9 @@ class PretextConfig:
     every: int = 1
     """Keep one of so many frames of a video."""
     task: str = "rotation"
-    """A pretext task's name, or your own package.module:Class."""
+    """A pretext task's name, or your own package.module:Class; or several, as rotation+jigsaw+video_colorization."""
     options: dict[str, Any] = field(default_factory=dict)
-    """The task's options, as batch=32."""
+    """The task's options, as batch=32; of several tasks, as rotation.batch=32, and their weights=[1,0.5,1]."""
     backbone: str = "conv"
     """A backbone's name (conv, wide_conv, resnet, ...), your own package.module:Class, or the folder of any objective's
     run, whose backbone this one starts as a copy of.

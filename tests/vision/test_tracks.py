@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from films import net, sliding, still, store_of
+
+from sslctrl.clips import Clips
+from sslctrl.errors import InputError
+from vision.things import Things
+from vision.tracks import Tracks, mine
+from vision.video.facenet_triplet import FacenetTriplet
+
+
+def walks(seed: int, count: int = 16) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    start, speed = rng.integers(4, 8, 2), rng.integers([0, 1], [2, 3])
+    return start + np.arange(count)[:, None] * speed
+
+
+def test_a_track_stays_on_what_moves(tmp_path: Path) -> None:
+    films = [sliding(np.random.default_rng(seed), walks(seed), size_px=48, square_px=12) for seed in range(4)]
+    tracks = mine(store_of(tmp_path, films), frames=12, side=0.4)
+    assert len(tracks) >= 4 and tracks.length.min() >= 5 and tracks.side_px == 19
+    for episode, start, length, corner in zip(tracks.episode, tracks.start, tracks.length, tracks.corner, strict=True):
+        thing = walks(episode)[start : start + length]
+        off = corner[:length] - thing
+        assert np.abs(off - off[0]).max() <= 3  # px, in up to 11 steps
+        assert ((off[0] > -19) & (off[0] < 12)).all()  # the patch shows some of it
+        assert np.linalg.norm(corner[length - 1] - corner[0]) >= 19 / 4
+        assert (corner[length:] == corner[length - 1]).all()
+
+
+def test_tracks_apart_are_of_other_episodes_or_seen_side_by_side() -> None:
+    one = np.array
+    tracks = Tracks(
+        episode=one([0, 0, 0, 0, 1]), view=one([0, 0, 0, 1, 0]), start=one([0, 2, 8, 0, 0]), length=one([5] * 5),
+        corner=np.stack([np.full((5, 2), at) for at in (0, 10, 0, 20, 0)]), side_px=10,
+    )  # fmt: skip
+    allowed = {
+        frozenset(pair) for pair in [(0, 1), *((4, other) for other in range(4))]
+    }  # 0 and 1: together in frames 2 to 4, 10 px apart; 2 is seen later; 3 is in another view
+    found = [tracks.set_apart(np.random.default_rng(seed), 5).tolist() for seed in range(50)]
+    assert all(frozenset((a, b)) in allowed for chosen in found for a in chosen for b in chosen if a != b)
+    assert any(sorted(chosen) == [0, 1, 4] for chosen in found)
+    two = (part[:2] for part in (tracks.episode, tracks.view, tracks.start, tracks.length))
+    touching = Tracks(*two, corner=np.stack([np.full((5, 2), at) for at in (0, 9)]), side_px=10)
+    with pytest.raises(InputError, match="2 moving things that may all be one"):
+        touching.set_apart(np.random.default_rng(0), 2)
+
+
+def test_patches_are_cut_where_the_labels_say_and_framed_there() -> None:
+    things = Things(net(), frames=8, side=0.25, dim=4)
+    video = torch.rand(2, 2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    corner = torch.tensor([[[0, 0], [3, 5]], [[12, 12], [1, 2]]])
+    patches = things.patches(video, corner)
+    assert patches.shape == (2, 2, 3, 8, 8)
+    torch.testing.assert_close(
+        patches[0, 1], torch.nn.functional.interpolate(video[:1, 1, :, 3:7, 5:9], size=(8, 8), mode="bilinear")[0]
+    )
+    framed = things.show(net(), video, corner)[0, 1]  # row 0: first frames; column 1
+    red = (framed == torch.tensor([1.0, 0, 0])[:, None, None]).all(0)
+    assert red[12:, 12:].sum() == 12 and red.sum() == 12 and not red[13:15, 13:15].any()
+
+
+@pytest.mark.parametrize("corner", [[[[0, 0]]], [[[0, 0], [13, 0]]], [[[-1, 0], [0, 0]]]])
+def test_corners_outside_are_refused(corner) -> None:
+    task = FacenetTriplet(net(), side=0.25)
+    clips = Clips(torch.zeros(1, 1, 2, 3, 16, 16, dtype=torch.uint8), label=torch.tensor(corner))
+    with pytest.raises(InputError, match="the corner of a patch of 4 px in each frame, inside it"):
+        task.loss(clips, torch.Generator())
+
+
+def test_a_store_where_nothing_moves_has_no_tracks(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nothing in .* moves through 5 frames"):
+        mine(store_of(tmp_path, [still(0), still(1)]), frames=10, side=0.3)

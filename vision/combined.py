@@ -1,0 +1,82 @@
+"""Several objectives that train one backbone at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.errors import InputError
+from sslctrl.objective import Loss, Objective
+from sslctrl.store import EpisodeStore
+
+
+class Combined(Objective):
+    """The weighted sum of the losses of `parts`, each of a batch of its own picking (Doersch, Zisserman 2017, arXiv
+    1708.07860, section 3, without their lasso).
+
+    All parts have been built on the same backbone, which becomes this one's. Of AdamW's betas each is the least that a
+    part asks for: players against each other need little memory, others do with it. Raises InputError.
+    """
+
+    def __init__(self, parts: Mapping[str, Objective], weights: tuple[float, ...] = ()) -> None:
+        super().__init__()
+        weights = weights or (1.0,) * len(parts)
+        if len(weights) != len(parts) or not all(0 < weight < float("inf") for weight in weights):
+            raise InputError(
+                f"weights are {list(weights)} for {'+'.join(parts)}; allowed is one above 0 for each; change them"
+            )
+        self.names, self.weights = tuple(parts), weights
+        self.backbone = next(iter(parts.values())).backbone
+        for part in parts.values():
+            del part.backbone  # as a module of the part's, under whose name its weights would be saved once more
+            object.__setattr__(part, "backbone", self.backbone)
+        self.parts = nn.ModuleList(parts.values())
+        self.betas = tuple(map(min, zip(*(part.betas for part in parts.values()), strict=True)))
+
+    @property
+    def objectives(self) -> dict[str, Objective]:
+        """The parts, by name."""
+        parts = (part for part in self.parts if isinstance(part, Objective))
+        return dict(zip(self.names, parts, strict=True))
+
+    @property
+    def backbones(self) -> tuple[nn.Module, ...]:
+        """The one that all share, and what else a part has."""
+        return tuple({id(one): one for part in self.objectives.values() for one in part.backbones}.values())
+
+    def prepare(self, store: EpisodeStore) -> None:
+        """Let each part look at the store."""
+        for part in self.objectives.values():
+            part.prepare(store)
+
+    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
+        """Pick a batch for each part: the first one's, with the `others`."""
+        first, *others = (part.pick(layout, rng) for part in self.objectives.values())
+        return first._replace(others=tuple(others))
+
+    def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
+        """Return the weighted sum, and each part's own loss and metrics under its name. Raises InputError for clips of
+        another number of parts.
+        """
+        given = (clips._replace(others=()), *clips.others)
+        if len(given) != len(self.parts):
+            raise InputError(
+                f"the clips are of {len(given)} parts; allowed are {len(self.parts)}, one for each of "
+                f"{', '.join(self.names)}; pick them with this objective's own pick"
+            )
+        value, metrics = torch.zeros((), device=rng.device), {}
+        for (name, part), weight, own in zip(self.objectives.items(), self.weights, given, strict=True):
+            loss = part.loss(own, rng)
+            value = value + weight * loss.value
+            metrics |= {f"{name}.loss": loss.value.detach()}
+            metrics |= {f"{name}.{metric}": number for metric, number in loss.metrics.items()}
+        return Loss(value, metrics)
+
+    def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
+        """Let each part finish."""
+        for part in self.objectives.values():
+            part.finish(store, rng)
