@@ -14,12 +14,20 @@ from sslctrl.clips import Layout, Pick
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
 
+_LEAST_PX = 12
+
 
 def flows(frames: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the flow from each frame of a view, uint8 (T, H, W, 3), to the next, float32 (H, W, 2): x and y, px.
 
-    OpenCV's DIS (Kroeger et al. 2016). Its median over the picture is taken off: the camera's own motion.
+    OpenCV's DIS (Kroeger et al. 2016). Its median over the picture is taken off: the camera's own motion. Raises
+    InputError for frames below 12 px.
     """
+    if min(frames.shape[1:3]) < _LEAST_PX:
+        raise InputError(
+            f"frames are {frames.shape[1]} x {frames.shape[2]} px; allowed are {_LEAST_PX} or more, to see what moves; "
+            "record larger ones"
+        )
     finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     finder.setFinestScale(0)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in np.ascontiguousarray(frames)]

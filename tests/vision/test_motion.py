@@ -44,8 +44,10 @@ def test_every_view_of_every_episode_is_drawn_where_nothing_moves(tmp_path: Path
 
 
 def test_what_is_too_short_or_not_known_is_refused(tmp_path: Path) -> None:
-    store = store_of(tmp_path, [still(0)])
+    store = store_of(tmp_path / "large", [still(0)])
     with pytest.raises(InputError, match="the longest episode has 20 frames; allowed are 21 or more"):
         Motion(store).windows(np.random.default_rng(0), 3, 21)
     with pytest.raises(InputError, match="call the task's prepare"):
         prepared(None, store.layout)
+    with pytest.raises(InputError, match="frames are 8 x 16 px; allowed are 12 or more"):
+        Motion(store_of(tmp_path / "small", [still(0)[:, :8]]))

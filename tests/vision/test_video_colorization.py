@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from films import net, sliding, store_of
+
+from sslctrl.errors import InputError
+from sslctrl.store import EpisodeStore
+from vision.propagation import marked_points, point_marks, propagate
+from vision.video.video_colorization import VideoColorization
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def films(root: Path) -> EpisodeStore:
+    walk = np.stack([np.full(12, 4), 2 + np.arange(12)], axis=1)
+    return store_of(root, [sliding(np.random.default_rng(seed), walk, 24, 8) for seed in range(3)])
+
+
+def prepared(store: EpisodeStore, **options) -> VideoColorization:
+    task = VideoColorization(net(), **({"batch": 3, "dim": 8, "targets": 20, "clusters": 5} | options)).eval()
+    task.prepare(store)
+    return task
+
+
+def test_loss_is_the_naive_loop(tmp_path: Path) -> None:
+    store = films(tmp_path)
+    task = prepared(store, references=2)
+    clips = store.clips(task.pick(store.layout, np.random.default_rng(0)))
+    question = task.ask(clips, rng())
+    features = task.features(question.frames).detach()
+    _, _, dim, height, width = features.shape
+    colors = task.clustered(question.ab, (height, width))
+    costs = []
+    for clip in range(3):
+        places = [(frame, row, column) for frame in range(2) for row in range(height) for column in range(width)]
+        of = torch.stack([features[clip, frame, :, row, column] for frame, row, column in places])
+        for draw in question.draws[clip].tolist():
+            row, column = divmod(int(draw * height * width), width)
+            pointed = (of @ features[clip, 2, :, row, column]).softmax(0)
+            share = sum(
+                float(weight)
+                for weight, place in zip(pointed, places, strict=True)
+                if colors[(clip, *place)] == colors[clip, 2, row, column]
+            )
+            costs.append(-np.log(max(share, 1e-6)))
+    assert dim == 8
+    assert task.judge(question).value.item() == pytest.approx(np.mean(costs), rel=1e-3)
+
+
+def test_colours_are_found_once_and_belong_to_the_net(tmp_path: Path) -> None:
+    store = films(tmp_path / "one")
+    task = prepared(store)
+    found = task.colors.clone()
+    assert torch.equal(prepared(store).colors, found) and len(found.unique(dim=0)) == 5
+    task.prepare(store_of(tmp_path / "other", [np.full((12, 24, 24, 3), 200, np.uint8)]))
+    assert torch.equal(task.colors, found)  # those of its training, whatever it is shown later
+
+
+def test_the_net_is_shown_no_colour(tmp_path: Path) -> None:
+    store = films(tmp_path)
+    task = prepared(store)
+    question = task.ask(store.clips(task.pick(store.layout, np.random.default_rng(0))), rng())
+    assert torch.equal(question.frames[:, :, 0], question.frames[:, :, 1])
+    assert torch.equal(question.frames[:, :, 0], question.frames[:, :, 2]) and question.ab.abs().max() > 5
+
+
+def test_the_map_is_32_by_32_of_64_px() -> None:
+    from vision.backbones.conv import Conv
+
+    task = VideoColorization(Conv())
+    assert task.features(torch.zeros(1, 1, 3, 64, 64)).shape == (1, 1, 64, 32, 32)
+
+
+def test_copying_in_place_is_no_gain_and_following_is(tmp_path: Path) -> None:
+    """Features that name the place copy in place; those that name the texture follow it."""
+    store = films(tmp_path)
+    task = prepared(store, targets=400)
+    clips = store.clips(task.pick(store.layout, np.random.default_rng(0)))
+    question = task.ask(clips, rng())
+    size = 12
+    here = 50 * torch.eye(size * size).view(1, 1, size * size, size, size).expand(3, 4, -1, -1, -1).clone()
+    here[:, :2] = 0  # of the references, the last alone is looked at
+    task.features = lambda _: here  # pyright: ignore[reportAttributeAccessIssue]
+    copied = task.judge(question).metrics
+    assert copied["accuracy_over_copying"] == 0 and copied["accuracy_where_changed"] == 0
+
+
+def shifted_features(steps: int = 6, side: int = 16) -> torch.Tensor:
+    """Every place has features of its own, which go one column to the right each frame."""
+    base = 5 * torch.nn.functional.normalize(torch.randn(32, side, side + steps, generator=rng()), dim=0)
+    return torch.stack([base[:, :, steps - step : steps - step + side] for step in range(steps)])
+
+
+def test_masks_and_points_go_where_their_features_go() -> None:
+    features = shifted_features(steps=5)
+    mask = torch.zeros(1, 16, 16)
+    mask[0, 5:9, 3:7] = 1
+    points = torch.tensor([[10.5 / 16, 6.5 / 16], [9.5 / 16, 11.5 / 16]])
+    found = propagate(features, torch.cat([mask, point_marks(points, 16, 16)]), top_k=1)
+    for step in range(5):
+        known = np.s_[:, step:]  # further left is what the first frame did not show
+        assert torch.equal(found[step, 0][known] > 0.5, mask[0].roll(step, dims=1)[known] > 0.5)
+        np.testing.assert_allclose(marked_points(found[step, 1:]), points + torch.tensor([step / 16, 0]), atol=0.02)
+
+
+def test_nothing_is_found_beyond_the_radius() -> None:
+    features = shifted_features(steps=2)
+    far = torch.stack([features[0], features[0].roll(8, dims=2)])
+    mask = torch.zeros(1, 16, 16)
+    mask[0, 5:9, 3:7] = 1
+    assert torch.equal(propagate(far, mask, top_k=1, radius=0.6)[1, 0] > 0.5, mask[0].roll(8, dims=1) > 0.5)
+    assert not torch.equal(propagate(far, mask, top_k=1, radius=0.2)[1, 0] > 0.5, mask[0].roll(8, dims=1) > 0.5)
+
+
+def test_marks_of_several_are_means_by_likeness() -> None:
+    features = torch.zeros(2, 1, 1, 3)
+    features[0, 0, 0], features[1, 0, 0] = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 1.0, 1.0])
+    marks = torch.tensor([[[10.0, 20.0, 40.0]]])
+    two = torch.tensor([2.0, 3.0]).div(0.5).softmax(0)
+    assert propagate(features, marks, top_k=2, radius=9)[1, 0, 0, 0].item() == pytest.approx(
+        float(20 * two[0] + 40 * two[1]), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("options", [{"references": 0}, {"every": 0}, {"dim": 0}, {"enlarge": 0}, {"clusters": 1}])
+def test_bad_options_are_refused(options: dict) -> None:
+    (name,) = options
+    with pytest.raises(InputError, match=f"{name} {options[name]}|{name} is {options[name]}"):
+        VideoColorization(net(), **options)
+
+
+def test_marks_of_another_size_are_refused() -> None:
+    with pytest.raises(InputError, match="marks"):
+        propagate(torch.zeros(2, 3, 4, 4), torch.zeros(1, 5, 4))
