@@ -81,6 +81,11 @@ class RobotEnv(gym.Env):
         return tuple(camera.name for camera in self._rig)
 
     @property
+    def views(self) -> tuple[Camera, ...]:
+        """The cameras as they stand in this episode."""
+        return self._views
+
+    @property
     def state(self) -> np.ndarray:
         """The true state now, float64 (S,)."""
         return self._state.copy()

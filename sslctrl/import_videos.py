@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,24 +38,22 @@ def import_videos(folder: Path, out: Path, size_px: int = 64, every: int = 1) ->
 
 def _episode(path: Path, folder: Path, size_px: int, every: int) -> Episode:
     film = read_film(path, size_px, every)
-    count = len(film.frames)
-    if count < 2:
+    if len(film.frames) < 2:
         raise InputError(
             f"{path} has {film.length} frames, every is {every}; allowed are 2 frames or more that are kept; "
             "lower it, or take the file out of the folder"
         )
-    nothing = np.zeros((count, 0), np.float32)
+    return film_episode(film.frames, str(path.relative_to(folder)), pace(film, every))
+
+
+def film_episode(frames: np.ndarray, name: str, pace: Mapping[str, float]) -> Episode:
+    """Return frames, uint8 (T, H, W, 3), of a video file of that name as an episode; pace: what `film.pace` says."""
+    nothing = np.zeros((len(frames), 0), np.float32)
     return Episode(
-        film.frames[None],
+        frames[None],
         state=nothing,
         proprio=nothing,
         action=nothing[:-1],
-        reward=np.zeros(count - 1, np.float32),
-        meta={
-            "cameras": ["video"],
-            "success": False,
-            "state_names": [],
-            "video": str(path.relative_to(folder)),
-            **pace(film, every),
-        },
+        reward=np.zeros(len(frames) - 1, np.float32),
+        meta={"cameras": ["video"], "success": False, "state_names": [], "video": name, **pace},
     )

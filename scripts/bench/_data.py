@@ -10,6 +10,7 @@ import gzip
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,9 @@ import numpy as np
 from scripts.bench._data_config import DataConfig, data_folder
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError, StorageError
+from sslctrl.film import pace, read_film
 from sslctrl.import_images import ENDINGS, import_images
+from sslctrl.import_videos import film_episode
 from sslctrl.store import EpisodeStore
 
 PACKAGES = ("dataset-fashion-mnist", "opencv-doc", "tuxpaint-stamps-default")
@@ -33,6 +36,11 @@ CLASSES = (
 """Fashion-MNIST's, in the order of its labels."""
 CROPS = {"photos": 40, "stamps": 0}
 """Random squares of each image beside its middle."""
+CLIPS = {"clips": 64, "clips_large": 128}
+"""Side of the squares of the real clips: of whole scenes, and where small things in them count."""
+_CLIP_FILES = ("opencv4/html/box.mp4.gz", "opencv4/html/cup.mp4.gz", "examples/data/vtest.avi")
+_LEARNED = 0.7
+"""The part of a clip that is learned from; the rest is tested on."""
 _NO_PHOTOGRAPHS = (
     "left", "right", "notes", "text_", "text.", "Text", "pic", "logo", "Logo", "Blender", "ela_", "digits", "mask",
     "templ", "tmpl", "sudoku", "gradient", "ellipses", "blob", "chessboard", "ml.", "pca", "GT", "aloeR", "graf3",
@@ -52,6 +60,8 @@ def fetch(config: DataConfig) -> Path:
     for part, count in FASHION.items():
         _fashion(raw / PACKAGES[0], config.out / "fashion" / part, part, count)
     photos = [*_images(raw / PACKAGES[1] / "usr/share/doc/opencv-doc/examples"), *_images(raw / "stills")]
+    for name, size_px in CLIPS.items():
+        _clips(raw / PACKAGES[1] / "usr/share/doc/opencv-doc", config.out / name, size_px)
     for name, files in (("photos", photos), ("stamps", _images(raw / PACKAGES[2]))):
         _parted(files, config.out, name)
     return config.out
@@ -133,6 +143,38 @@ def _fashion(package: Path, out: Path, part: str, count: int) -> None:
         meta = {"cameras": ["image"], "success": False, "state_names": list(CLASSES)}
         store.add(Episode(some, state, nothing, nothing[:-1], np.zeros(len(nothing) - 1, np.float32), meta))
     aside.rename(out)
+
+
+def _clips(package: Path, out: Path, size_px: int) -> None:
+    """Make stores of the beginnings and of the ends of the package's real clips."""
+    if out.exists():
+        return
+    aside = out.with_name(f".tmp-{out.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    train, test = (EpisodeStore(aside / part, create=True) for part in ("train", "test"))
+    with tempfile.TemporaryDirectory() as folder:
+        for file in clip_files(package, Path(folder)):
+            film = read_film(file, size_px)
+            cut = round(_LEARNED * len(film.frames))
+            for store, part in ((train, film.frames[:cut]), (test, film.frames[cut:])):
+                store.add(film_episode(part, file.name, pace(film, 1)), file.stem)
+    aside.rename(out)
+
+
+def clip_files(package: Path, folder: Path) -> list[Path]:
+    """Return the real clips box.mp4, cup.mp4 and vtest.avi of the unpacked package, unzipped into a folder. Raises
+    DataError where they are not there.
+    """
+    files = []
+    for name in _CLIP_FILES:
+        file = folder / Path(name).name.removesuffix(".gz")
+        try:
+            data = (package / name).read_bytes()
+        except OSError as error:
+            raise DataError(f"{package / name} is not there; make data fetches it") from error
+        file.write_bytes(gzip.decompress(data) if name.endswith(".gz") else data)
+        files.append(file)
+    return files
 
 
 def _images(folder: Path) -> list[Path]:

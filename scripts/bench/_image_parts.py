@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,12 +24,9 @@ from scripts.bench._image_probe import PLACES, classes, pooled, positions, princ
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, short_hash
 from scripts.bench._tier import Tier
-from sslctrl import checkpoint
+from scripts.bench._trials import Trial
 from sslctrl.clips import Episode
-from sslctrl.fit import fit
-from sslctrl.fit_config import FitConfig
 from sslctrl.rng import numpy_rng, torch_rng
-from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_objective
 from vision.image_task import ImageTask
@@ -44,25 +39,6 @@ RANDOMIZE = 0.5
 
 
 _PROBES = inspect.getsource(_image_probe)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training, and what is asked of it."""
-
-    score: Callable[[Any, EpisodeStore, int], Measured] = field(repr=False)
-    steps: int
-    data: Literal["sim", "fashion", "photos", "stamps", "bins", "noise"] = "sim"
-    options: dict[str, Any] = field(default_factory=dict)
-    lr: float = 2e-3
-    on_train: bool = False
-    """Whether it is asked about the images that it learned from: classes that are images."""
-
-    def folder(self, name: str) -> str:
-        """Return its training's folder, and in it that of what is measured: others for other settings, or another
-        score, so that nothing kept stands in for them.
-        """
-        return f"{name}-{short_hash(repr(self))}/{short_hash(inspect.getsource(self.score) + _PROBES)}"
 
 
 TRIALS: dict[str, dict[str, Trial]] = {
@@ -115,9 +91,7 @@ CHANCE = {"rotation": 1 / 4, "relative_position": 1 / 8, "jigsaw": 1 / 24}
 
 def measure(config: ImageConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
-    seeds = " ".join(map(str, config.seeds))
-    command = " ".join([f"python scripts/bench/image_pretext.py --seeds {seeds}", *["--fast"] * config.fast])
-    results, root = Results(config.out, command, config.seeds), Path(config.runs) / config.tier.folder("image")
+    results, root = Results(config.out, config.command, config.seeds), Path(config.runs) / config.tier.folder("image")
     record(root / "video", config)
 
     def jobs(folders: dict[str, str], run: Callable[..., Measured], *given: Any) -> list[Job]:
@@ -137,8 +111,8 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
             for seed in done.seeds
         ]
         results.record(over_seeds(plain, unit), done.origin)
-    for task in config.only:
-        folders = {where: trial.folder(f"{task}-{where}") for where, trial in TRIALS[task].items()}
+    for task in config.chosen:
+        folders = {where: trial.folder(f"{task}-{where}", _PROBES) for where, trial in TRIALS[task].items()}
         for done in run_jobs(jobs(folders, train_and_measure, task), config.workers):
             found = [figures_of(task, *both) for both in zip(done.seeds, untrained, strict=False)]
             results.record(over_seeds(found, unit), done.origin)
@@ -150,19 +124,10 @@ def train_and_measure(run: Path, task: str, where: str, seed: int, root: Path, t
     torch.set_num_threads(1)
     trial = TRIALS[task][where]
     train, test = stores(trial.data, root)
-    spec = ObjectiveSpec(task, trial.options, seed=seed)
-    settings = FitConfig(tier.learned(trial.steps), lr=trial.lr, seed=seed, device="auto", warmup=tier.learned(100))
-    run = run.parent
-    took = run / "minutes"
-    if not took.exists():
-        shutil.rmtree(run, ignore_errors=True)  # a training that was stopped would tell less time than it took
-        started = time.process_time()
-        fit(build_objective(spec), train, run, settings)
-        write_atomically(took, str((time.process_time() - started) / 60))
-    objective = load_objective(checkpoint.newest(run))
-    values = {"minutes": float(took.read_text())}
+    objective, minutes = trial.learned(task, train, run.parent, seed, tier)
+    values = {"minutes": minutes}
     asked = train if trial.on_train else test
-    write_pictures(run, objective, asked, seed)
+    write_pictures(run.parent, objective, asked, seed)
     values |= trial.score(objective, asked, seed)
     if where == "sim":
         values |= positions(pooled(objective), test)

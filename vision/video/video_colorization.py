@@ -112,9 +112,7 @@ class VideoColorization(VideoTask):
         place = (question.draws * colors[0, 0].numel()).long()
         target = features[:, -1].flatten(2).take_along_dim(place[:, None], 2)
         true, copied = (colors[:, at].flatten(1).take_along_dim(place, 1) for at in (-1, -2))
-        pointed = torch.einsum("bcq,bcp->bqp", target, features[:, :-1].transpose(1, 2).flatten(2)).softmax(2)
-        known = functional.one_hot(colors[:, :-1].flatten(1), len(self.colors)).to(pointed)
-        answer = pointed @ known
+        answer = self._pointed(target, features) @ self._known(colors, features)
         right = answer.argmax(2) == true
         changed = copied != true
         value = -answer.take_along_dim(true[..., None], 2).clamp(min=1e-6).log().mean()
@@ -124,6 +122,17 @@ class VideoColorization(VideoTask):
             "accuracy_where_changed": (right & changed).sum() / changed.sum().clamp(min=1),
         }
         return Loss(value, metrics)
+
+    @torch.no_grad()
+    def told(self, question: Uncolored) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the clusters of the last frames' places, int (N, h, w) each: the likeliest by what they point at, the
+        true ones, and those at the same places of the last reference.
+        """
+        features = self.features(question.frames)
+        size = features.shape[3:]
+        colors = self.clustered(question.ab, size)
+        answer = self._pointed(features[:, -1].flatten(2), features) @ self._known(colors, features)
+        return answer.argmax(2).unflatten(1, size), colors[:, -1], colors[:, -2]
 
     def features(self, frames: Tensor) -> Tensor:
         """Return features (N, T, dim, h, w) of grey frames (N, T, 3, H, W) as `ask` makes them."""
@@ -155,10 +164,19 @@ class VideoColorization(VideoTask):
             columns.append(overlaid(frames, found[:, 0], marked_points(found[:, 1:])))
         ab = functional.interpolate(question.ab[:, :-1].flatten(0, 1), size=size, mode="nearest-exact")
         known = ab.unflatten(0, (len(video), -1)).transpose(1, 2).flatten(2)
-        pointed = torch.einsum("bcq,bcp->bqp", features[:, -1].flatten(2), features[:, :-1].transpose(1, 2).flatten(2))
-        copied = torch.einsum("bqp,bcp->bcq", pointed.softmax(2), known).unflatten(2, size)
+        pointed = self._pointed(features[:, -1].flatten(2), features)
+        copied = torch.einsum("bqp,bcp->bcq", pointed, known).unflatten(2, size)
         lightness = question.frames[:, -1, :1] * 100
         return torch.cat([torch.stack(columns, dim=1), colored(lightness, copied)[None]])
+
+    @staticmethod
+    def _pointed(targets: Tensor, features: Tensor) -> Tensor:
+        """Return how much each target (N, dim, Q) points at each place of the references: (N, Q, P)."""
+        return torch.einsum("bcq,bcp->bqp", targets, features[:, :-1].transpose(1, 2).flatten(2)).softmax(2)
+
+    def _known(self, colors: Tensor, like: Tensor) -> Tensor:
+        """Return the references' clusters as distributions: (N, P, clusters)."""
+        return functional.one_hot(colors[:, :-1].flatten(1), len(self.colors)).to(like)
 
 
 def _marks(frames: Tensor) -> tuple[Tensor, Tensor]:

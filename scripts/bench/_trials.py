@@ -1,0 +1,55 @@
+"""A training of a pretext task for a bench: kept apart from what is measured of it, which may change."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.bench._jobs import Measured, short_hash
+from scripts.bench._tier import Tier
+from sslctrl import checkpoint
+from sslctrl.fit import fit
+from sslctrl.fit_config import FitConfig
+from sslctrl.objective import Objective
+from sslctrl.run import write_atomically
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective, load_objective
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training, and what is asked of it."""
+
+    score: Callable[[Any, EpisodeStore, int], Measured] = field(repr=False)
+    steps: int
+    data: str = "sim"
+    """The name of what it learns from."""
+    options: dict[str, Any] = field(default_factory=dict)
+    lr: float = 2e-3
+    on_train: bool = False
+    """Whether it is asked about the images that it learned from: classes that are images."""
+
+    def folder(self, name: str, measured: str = "") -> str:
+        """Return its training's folder, and in it that of what is measured: others for other settings, another score,
+        or other source code `measured`, so that nothing kept stands in for them.
+        """
+        return f"{name}-{short_hash(repr(self))}/{short_hash(inspect.getsource(self.score) + measured)}"
+
+    def learned(self, task: str, store: EpisodeStore, run: Path, seed: int, tier: Tier) -> tuple[Objective, float]:
+        """Train in a folder, where that is not done yet, and return the objective and the CPU minutes it took."""
+        took = run / "minutes"
+        if not took.exists():
+            shutil.rmtree(run, ignore_errors=True)  # a training that was stopped would tell less time than it took
+            spec = ObjectiveSpec(task, self.options, seed=seed)
+            settings = FitConfig(
+                tier.learned(self.steps), lr=self.lr, seed=seed, device="auto", warmup=tier.learned(100)
+            )
+            started = time.process_time()
+            fit(build_objective(spec), store, run, settings)
+            write_atomically(took, str((time.process_time() - started) / 60))
+        return load_objective(checkpoint.newest(run)), float(took.read_text())

@@ -1,0 +1,84 @@
+"""What the bench of video tasks learns from: pushes, falls, motion that runs both ways, stills, and real clips."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from envs.collect import collect, record_missing
+from envs.collect_config import CollectConfig
+from envs.env import RobotEnv
+from envs.grasps import ASIDE_M
+from envs.tasks.grasp import Grasp
+from envs.tray import CENTER_M
+from scripts.bench._data import store_of
+from scripts.bench._video_config import VideoConfig
+from sslctrl.clips import Episode
+from sslctrl.store import EpisodeStore
+
+CAMERAS = ("front", "left", "right")
+RANDOMIZE = 0.5
+_FALL_STEPS, _FALL_M, _SPREAD_M = 24, (0.05, 0.45), 0.09
+_STILL_FRAMES = 40
+
+
+def stores(data: str, root: Path) -> tuple[EpisodeStore, EpisodeStore]:
+    """Return what is learned from, and other episodes, or later parts of the same clips, to test on. Raises DataError
+    where real clips were not fetched.
+    """
+    if data.startswith("clips"):
+        return store_of(data, "train"), store_of(data, "test")
+    return EpisodeStore(root / "video" / data / "train"), EpisodeStore(root / "video" / data / "test")
+
+
+def record(folder: Path, config: VideoConfig) -> None:
+    """Record what is missing of all but real clips."""
+    common: dict[str, Any] = {"steps": 100, "cameras": CAMERAS, "randomize": RANDOMIZE, "workers": config.workers}
+    for part, count, seed in (("train", config.tier.learned(60), 0), ("test", config.tier.asked(40), 10_000)):
+        pushes = CollectConfig(folder / "sim" / part, "sslctrl/PushVaried-v0", count, seed=seed, **common)
+        collect(pushes)
+        reach = CollectConfig(
+            folder / "both_ways" / part, "sslctrl/Reach-v0", count, behaviors=("random",), seed=seed, **common
+        )
+        collect(reach)
+        record_missing(partial(fall, seed), folder / "falls" / part, 2 * count, config.workers, "loky")
+        record_missing(partial(_still, pushes.out), folder / "stills" / part, 2 * count, 1, "loky")
+
+
+def fall(seed: int, index: int) -> Episode:
+    """Record five objects that fall into the bin and come to rest there, from three sides."""
+    env = _bin()
+    rng = np.random.default_rng([seed, index, 5])
+    env.reset(seed=int(rng.integers(2**31)))
+    assert isinstance(env.task, Grasp)
+    env.robot.reset(ASIDE_M)
+    for thing in env.task.present:
+        x, y = np.array(CENTER_M) + rng.uniform(-_SPREAD_M, _SPREAD_M, 2)
+        turn = rng.standard_normal(4)
+        env.sim.place(thing.name, (x, y, rng.uniform(*_FALL_M)), (turn / np.linalg.norm(turn)).tolist())
+    frames = [env.frames()]
+    for _ in range(_FALL_STEPS):
+        env.sim.step()
+        frames.append(env.frames())
+    return _episode(np.stack(frames, axis=1), CAMERAS)
+
+
+def _still(source: Path, index: int) -> Episode:
+    """Return one frame of a recording, over and over."""
+    store = EpisodeStore(source)
+    frames = store.read(store.ids[index % len(store)]).frames[:, 10 + index // len(store)]
+    return _episode(np.repeat(frames[:, None], _STILL_FRAMES, axis=1), store.cameras)
+
+
+def _episode(frames: np.ndarray, cameras: tuple[str, ...]) -> Episode:
+    nothing = np.zeros((frames.shape[1], 0), np.float32)
+    meta = {"cameras": list(cameras), "success": False, "state_names": []}
+    return Episode(frames, nothing, nothing, nothing[1:], np.zeros(len(nothing) - 1, np.float32), meta)
+
+
+@lru_cache(maxsize=1)
+def _bin() -> RobotEnv:
+    return RobotEnv("grasp", "train", randomize=RANDOMIZE, cameras=CAMERAS)

@@ -1,0 +1,106 @@
+"""The trainings of the bench of video tasks: on simulated video, on real clips, and where nothing can be learned."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import torch
+
+from scripts.bench import _video_scores as scores
+from scripts.bench import _video_truth
+from scripts.bench._figures import Results
+from scripts.bench._intervals import Figure
+from scripts.bench._jobs import Job, Measured, over_seeds, run_jobs
+from scripts.bench._tier import Tier
+from scripts.bench._trials import Trial
+from scripts.bench._video_config import VideoConfig
+from scripts.bench._video_data import record, stores
+from vision.train import write_pictures
+
+_LARGE = {"side": 0.2}
+"""Of patches of the large clips: a person is a tenth of the picture wide."""
+_SOURCES = inspect.getsource(scores) + inspect.getsource(_video_truth)
+TRIALS: dict[str, dict[str, Trial]] = {
+    "tracking": {
+        "sim": Trial(scores.tracked, 400),
+        "real": Trial(scores.tracked, 400, "clips_large", _LARGE),
+    },
+    "facenet_triplet": {
+        "sim": Trial(scores.recognised, 400),
+        "real": Trial(scores.recognised, 400, "clips_large", _LARGE),
+    },
+    "shuffle_and_learn": {
+        "sim": Trial(scores.balanced, 800),
+        "real": Trial(scores.balanced, 800, "clips", {"reach": 8, "gap": 6}),
+        "leak": Trial(scores.balanced, 200, "stills"),
+    },
+    "odd_one_out": {
+        "sim": Trial(scores.accuracy, 400),
+        "real": Trial(scores.accuracy, 600, "clips"),
+        "leak": Trial(scores.accuracy, 200, "stills"),
+    },
+    "arrow_of_time": {
+        "sim": Trial(scores.accuracy, 700, "sim"),
+        "falls": Trial(scores.accuracy, 400, "falls"),
+        "real": Trial(scores.accuracy, 500, "clips"),
+        "leak": Trial(scores.accuracy, 500, "both_ways"),
+    },
+    "video_colorization": {
+        "sim": Trial(scores.followed_pushes, 300),
+        "real": Trial(scores.followed_box, 300, "clips"),
+    },
+}
+
+
+def measure(config: VideoConfig) -> dict[str, Figure]:
+    """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
+    results, root = Results(config.out, config.command, config.seeds), Path(config.runs) / config.tier.folder("video")
+    record(root / "video", config)
+    for task in config.chosen:
+        jobs = [
+            Job(
+                root / f"seed-{seed}" / trial.folder(f"{task}-{where}", _SOURCES),
+                seed, where, train_and_measure, (task, where, seed, root, config.tier),
+            )
+            for seed in config.seeds
+            for where, trial in TRIALS[task].items()
+        ]  # fmt: skip
+        for done in run_jobs(jobs, config.workers):
+            results.record(over_seeds([figures_of(task, seed) for seed in done.seeds], unit), done.origin)
+    return results.figures
+
+
+def train_and_measure(run: Path, task: str, where: str, seed: int, root: Path, tier: Tier) -> Measured:
+    """Train one task in the folder above and return its score and what it cost."""
+    torch.set_num_threads(1)
+    trial = TRIALS[task][where]
+    train, test = stores(trial.data, root)
+    objective, minutes = trial.learned(task, train, run.parent, seed, tier)
+    write_pictures(run.parent, objective, test, seed)
+    return {"minutes": minutes} | trial.score(objective, test, seed)
+
+
+def figures_of(task: str, trials: dict[str, Measured]) -> Measured:
+    """Return one seed's figures of a task: `<task>.sim`, `<task>.sim_minutes`, `<task>.leak`, ...; of what is told
+    beside others' figures, by how much it is above them.
+    """
+    values: Measured = {}
+    for where, found in trials.items():
+        values |= {f"{task}.{where}" + f"_{name}" * bool(name): value for name, value in found.items()}
+        for what in ("j", "pck"):
+            values |= {
+                f"{task}.{where}_{what}_over_{name}": found[what] - found[f"{what}_{name}"]
+                for name in ("identity", "random", "dis")
+                if f"{what}_{name}" in found
+            }
+        if "raw" in found:
+            values[f"{task}.{where}_over_raw"] = found[""] - found["raw"]
+    return values
+
+
+def unit(name: str) -> str:
+    """Return the unit of a figure."""
+    if name.endswith("minutes"):
+        return "min"
+    return "IoU" if "_j" in name else "fraction"

@@ -1,0 +1,197 @@
+"""What each video task is worth on video that it never saw, in the unit of its own question."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+from kornia.color import rgb_to_lab
+from torch import Tensor
+from torch.nn import functional
+
+from scripts.bench._image_scores import batches, metrics
+from scripts.bench._jobs import Measured
+from scripts.bench._video_truth import Truth, boxes, pushes
+from sslctrl.objective import channels_first
+from sslctrl.store import EpisodeStore
+from sslctrl.training_state import spec_of
+from vision.build import ObjectiveSpec, build_objective
+from vision.color import grey
+from vision.motion import flows
+from vision.propagation import marked_points, point_marks, propagate
+from vision.things import Things
+from vision.video.facenet_triplet import FacenetTriplet
+from vision.video.tracking import Tracking
+from vision.video.video_colorization import VideoColorization
+from vision.video_task import VideoTask
+
+CLIPS = 30
+_MOVING_PX = 0.5
+_NEAR = 0.1
+"""Of the picture's side: how far off a key point may be (PCK@.1)."""
+Follow = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""From frames (T, H, W, 3), masks (K, H, W) and points (K, 2) of the first, to the masks and points of all, with T."""
+
+
+def accuracy(task: VideoTask, store: EpisodeStore, seed: int) -> Measured:
+    """Return how often the answer is right."""
+    task.prepare(store)
+    return {"": metrics(task, store, seed)["accuracy"]}
+
+
+def balanced(task: VideoTask, store: EpisodeStore, seed: int) -> Measured:
+    """Return the mean of the shares of valid and of invalid orders that are told to be so."""
+    task.prepare(store)
+    return {"": metrics(task, store, seed)["balanced"]}
+
+
+def tracked(task: Tracking, store: EpisodeStore, seed: int) -> Measured:
+    """Return how often the last patch of a track is nearer to its first than another's, and how often it is the nearest
+    of all; the same of raw pixels' cosine.
+    """
+    ours, raw = _retrieved(task, task.things, store, seed)
+    return {"": ours[0], "r1": ours[1], "raw": raw[0], "raw_r1": raw[1]}
+
+
+def recognised(task: FacenetTriplet, store: EpisodeStore, seed: int) -> Measured:
+    """Return how often a thing's nearest patch at another moment is its own; the same of raw pixels' cosine."""
+    ours, raw = _retrieved(task, task.things, store, seed)
+    return {"": ours[1], "raw": raw[1]}
+
+
+@torch.no_grad()
+def _retrieved(
+    task: VideoTask, things: Things, store: EpisodeStore, seed: int
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return shares of pairs ranked right, and of queries answered right, by the task's vectors and by raw pixels."""
+    task.prepare(store)
+    found: list[list[tuple[float, float]]] = [[], []]
+    for clips, rng in batches(task, store, seed):
+        patches = task.ask(clips, rng).patches
+        pixels = patches.flatten(2)
+        pixels = functional.normalize(pixels - pixels.mean(2, keepdim=True), dim=2)
+        for kind, vectors in enumerate((things.embedded(task.backbone, patches), pixels)):
+            likeness = vectors[:, 0] @ vectors[:, 1].T
+            own = likeness.diagonal()[:, None]
+            others = ~torch.eye(len(own), dtype=torch.bool)
+            ranked = (likeness < own)[others].float().mean()
+            nearest = (likeness.argmax(1) == torch.arange(len(own))).float().mean()
+            found[kind].append((float(ranked), float(nearest)))
+    ours, raw = (tuple(np.mean(one, axis=0).tolist()) for one in found)
+    return ours, raw
+
+
+def followed_pushes(task: VideoColorization, store: EpisodeStore, seed: int) -> Measured:
+    """Return what features find again of simulated pushes: J of masks, PCK@.1 of key points; and accuracy of colours.
+
+    Beside them what nothing (`identity`), the same net untrained and OpenCV's DIS flow find.
+    """
+    return _followed(task, pushes(CLIPS, 100), masks=True) | _recolored(task, store, seed)
+
+
+def followed_box(task: VideoColorization, store: EpisodeStore, seed: int) -> Measured:
+    """Return the same of the box of box.mp4: key points alone."""
+    return _followed(task, boxes(CLIPS), masks=False) | _recolored(task, store, seed)
+
+
+def _followed(task: VideoColorization, truths: Sequence[Truth], masks: bool) -> Measured:
+    spec = spec_of(task)
+    untrained = build_objective(replace(ObjectiveSpec(**spec), seed=12345)).eval()
+    assert isinstance(untrained, VideoColorization)
+    ways: dict[str, Follow] = {
+        "": by_features(task),
+        "identity": lambda frames, first, points: (
+            np.repeat(first[None], len(frames), axis=0),
+            np.repeat(points[None], len(frames), axis=0),
+        ),
+        "random": by_features(untrained),
+        "dis": by_flow,
+    }
+    values: Measured = {}
+    for name, follow in ways.items():
+        pairs = [(follow(truth.frames, truth.masks[0], truth.points[0]), truth) for truth in truths]
+        suffix = f"_{name}" * bool(name)
+        if masks:
+            values["j" + suffix] = float(np.mean([jaccard(one[0], truth.masks) for one, truth in pairs]))
+        near = [np.linalg.norm(one[1] - truth.points, axis=2)[1:] <= _NEAR for one, truth in pairs]
+        values["pck" + suffix] = float(np.mean([one.mean() for one in near]))
+    return values
+
+
+def jaccard(found: np.ndarray, true: np.ndarray) -> float:
+    """Return the mean intersection over union of masks (T, K, H, W), the first frame left out, and those that are
+    empty.
+    """
+    found, true = found[1:], true[1:]
+    both, either = (found & true).sum((2, 3)), (found | true).sum((2, 3))
+    shown = true.any((2, 3))
+    return float((both[shown] / either[shown]).mean())
+
+
+def by_features(task: VideoColorization) -> Follow:
+    """Return what follows masks and points by a task's features of grey frames."""
+
+    def follow(frames: np.ndarray, masks: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images = channels_first(frames).float() / 255
+        with torch.no_grad():
+            features = task.features(grey(rgb_to_lab(images)[:, :1])[None])[0]
+        height, width = features.shape[2:]
+        small = torch.zeros(0, height, width)
+        if len(masks):
+            small = functional.interpolate(torch.from_numpy(masks)[None].float(), size=(height, width), mode="area")[0]
+        marks = torch.cat([small, point_marks(torch.from_numpy(points).float(), height, width)])
+        found = propagate(features, marks)
+        where = marked_points(found[:, len(masks) :]).numpy()
+        if not len(masks):
+            return np.zeros((len(frames), 0, *frames.shape[1:3]), bool), where
+        large = functional.interpolate(found[:, : len(masks)], size=frames.shape[1:3], mode="bilinear")
+        return (large > 0.5).numpy(), where
+
+    return follow
+
+
+def by_flow(frames: np.ndarray, masks: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Carry masks and points from frame to frame by OpenCV's DIS flow."""
+    height, width = frames.shape[1:3]
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    finder.setFinestScale(0)
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    column, row = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    all_masks, all_points = [masks], [points]
+    soft = [mask.astype(np.float32) for mask in masks]
+    nothing = np.zeros((height, width, 2), np.float32)
+    for before, after in itertools.pairwise(greys):
+        back = finder.calc(after, before, nothing.copy())
+        soft = [cv2.remap(one, column + back[..., 0], row + back[..., 1], cv2.INTER_LINEAR) for one in soft]
+        forth = finder.calc(before, after, nothing.copy())
+        at = np.clip((all_points[-1] * [width, height]).astype(int), 0, [width - 1, height - 1])
+        all_points.append(all_points[-1] + forth[at[:, 1], at[:, 0]] / [width, height])
+        all_masks.append(np.array([one > 0.5 for one in soft], bool).reshape(masks.shape))
+    return np.stack(all_masks), np.stack(all_points)
+
+
+@torch.no_grad()
+def _recolored(task: VideoColorization, store: EpisodeStore, seed: int) -> Measured:
+    """Return how often the colour of a place that moves is right, beyond copying it from the same place."""
+    task.prepare(store)
+    gains: list[float] = []
+    for clips, rng in batches(task, store, seed):
+        question = task.ask(clips, rng)
+        said, true, copied = task.told(question)
+        moving = _moving(clips.frames[:, 0, -2:], said.shape[1:])
+        if moving.any():
+            gains.append(float((said == true)[moving].float().mean() - (copied == true)[moving].float().mean()))
+    return {"moving_accuracy_gain": float(np.mean(gains))}
+
+
+def _moving(pairs: Tensor, size: Sequence[int]) -> Tensor:
+    """Return which places of a map move between two uint8 frames, (N, 2, 3, H, W): bool (N, h, w)."""
+    length = [
+        np.linalg.norm(next(iter(flows(pair.movedim(1, -1).numpy()))), axis=2).astype(np.float32) for pair in pairs
+    ]
+    small = [cv2.resize(one, (size[1], size[0]), interpolation=cv2.INTER_AREA) for one in length]
+    return torch.from_numpy(np.stack(small)) > _MOVING_PX
