@@ -66,7 +66,7 @@ def _train(job: _Job, done: int) -> Path:
     """Go from `done` steps to the last; save, log and heed a wish to stop between steps."""
     config, model, optimizer = job.config, *job.fabric.setup(job.objective, job.optimizer)
     model.mark_forward_method("loss")
-    job.objective.train()
+    _train_mode(job.objective)
     bar = tqdm(total=config.steps, initial=done, unit="step", disable=None if config.progress else True)
     with stop_requests() as stop, RunLog(job.folder, done) as log, bar:
         frames, since = 0, time.perf_counter()
@@ -89,6 +89,14 @@ def _train(job: _Job, done: int) -> Path:
         job.objective.eval()
         job.objective.finish(job.store, numpy_rng(config.seed, done, _FINISH))
         return training_state.save(job.folder, job.objective, job.optimizer, done, job.identity)
+
+
+def _train_mode(objective: Objective) -> None:
+    """Put an objective into training mode, but for backbones of which no weight learns: they keep their statistics."""
+    objective.train()
+    for backbone in objective.backbones:
+        if not any(weight.requires_grad for weight in backbone.parameters()):
+            backbone.eval()
 
 
 def _step(job: _Job, model: Any, optimizer: Any, step: int, rate: float) -> tuple[Loss, int]:

@@ -45,6 +45,8 @@ class ObjectiveSpec:
     """The backbone's options; with a folder none, it knows its own."""
     init: str = ""
     """Any objective's checkpoint, whose backbone's weights this backbone starts from; empty: random weights."""
+    frozen: bool = False
+    """Whether the backbone stays as it starts."""
     seed: int = 0
     """Decides the random weights."""
 
@@ -61,6 +63,9 @@ def build_objective(spec: ObjectiveSpec) -> Objective:
         weights = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
         for backbone in objective.backbones:
             _load(backbone, weights, f"the backbone of {spec.init}", f"backbone {spec.backbone!r} as its options are")
+    if spec.frozen:
+        for backbone in objective.backbones:
+            backbone.requires_grad_(False)
     return objective
 
 

@@ -120,7 +120,10 @@ def _check_name(name: str, names: Sequence[str], kind: str) -> None:
 
 def _built(config: TrainConfig | PretextConfig, name: str) -> Objective:
     init = "" if config.init is None else str(config.init)
-    spec = ObjectiveSpec(name, config.options, config.backbone, config.backbone_options, init, seed=config.fit.seed)
+    frozen = isinstance(config, TrainConfig) and config.frozen
+    spec = ObjectiveSpec(
+        name, config.options, config.backbone, config.backbone_options, init, frozen, seed=config.fit.seed
+    )
     return build_objective(spec)
 
 

@@ -35,6 +35,8 @@ class TrainConfig:
     """The backbone's options, as width=64 blocks=[2,2,2,2]."""
     init: Path | None = None
     """Checkpoint of any objective, whose backbone's weights a backbone of your own class starts from."""
+    frozen: bool = False
+    """Leave the backbone as it starts, and train what stands on it alone."""
     eval_store: Path | None = None
     """Folder of held-out episodes: metrics.json says how well they align and what can be read from them."""
     fit: FitConfig = field(default_factory=FitConfig)

@@ -15,6 +15,7 @@ from sslctrl.clips import Clips
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
+from sslctrl.fit import FitConfig, fit
 from sslctrl.objective import Loss, Objective
 from sslctrl.registry import Registry
 from sslctrl.sampling import random_frames
@@ -189,6 +190,18 @@ def test_embeds_frames(embedding, tiny_store, tmp_path: Path) -> None:
     assert embedding.embed(tensor[:0]).shape == (0, embedding.dim)
     checkpoint.save(tmp_path / "c", KIND, spec_of(embedding), embedding.state_dict(), {})
     assert torch.equal(load_embedding(tmp_path / "c").embed(tensor), z)
+
+
+def test_every_embedding_stands_on_a_frozen_backbone(embedding, tiny_store, tmp_path: Path) -> None:
+    name = embedding.spec.name
+    frozen = build_objective(ObjectiveSpec(name, options_of(name), "conv", BACKBONE, frozen=True))
+    before = copy.deepcopy([backbone.state_dict() for backbone in frozen.backbones])
+    heads = copy.deepcopy([value for value in frozen.parameters() if value.requires_grad])
+    fit(frozen, tiny_store, tmp_path / "run", FitConfig(steps=2, warmup=0, device="cpu", progress=False))
+    for backbone, start in zip(frozen.backbones, before, strict=True):
+        assert all(torch.equal(start[key], value) for key, value in backbone.state_dict().items())
+    learned = [value for value in frozen.parameters() if value.requires_grad]
+    assert heads and any(not torch.equal(old, new) for old, new in zip(heads, learned, strict=True))
 
 
 def test_embedding_keeps_its_state(embedding, tiny_store) -> None:

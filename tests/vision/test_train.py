@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from footage import film
 
 from sslctrl import config as configs
 from sslctrl.errors import InputError
@@ -99,3 +100,32 @@ def test_a_pretext_task_has_its_own_verb(tiny_store: EpisodeStore, tmp_path: Pat
     train(config(tiny_store, tmp_path / "run", init=path))
     with pytest.raises(InputError, match="'rotation' is no embedding"):
         train(config(tiny_store, tmp_path / "run", name="rotation", options={}))
+
+
+def test_a_folder_of_footage_is_learned_from_too(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        film(tmp_path / "films" / name, frames=16)
+    fit = FitConfig(steps=2, warmup=0, device="cpu", progress=False)
+    asked = PretextConfig(
+        tmp_path / "run", videos=tmp_path / "films", image_px=24, task="arrow_of_time", backbone_options=NET, fit=fit
+    )
+    assert load_objective(train_pretext(asked)).spec.name == "arrow_of_time"
+    assert EpisodeStore(tmp_path / "run" / "videos").lengths.tolist() == [16, 16]
+    assert read_image(tmp_path / "run" / "picture.png").shape[2] == 3
+
+
+@pytest.mark.parametrize("given", [{}, {"store": Path("a"), "videos": Path("b")}])
+def test_footage_is_of_one_kind(tmp_path: Path, given: dict) -> None:
+    with pytest.raises(InputError, match="allowed is one of the three; give one"):
+        train_pretext(PretextConfig(tmp_path / "run", **given))
+
+
+def test_a_frozen_backbone_keeps_weights_and_statistics(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    start = untrained().state_dict()
+    frozen = load_objective(train(config(tiny_store, tmp_path / "frozen", frozen=True))).state_dict()
+    tuned = load_objective(train(config(tiny_store, tmp_path / "tuned"))).state_dict()
+    of_backbone = {name for name in start if name.startswith("backbone.")}
+    assert all(start[name].equal(frozen[name]) for name in of_backbone)
+    assert not any(start[name].equal(tuned[name]) for name in of_backbone)  # statistics of batch norm are among them
+    heads = [name for name in start if name.startswith("head.")]
+    assert heads and not any(start[name].equal(frozen[name]) for name in heads)
