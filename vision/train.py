@@ -70,14 +70,18 @@ def write_pictures(folder: Path, objective: Objective, store: EpisodeStore, seed
     `picture-<task>.png`), and `filters.png`, the first layer, where that looks at images. Raises StorageError.
     """
     objective.eval()
-    parts = {"": objective}
-    if isinstance(objective, Combined):
-        parts = {f"-{name.split(':')[-1]}": part for name, part in objective.objectives.items()}
-    for name, part in parts.items():
-        if (shown := _shown(part, store, seed)) is not None:
-            _write(folder / f"picture{name}.png", shown)
+    for name, task in pictured(objective).items():
+        if (shown := _shown(task, store, seed)) is not None:
+            _write(folder / name, shown)
     if (kernels := first_filters(objective.backbone)) is not None:
         _write(folder / "filters.png", kernels)
+
+
+def pictured(objective: Objective) -> dict[str, Objective]:
+    """Return which file of a run shows which task: one, or each of several."""
+    if isinstance(objective, Combined):
+        return {f"picture-{name.split(':')[-1]}.png": task for name, task in objective.objectives.items()}
+    return {"picture.png": objective}
 
 
 def _shown(task: Objective, store: EpisodeStore, seed: int) -> Tensor | None:

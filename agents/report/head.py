@@ -23,7 +23,7 @@ _GOAL = {"imagined": "goals that it imagined", "shown": "pictures of goals"}
 def title(folder: RunFolder) -> str:
     """Return the page's title."""
     if folder.task:
-        return f"A backbone learned by {folder.task.replace('_', ' ')}"
+        return f"A backbone learned by {_of_tasks(folder)}"
     if folder.has("evaluation/evaluation.json") or folder.has("agent/curve.jsonl"):
         learned = _reward_from(folder) == "embedding"
         return "A policy whose only reward was learned from video" if learned else "A policy"
@@ -33,9 +33,15 @@ def title(folder: RunFolder) -> str:
 def sentence(folder: RunFolder) -> str:
     """Return what happened, as far as the folder tells."""
     if folder.task:
-        return f"{folder.task.replace('_', ' ').capitalize()} is a pretext task: its labels are the images' own."
+        are = "are pretext tasks: their" if "+" in folder.task else "is a pretext task: its"
+        return f"{_of_tasks(folder).capitalize()} {are} labels are the footage's own."
     parts = [_learned(folder), _rewarded(folder)]
     return " ".join(part for part in parts if part) or "Nothing of this run is finished yet."
+
+
+def _of_tasks(folder: RunFolder) -> str:
+    *others, last = folder.task.replace("_", " ").split("+")
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def tiles(folder: RunFolder) -> tuple[Tile, ...]:

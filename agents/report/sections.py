@@ -22,6 +22,7 @@ from sslctrl.errors import DataError
 from sslctrl.imagining import Imagining
 from sslctrl.import_images import read_image
 from sslctrl.views import view_of
+from vision.train import pictured
 
 HERO_FILMS, ROLLOUT_FILMS = 4, 8
 _WHO = {"agent": "policy", "expert": "scripted expert", "random": "random actions", "do_nothing": "do nothing"}
@@ -122,12 +123,13 @@ def distances(folder: RunFolder) -> Iterator[Block]:
 
 
 def pretext(folder: RunFolder) -> Iterator[Block]:
-    """What a pretext task learned, shown by itself, and the backbone's first layer."""
-    captions = {"picture.png": getattr(folder.pretext, "shows", ""), "filters.png": "The first layer's kernels."}
-    for name, caption in captions.items():
+    """What a pretext task, or each of several, learned, shown by itself, and the backbone's first layer."""
+    captions = {name: getattr(task, "shows", "") for name, task in pictured(folder.pretext).items()}
+    for name, caption in (captions | {"filters.png": "The first layer's kernels."}).items():
         if folder.has(f"embedding/{name}"):
-            drawn = read_image(folder.find(f"embedding/{name}"))
-            yield plots.picture(drawn, name.partition(".")[0], caption, name.partition(".")[0])
+            title = name.removesuffix(".png")
+            shown = title.removeprefix("picture-").replace("_", " ")
+            yield plots.picture(read_image(folder.find(f"embedding/{name}")), shown, caption, title)
 
 
 def learning(folder: RunFolder) -> Iterator[Block]:

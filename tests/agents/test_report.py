@@ -23,10 +23,13 @@ from agents.report.write import write_report
 from sslctrl import checkpoint
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError, StorageError
+from sslctrl.fit_config import FitConfig
 from sslctrl.history import History
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
 from vision.build import ObjectiveSpec, build_objective
+from vision.train import train_pretext
+from vision.train_config import PretextConfig
 
 EVIL = "<img src=x onerror=alert(1)>'\"&$x_$</text></svg><script>alert(2)</script>"
 CURVE = [{"step": step, "success": step / 100, "distance_m": 0.2, "return": -3.0} for step in (0, 50, 100)]
@@ -313,3 +316,16 @@ def test_drawings_are_reproducible() -> None:
 def test_a_curve_shows_its_intervals() -> None:
     bare, banded = (curve([0, 1, 2], [1, 3, 2], "x", "x", band=band).svg for band in ((), [(0, 2), (2, 4), (1, 3)]))
     assert "opacity: 0.15" not in bare and "opacity: 0.15" in banded
+
+
+def test_each_of_several_pretext_tasks_is_shown(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    fit = FitConfig(steps=2, warmup=0, device="cpu", progress=False)
+    net = {"widths": [4, 8], "strides": [2, 2]}
+    asked = PretextConfig(
+        tmp_path / "run", tiny_store.root, task="rotation+arrow_of_time", backbone_options=net, fit=fit
+    )
+    train_pretext(asked)
+    page = Page(write_report(ReportConfig(tmp_path / "run")))
+    assert "Rotation and arrow of time are pretext tasks" in page.text
+    assert "turned back by the angle that the net says" in page.text and "as the net says that time runs" in page.text
+    assert len({image["xlink:href"] for image in page.all("image")}) == 3  # two tasks and the first layer
