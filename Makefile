@@ -43,3 +43,4 @@ bench: setup data
 	$(BIN)/python scripts/bench/demo.py
 	$(BIN)/python scripts/bench/control.py
 	$(BIN)/python scripts/bench/image_pretext.py
+	$(BIN)/python scripts/bench/video_pretext.py
