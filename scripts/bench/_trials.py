@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from scripts.bench._jobs import Measured, short_hash
@@ -40,12 +41,20 @@ class Trial:
         """
         return f"{name}-{short_hash(repr(self))}/{short_hash(inspect.getsource(self.score) + measured)}"
 
-    def learned(self, task: str, store: EpisodeStore, run: Path, seed: int, tier: Tier) -> tuple[Objective, float]:
+    def learned(
+        self,
+        task: str,
+        store: EpisodeStore,
+        run: Path,
+        seed: int,
+        tier: Tier,
+        backbone_options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> tuple[Objective, float]:
         """Train in a folder, where that is not done yet, and return the objective and the CPU minutes it took."""
         took = run / "minutes"
         if not took.exists():
             shutil.rmtree(run, ignore_errors=True)  # a training that was stopped would tell less time than it took
-            spec = ObjectiveSpec(task, self.options, seed=seed)
+            spec = ObjectiveSpec(task, self.options, backbone_options=dict(backbone_options), seed=seed)
             settings = FitConfig(
                 tier.learned(self.steps), lr=self.lr, seed=seed, device="auto", warmup=tier.learned(100)
             )

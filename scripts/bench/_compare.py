@@ -1,0 +1,227 @@
+"""Every backbone under control: frozen below a TCN, whose distances are a policy's only reward, on Push and Reach."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.config import EvaluateConfig, TrainAgentConfig
+from agents.demo import CAMERAS, DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, embedding_options, reward_figures
+from agents.evaluate import evaluate
+from agents.train import train_agent
+from envs.collect import collect
+from envs.collect_config import CollectConfig
+from scripts.bench import _image_parts, _video_parts
+from scripts.bench._compare_config import DEEP, SUFFIX, CompareConfig
+from scripts.bench._compare_page import write_page
+from scripts.bench._figures import Results
+from scripts.bench._image_config import TASKS as IMAGE_TASKS
+from scripts.bench._image_probe import PLACES, pooled, positions
+from scripts.bench._intervals import Figure
+from scripts.bench._jobs import Job, Measured, over_seeds, run_jobs, short_hash
+from scripts.bench._tier import Tier
+from scripts.bench._trials import Trial
+from scripts.bench._video_config import TASKS as VIDEO_TASKS
+from sslctrl import checkpoint
+from sslctrl.fit import fit
+from sslctrl.fit_config import FitConfig
+from sslctrl.metrics.alignment import alignment_of
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective, load_embedding
+
+TCN_STEPS, POLICY_STEPS, EVAL_EVERY, STARTS = 1000, 6000, 1500, 50
+METRICS = (
+    "probe_r2", "push_alignment", "push_spearman", "push_success", "push_efficiency", "reach_alignment",
+    "reach_spearman", "reach_success", "reach_efficiency",
+)  # fmt: skip
+"""Of every backbone. Efficiency: the mean success over the evaluations while the policy learned."""
+GAIN = "push_success"
+"""The metric of `combining_gain`, `depth_gain` and `supervised_lead`; each is there for every other one, too."""
+_LESS_IS_BETTER = "alignment"
+
+
+@dataclass(frozen=True)
+class World:
+    """Where policies act, and what the TCN below them is built with."""
+
+    env_id: str
+    goal_m: tuple[float, ...]
+    options: dict[str, Any]
+
+
+WORLDS = {
+    "push": World("sslctrl/Push-v0", GOAL_M, embedding_options()),
+    "reach": World("sslctrl/Reach-v0", (0.50, -0.04, 0.10), {"views_per_batch": 3, "augment": False, "hue": 0.5}),
+}
+
+
+def measure(config: CompareConfig) -> dict[str, Figure]:
+    """Run what is missing, write the figures and the page, and return the figures."""
+    results, root = Results(config.out, config.command, config.seeds), Path(config.runs) / config.tier.folder("all")
+    for seed in config.seeds:
+        record(root / f"seed-{seed}" / "video", seed, config)
+    learned = known(config.chosen, root, config)
+    names = list(config.chosen)
+    if not config.only:
+        singles = [name for name in names if name in (*IMAGE_TASKS, *VIDEO_TASKS)]
+        ranked = sorted(singles, key=lambda name: -np.mean([seed[name]["probe_r2"] for seed in learned]))
+        mixes = ["+".join(ranked[:count]) for count in (2, 3)]
+        for before, mixed in zip(learned, known(mixes, root, config), strict=True):
+            before |= mixed
+        names += mixes
+    jobs = [
+        Job(
+            root / f"seed-{seed}" / name / f"{world}-{short_hash(repr((WORLDS[world], TCN_STEPS, POLICY_STEPS)))}",
+            seed, f"{name} {world}", control, (name, world, seed, root, config.tier),
+        )
+        for seed in config.seeds for name in names for world in WORLDS
+    ]  # fmt: skip
+    for done in run_jobs(jobs, config.workers):
+        seeds = [joined(found, before) for found, before in zip(done.seeds, learned, strict=False)]
+        figures = over_seeds([flat(seed) | gains(seed) for seed in seeds], unit, np.mean)
+        results.record(figures, done.origin)
+        write_page(Path(config.page), results.figures, METRICS)
+    return results.figures
+
+
+def record(folder: Path, seed: int, config: CompareConfig) -> None:
+    """Record of each world video to learn from, held-out video, and one demonstration."""
+    for name, world in WORLDS.items():
+        common: dict[str, Any] = {"env_id": world.env_id, "cameras": CAMERAS, "workers": config.workers}
+        plays = (("train", config.tier.learned(80), seed), ("heldout", config.tier.asked(20), 10_000 + seed))
+        for part, episodes, start in plays:
+            collect(CollectConfig(folder / name / part, episodes=episodes, steps=100, seed=start, **common))
+        collect(
+            CollectConfig(
+                folder / name / "demonstration", episodes=1, behaviors=("expert",), variety="fixed",
+                goal=world.goal_m, seed=20_000 + seed, **common,
+            )
+        )  # fmt: skip
+
+
+def known(names: Sequence[str], root: Path, config: CompareConfig) -> list[dict[str, Measured]]:
+    """Train backbones, and return what is known from them, by seed and name."""
+    jobs = [
+        Job(root / f"seed-{seed}" / name / "probe", seed, name, learn, (name, seed, root, config.tier))
+        for seed in config.seeds
+        for name in names
+    ]
+    seeds: list[dict[str, Measured]] = [{} for _ in config.seeds]
+    for done in run_jobs(jobs, config.workers) if jobs else ():
+        seeds[: len(done.seeds)] = [dict(seed) for seed in done.seeds]
+    return seeds
+
+
+def learn(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Measured:
+    """Train one backbone, where it is to be trained, and return how well hand and puck can be read from it."""
+    torch.set_num_threads(1)
+    video, minutes = root / f"seed-{seed}" / "video" / "push", 0.0
+    task, options = named(name)
+    if task == "random":
+        objective = build_objective(ObjectiveSpec("rotation", backbone_options=options, seed=seed))
+    else:
+        trial, store = trial_of(task), EpisodeStore(video / "train")
+        objective, minutes = trial.learned(task, store, run.parent / "backbone", seed, tier, options)
+    return {**positions(pooled(objective), EpisodeStore(video / "heldout")), "minutes": minutes}
+
+
+def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier) -> Measured:
+    """Train a TCN on the frozen backbone and a policy on its distances, and return what both are worth."""
+    torch.set_num_threads(1)
+    about, video = WORLDS[world], root / f"seed-{seed}" / "video" / world
+    task, options = named(name)
+    folder = run.parent / "backbone"
+    where = ("conv", options) if task == "random" else (str(checkpoint.newest(folder)), {})
+    spec = ObjectiveSpec("tcn", about.options, *where, frozen=True, seed=seed)
+    settings = FitConfig(tier.learned(TCN_STEPS), lr=2e-3, seed=seed, device="auto", warmup=tier.learned(100))
+    path = fit(build_objective(spec), EpisodeStore(video / "train"), run / "tcn", settings)
+    embedding = load_embedding(path)
+    agent = TrainAgentConfig(
+        run / "policy", about.env_id, steps=tier.learned(POLICY_STEPS), seed=seed, camera=POLICY_CAMERA,
+        embedding=path, demonstration=video / "demonstration", demo_camera=DEMONSTRATION_CAMERA, prior=video / "train",
+        eval_every=tier.learned(EVAL_EVERY),
+    )  # fmt: skip
+    train_agent(agent)
+    exam = EvaluateConfig(
+        run / "exam", run / "policy", ("agent",), about.env_id, demonstration=video / "demonstration",
+        episodes=tier.asked(STARTS),
+    )  # fmt: skip
+    found = evaluate(exam)["policies"]["agent"]
+    curve = [json.loads(line)["success"] for line in (run / "policy" / "curve.jsonl").read_text().splitlines()]
+    return {
+        f"{world}_alignment": float(alignment_of(embedding, EpisodeStore(video / "heldout"), CAMERAS).mean()),
+        f"{world}_spearman": float(reward_figures(embedding, video)["reward_spearman"]["value"]),
+        f"{world}_success": float(found["success"]["value"]),
+        f"{world}_efficiency": float(np.mean(curve)),
+    }
+
+
+def named(name: str) -> tuple[str, dict[str, Any]]:
+    """Return a backbone's task, and the options of its architecture."""
+    return (name.removesuffix(SUFFIX), DEEP) if name.endswith(SUFFIX) else (name, {})
+
+
+def trial_of(task: str) -> Trial:
+    """Return how a task is trained: as in its own bench; several as long as the longest of them, each one's batches."""
+    if "+" in task:
+        parts = [trial_of(one) for one in task.split("+")]
+        return Trial(parts[0].score, max(part.steps for part in parts), lr=float(np.mean([part.lr for part in parts])))
+    if task in ("supervised", "autoencoder"):
+        options = {"columns": PLACES} if task == "supervised" else {}
+        return Trial(_image_parts.scores.nothing, 800, options=options)
+    trial = {**_image_parts.TRIALS, **_video_parts.TRIALS}[task]["sim"]
+    return Trial(trial.score, trial.steps, lr=trial.lr)
+
+
+def joined(found: Mapping[str, Measured], before: Mapping[str, Measured]) -> dict[str, Measured]:
+    """Return what is measured of each backbone, of one seed: what its probe and its worlds told."""
+    values = {name: dict(one) for name, one in before.items()}
+    for key, one in found.items():
+        values[key.split(" ")[0]] |= one
+    return values
+
+
+def flat(seed: Mapping[str, Measured]) -> Measured:
+    """Return figures by name: `<backbone>.<metric>`."""
+    return {f"{name}.{metric}": value for name, one in seed.items() for metric, value in one.items()}
+
+
+def gains(seed: Mapping[str, Measured]) -> Measured:
+    """Return, of one seed and for each metric, what combining tasks, deeper backbones and labels are worth; above 0:
+    better.
+
+    combining_gain: the mean of the best pair and triple over the better of their parts. depth_gain: the mean of the
+    deeper backbones over the same ones as they are. supervised_lead: over the best pretext task.
+    """
+    values: Measured = {}
+    tasks = [name for name in seed if name in (*IMAGE_TASKS, *VIDEO_TASKS)]
+    mixes = [name for name in seed if "+" in name]
+    deep = [name for name in seed if name.endswith(SUFFIX) and named(name)[0] in seed]
+    for metric in METRICS:
+        sign = -1 if metric.endswith(_LESS_IS_BETTER) else 1
+        of = {name: sign * one[metric] for name, one in seed.items() if metric in one}
+        found: Measured = {}
+        if mixes:
+            found["combining_gain"] = float(
+                np.mean([of[mix] - max(of[part] for part in mix.split("+")) for mix in mixes])
+            )
+        if deep:
+            found["depth_gain"] = float(np.mean([of[name] - of[named(name)[0]] for name in deep]))
+        if tasks and "supervised" in of:
+            found["supervised_lead"] = of["supervised"] - max(of[task] for task in tasks)
+        values |= {f"{name}.{metric}": value for name, value in found.items()}
+        if metric == GAIN:
+            values |= found
+    return values
+
+
+def unit(name: str) -> str:
+    """Return the unit of a figure."""
+    endings = {"r2": "R^2", "spearman": "rank correlation", "minutes": "min"}
+    return next((unit for ending, unit in endings.items() if name.endswith(ending)), "fraction")

@@ -1,0 +1,40 @@
+"""What the comparison of backbones can be told. Kept apart so that `--help` imports neither torch nor numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from scripts.bench._image_config import TASKS as IMAGE_TASKS
+from scripts.bench._pretext_config import PretextConfig
+from scripts.bench._video_config import TASKS as VIDEO_TASKS
+
+SINGLE = ("random", "supervised", "autoencoder", *IMAGE_TASKS, *VIDEO_TASKS)
+DEEPER = ("random", "supervised", "rotation", "relative_position", "video_colorization")
+"""Of which a deeper backbone is trained, too."""
+DEEP: dict[str, Any] = {"widths": (32, 48, 48, 64, 64), "strides": (2, 2, 1, 1, 1)}
+"""Five layers instead of three, a map of the same size."""
+SUFFIX = "-deep"
+
+
+@dataclass(frozen=True)
+class CompareConfig(PretextConfig):
+    """Which backbones to compare under control, and where to write it; what is done is not done again."""
+
+    tasks: ClassVar[tuple[str, ...]] = (*SINGLE, *(name + SUFFIX for name in DEEPER))
+    script: ClassVar[str] = "compare"
+
+    out: Path = Path("results/backbones.json")
+    """The file of figures."""
+    page: Path = Path("runs/compare/leaderboard.html")
+    """The page: a sortable table, and plots."""
+    runs: Path = Path("runs/compare")
+    """Folder of the runs; what is finished there is not run again."""
+    only: tuple[str, ...] = ()
+    """The backbones to compare; by default all, and the best pair and triple of tasks combined."""
+
+    @property
+    def command(self) -> str:
+        """What a file of figures says that it is from."""
+        return super().command.replace("scripts/bench/", "scripts/")

@@ -1,0 +1,84 @@
+"""The leaderboard: one page that needs nothing beside it, with a table to sort and a plot for each metric."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+from markupsafe import Markup
+
+from agents.report.blocks import Plot
+from agents.report.svg import MUTED, OURS, canvas, svg
+from scripts.bench._figures import write
+from scripts.bench._intervals import Figure
+
+_QUESTIONS = {
+    "combining_gain": "Does combining tasks help?",
+    "depth_gain": "Do deeper backbones help?",
+    "supervised_lead": "Does supervision still lead?",
+}
+_BASELINES = ("random", "supervised", "autoencoder")
+
+
+class Cell(NamedTuple):
+    """A figure as the page shows it."""
+
+    value: float
+    text: str
+    range: str
+
+
+def write_page(path: Path, figures: Mapping[str, Figure], metrics: Sequence[str]) -> Path:
+    """Write the page of all figures `<backbone>.<metric>` and return its path. Raises StorageError."""
+    names = {name.rpartition(".")[0] for name in figures if name.rpartition(".")[2] in metrics} - set(_QUESTIONS)
+    rows = {name: [_cell(figures.get(f"{name}.{metric}")) for metric in metrics] for name in names}
+    best = sorted(rows.items(), key=lambda row: -figures.get(f"{row[0]}.{metrics[0]}", Figure(0, 0, 0, 0, "")).value)
+    answers = [
+        (text, [_cell(figures.get(f"{key}.{metric}"), signed=True) for metric in metrics])
+        for key, text in _QUESTIONS.items()
+        if f"{key}.{metrics[0]}" in figures
+    ]
+    here = Path(__file__).parent
+    script = (here / "leaderboard.js").read_text()
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    page = environment.from_string((here / "leaderboard.html").read_text()).render(
+        metrics=[metric.replace("_", " ") for metric in metrics],
+        rows=best,
+        answers=answers,
+        seeds=max((figure.n for figure in figures.values()), default=0),
+        plots=[_plot(metric, names, figures) for metric in metrics],
+        style=Markup((here.parents[1] / "agents" / "report" / "page.css").read_text()),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    write(path, page)
+    return path
+
+
+def _cell(figure: Figure | None, signed: bool = False) -> Cell | None:
+    if figure is None:
+        return None
+    sign = "+" if signed else ""
+    return Cell(figure.value, f"{figure.value:{sign}.3g}", f"{figure.low:{sign}.2g} to {figure.high:{sign}.2g}")
+
+
+def _plot(metric: str, names: set[str], figures: Mapping[str, Figure]) -> Plot:
+    """Draw one metric of all backbones with its intervals, the best on top."""
+    sign = 1 if "alignment" in metric else -1
+    found = {name: figures[f"{name}.{metric}"] for name in names if f"{name}.{metric}" in figures}
+    ordered = sorted(found.items(), key=lambda pair: sign * pair[1].value)
+    with canvas(760, 70 + 20 * len(ordered)) as figure:
+        axes = figure.add_subplot()
+        axes.grid(False, axis="y")
+        for place, (name, one) in enumerate(ordered):
+            color = MUTED if name.removesuffix("-deep") in _BASELINES else OURS
+            axes.plot([one.low, one.high], [place, place], color=color, linewidth=2)
+            axes.plot(one.value, place, "o", color=color, markersize=6, clip_on=False)
+        axes.set_yticks(range(len(ordered)), [name for name, _ in ordered])
+        axes.set(ylim=(len(ordered) - 0.5, -0.5), xlabel=metric.replace("_", " "))
+        drawing = svg(figure, metric)
+    return Plot(drawing, 760, metric.replace("_", " "))
