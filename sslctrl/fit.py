@@ -92,11 +92,12 @@ def _train(job: _Job, done: int) -> Path:
 
 
 def _train_mode(objective: Objective) -> None:
-    """Put an objective into training mode, but for backbones of which no weight learns: they keep their statistics."""
+    """Put an objective into training mode, but for parts of which no weight learns: they keep their statistics, too."""
     objective.train()
-    for backbone in objective.backbones:
-        if not any(weight.requires_grad for weight in backbone.parameters()):
-            backbone.eval()
+    for part in objective.children():
+        weights = list(part.parameters())
+        if weights and not any(weight.requires_grad for weight in weights):
+            part.eval()
 
 
 def _step(job: _Job, model: Any, optimizer: Any, step: int, rate: float) -> tuple[Loss, int]:

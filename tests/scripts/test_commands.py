@@ -143,7 +143,7 @@ def test_a_pretext_task_on_a_folder_of_images(script, tmp_path: Path) -> None:
     assert shown.code == 0 and again.code == 0, shown.err + again.err
     assert (tmp_path / "r" / "picture.png").exists() and len(EpisodeStore(tmp_path / "r" / "images")) == 1
     both = script("train_pretext", *flags, "--store", "r/images")
-    assert both.code == 2 and "allowed is one of the two" in both.err
+    assert both.code == 2 and "allowed is one of the three" in both.err
 
 
 @pytest.mark.parametrize(
