@@ -1,0 +1,80 @@
+"""The adapter's own arithmetic and messages, against a stand-in for timm: torchvision, which timm imports, does not
+import beside the CPU build of torch that the tests run on.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sslctrl.errors import InputError
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective
+from vision.timm_backbone import Timm
+
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+
+
+class Net(nn.Module):
+    """As timm's models are with features_only: a list of maps."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 1, stride=4, bias=False)
+        self.feature_info = types.SimpleNamespace(channels=lambda: [width])
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [self.conv(images)]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = []
+
+    def create_model(name: str, **options: Any) -> Net:
+        calls.append({"name": name, **options})
+        if name == "resnt18":
+            raise RuntimeError("Unknown model (resnt18)")
+        return Net(8 << options["out_indices"][0])
+
+    stand_in: Any = types.ModuleType("timm")
+    stand_in.create_model = create_model
+    stand_in.data = types.SimpleNamespace(resolve_model_data_config=lambda net: {"mean": MEAN, "std": STD})
+    monkeypatch.setitem(sys.modules, "timm", stand_in)
+    return calls
+
+
+def test_a_stage_s_map_of_images_normalised_as_the_model_wants_them(asked: list[dict[str, Any]]) -> None:
+    net = Timm("convnext_atto", stage=2, pretrained=True, size_px=64)
+    assert asked == [
+        {"name": "convnext_atto", "pretrained": True, "features_only": True, "out_indices": (2,), "img_size": 64}
+    ]
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    wanted = net.net.conv((images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1))
+    assert net.channels == 32 and torch.allclose(net(images), wanted)
+    assert set(net.state_dict()) == {"net.conv.weight"}
+
+
+def test_it_trains_below_any_objective(asked: list[dict[str, Any]], tiny_store: EpisodeStore) -> None:
+    spec = ObjectiveSpec("rotation", {}, "vision.timm_backbone:Timm", {"model": "resnet18", "stage": 1})
+    objective = build_objective(spec)
+    clips = tiny_store.clips(objective.pick(tiny_store.layout, np.random.default_rng(0)))
+    objective.loss(clips, torch.Generator().manual_seed(0)).value.backward()
+    assert all(weight.grad is not None for weight in objective.backbone.parameters())
+
+
+def test_names_that_timm_refuses_are_one_line(asked: list[dict[str, Any]]) -> None:
+    with pytest.raises(InputError, match="model is 'resnt18', stage 1, size_px 0: timm refuses"):
+        Timm("resnt18")
+
+
+def test_without_timm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match=r"pip install 'sslctrl\[timm\]'"):
+        Timm()
