@@ -52,7 +52,6 @@ def fit(objective: Objective, store: EpisodeStore, run: Path, config: FitConfig)
     torch.set_num_threads(config.threads)
     fabric = _fabric(config)
     objective.to(fabric.device)
-    objective.prepare(store)
     job = _Job(objective, store, run, config, fabric, _optimizer(objective, config), identity)
     done, path = training_state.restore(run, objective, job.optimizer, identity)
     if path is None or done < config.steps:
@@ -65,6 +64,7 @@ def fit(objective: Objective, store: EpisodeStore, run: Path, config: FitConfig)
 def _train(job: _Job, done: int) -> Path:
     """Go from `done` steps to the last; save, log and heed a wish to stop between steps."""
     config, model, optimizer = job.config, *job.fabric.setup(job.objective, job.optimizer)
+    job.objective.prepare(job.store)
     model.mark_forward_method("loss")
     _train_mode(job.objective)
     bar = tqdm(total=config.steps, initial=done, unit="step", disable=None if config.progress else True)

@@ -49,7 +49,7 @@ class RunDir:
         record = self._record()  # read before anything is written: what is damaged stays as it is, to be looked at
         starts = record.pop("starts", [])
         self._agree(record, identity)
-        self._agree(self._config(), configs.to_plain(config), free)
+        self._agree(self._config(type(config)), configs.to_plain(config), free)
         write_atomically(self.path / CONFIG, configs.to_yaml(config))
         self.write_json(RECORD, {**identity, "starts": [*starts, start_record(device)]})
 
@@ -65,9 +65,10 @@ class RunDir:
                     "allowed is the same; give another run folder, or the old value"
                 )
 
-    def _config(self) -> dict[str, Any]:
+    def _config(self, cls: type) -> dict[str, Any]:
+        """Return the folder's config, with the defaults of fields that there were not yet when it was written."""
         path = self.path / CONFIG
-        return configs.load_plain(path) if path.exists() else {}
+        return configs.to_plain(configs.load(cls, path)) if path.exists() else {}
 
     def _record(self) -> dict[str, Any]:
         path = self.path / RECORD

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sslctrl import checkpoint
 from sslctrl.errors import CheckpointError, InputError
@@ -24,7 +24,8 @@ _log = logging.getLogger(__name__)
 
 
 def spec_of(objective: Objective) -> dict[str, Any]:
-    """Return name, options, backbone and backbone_options: what builds the objective again.
+    """Return name, options, backbone, backbone_options and, where it is, that this is frozen: what builds the objective
+    again.
 
     Raises InputError for an objective that no registry built.
     """
@@ -34,10 +35,13 @@ def spec_of(objective: Objective) -> dict[str, Any]:
             f"{type(objective).__name__} has no spec, so that no checkpoint of it could be opened; "
             "allowed is an object that a registry built; use Registry.build, or set its .spec to Spec(name, options)"
         )
-    backbone = getattr(getattr(objective, "backbone", None), "spec", None)
+    backbone = getattr(objective, "backbone", None)
     built = asdict(spec)
-    if backbone is not None:
-        built |= {"backbone": backbone.name, "backbone_options": dict(backbone.options)}
+    if isinstance(backbone, nn.Module) and (its := getattr(backbone, "spec", None)) is not None:
+        built |= {"backbone": its.name, "backbone_options": dict(its.options)}
+        weights = list(backbone.parameters())
+        if weights and not any(weight.requires_grad for weight in weights):
+            built |= {"frozen": True}
     return built
 
 

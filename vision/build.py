@@ -63,9 +63,6 @@ def build_objective(spec: ObjectiveSpec) -> Objective:
         weights = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
         for backbone in objective.backbones:
             _load(backbone, weights, f"the backbone of {spec.init}", f"backbone {spec.backbone!r} as its options are")
-    if spec.frozen:
-        for backbone in objective.backbones:
-            backbone.requires_grad_(False)
     return objective
 
 
@@ -108,8 +105,13 @@ def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
         backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
         channels_of(backbone)
         if _PLUS in spec.name:
-            return _combined(spec, backbone, allow)
-        return _registry_of(spec.name).build(spec.name, spec.options, allow, backbone=backbone)
+            objective = _combined(spec, backbone, allow)
+        else:
+            objective = _registry_of(spec.name).build(spec.name, spec.options, allow, backbone=backbone)
+    if spec.frozen:
+        for one in objective.backbones:
+            one.requires_grad_(False)
+    return objective
 
 
 def _combined(spec: ObjectiveSpec, backbone: nn.Module, allow: Collection[str] | None) -> Objective:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -20,8 +22,7 @@ _LEAST_PX = 12
 def flows(frames: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the flow from each frame of a view, uint8 (T, H, W, 3), to the next, float32 (H, W, 2): x and y, px.
 
-    OpenCV's DIS (Kroeger et al. 2016). Its median over the picture is taken off: the camera's own motion. Raises
-    InputError for frames below 12 px.
+    OpenCV's DIS (Kroeger et al. 2016). Raises InputError for frames below 12 px.
     """
     if min(frames.shape[1:3]) < _LEAST_PX:
         raise InputError(
@@ -32,8 +33,14 @@ def flows(frames: np.ndarray) -> Iterator[np.ndarray]:
     finder.setFinestScale(0)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in np.ascontiguousarray(frames)]
     for before, after in itertools.pairwise(grey):
-        flow = finder.calc(before, after, np.zeros((*before.shape, 2), np.float32))
-        yield flow - np.median(flow, axis=(0, 1))
+        yield finder.calc(before, after, np.zeros((*before.shape, 2), np.float32))
+
+
+def speeds_px(flow: np.ndarray) -> np.ndarray:
+    """Return how far each pixel moves, (..., H, W), by flow (..., H, W, 2), beside the picture's median: the camera's
+    own motion.
+    """
+    return np.linalg.norm(flow - np.median(flow, axis=(-3, -2), keepdims=True), axis=-1)
 
 
 class Motion:
@@ -42,11 +49,13 @@ class Motion:
     `of` is float64 (V, T) an episode of T+1 frames.
     """
 
-    def __init__(self, store: EpisodeStore) -> None:
-        self.of = [
-            np.array([[np.linalg.norm(flow, axis=2).mean() for flow in flows(view)] for view in store.read(id).frames])
-            for id in tqdm(store.ids, desc="motion", unit="episode", disable=None)
-        ]
+    def __init__(self, of: Sequence[np.ndarray]) -> None:
+        self.of = of
+
+    @classmethod
+    def in_store(cls, store: EpisodeStore) -> Motion:
+        """Look at all of a store; what was seen of the last one is kept, for the next task that asks."""
+        return cls(_amounts(store.root, store.ids, store.digest()))
 
     def windows(self, rng: np.random.Generator, count: int, frames: int) -> Windows:
         """Draw windows of so many frames from all views of all episodes, with a probability that is proportional to how
@@ -73,6 +82,15 @@ class Motion:
         starts = np.array([moved.shape[1] + 2 - frames for moved in self.of])[episode]
         view, start = np.divmod(flat - np.array(first)[episode], starts)
         return Windows(episode, view, start)
+
+
+@lru_cache(maxsize=2)
+def _amounts(root: Path, ids: tuple[str, ...], _digest: str) -> list[np.ndarray]:
+    store = EpisodeStore(root).subset(ids)
+    return [
+        np.array([[speeds_px(flow).mean() for flow in flows(view)] for view in store.read(id).frames])
+        for id in tqdm(store.ids, desc="motion", unit="episode", disable=None)
+    ]
 
 
 class Windows(NamedTuple):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from sslctrl.clips import Pick
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
-from vision.motion import flows
+from vision.motion import flows, speeds_px
 
 _MOVING = 1 / 128
 """Of the picture's side, the least flow of a pixel that moves: half a pixel of 64."""
@@ -22,7 +23,8 @@ _SHARE = (0.25, 0.75)
 """Of a patch's pixels that move: with fewer it shows little of a thing, with more the camera moved, or all is one."""
 _CHANGE = 3.0
 """Of 255 grey levels, from one frame to the next."""
-_EACH = 4
+_EACH, _PART = 4, 256
+_Path = list[tuple[int, int]]
 LEAST = 5
 """Frames of a track, at the least."""
 
@@ -48,11 +50,11 @@ class Tracks:
         return len(self.episode)
 
     def set_apart(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Draw two or more tracks, up to `count`, int (M,), of which no two may be of one thing: they are from
-        different episodes, or were seen side by side. Raises InputError where no two are.
+        """Draw two or more tracks, up to `count`, int (M,), every two of which are from different episodes, or were
+        seen side by side: as far as a video tells, not of one thing. Raises InputError where no two are.
         """
         chosen: list[int] = []
-        for track in rng.permutation(len(self)).tolist():
+        for track in rng.permutation(np.flatnonzero(self._apart.any(1))).tolist():
             if self._apart[track, chosen].all():
                 chosen.append(track)
                 if len(chosen) == count:
@@ -72,7 +74,7 @@ class Tracks:
 
     @cached_property
     def _apart(self) -> np.ndarray:
-        """Whether two tracks cannot be of one thing: bool (N, N)."""
+        """Whether two tracks are from different episodes, or were seen side by side: bool (N, N)."""
         apart = self.episode[:, None] != self.episode
         end = self.start + self.length
         order = np.lexsort((self.start, self.view, self.episode)).tolist()
@@ -97,21 +99,17 @@ def mine(store: EpisodeStore, frames: int, side: float) -> Tracks:
     (Wang, Gupta 2015, arXiv 1505.00687, section 3).
 
     At every quarter of a track's length, up to four places of a view where most moves, and a quarter to three quarters
-    of the pixels do; they go where the median of their moving pixels goes, and end at the picture's edge. A track
-    counts where the way back, through the flow from each frame to the one before, leads to where it began, to within a
-    quarter of the patch's side (Kalal et al. 2010); half of it is tried where the whole does not. One that ends within
-    five frames, or within a quarter of its side, tells nothing. Raises InputError where none is left.
+    of the pixels do, beside the camera; they go where the median of these pixels goes, and end at the picture's edge. A
+    track counts where the way back, through the flow from each frame to the one before, leads to where it began, to
+    within a quarter of the patch's side (Kalal et al. 2010); half of it is tried where the whole does not. One that
+    ends within five frames, or within a quarter of its side, tells nothing. Raises InputError where none is left.
     """
-    found: list[tuple[int, int, int, list[tuple[int, int]]]] = []
+    found: list[tuple[int, int, int, _Path]] = []
     size_px = store.read(store.ids[0]).frames.shape[2:4]
     side_px = side_px_of(size_px, side)
     for index, id in enumerate(tqdm(store.ids, desc="tracks", unit="episode", disable=None)):
         for view, film in enumerate(store.read(id).frames):
-            if len(film) > 1:
-                same = _unchanged(film)
-                field, back = np.stack(list(flows(film))), np.stack(list(flows(film[::-1])))[::-1]
-                field, back = (np.where(same, 0, flow) for flow in (field, back))
-                found += [(index, view, *track) for track in _followed(field, back, frames, side_px)]
+            found += [(index, view, *track) for track in _in_film(film, frames, side_px)]
     if not found:
         raise InputError(
             f"nothing in {store.root} moves through {LEAST} frames or more; allowed is video of things that move; "
@@ -133,30 +131,57 @@ def side_px_of(size_px: Sequence[int], side: float) -> int:
     return max(4, round(side * min(size_px)))
 
 
-def _unchanged(film: np.ndarray) -> np.ndarray:
-    """Return where frames (T+1, H, W, 3) are as the next ones: bool (T, H, W, 1). Flow spills over from what moves."""
-    change = np.abs(np.diff(film.mean(3, dtype=np.float32), axis=0))
-    return np.stack([cv2.blur(one, (3, 3)) < _CHANGE for one in change])[..., None]
+class _Field(NamedTuple):
+    """Flow of successive frames, and which of their pixels move beside the camera."""
+
+    flow: np.ndarray
+    """float32 (T, H, W, 2)."""
+    moves: np.ndarray
+    """bool (T, H, W)."""
+
+    def part(self, start: int, end: int) -> _Field:
+        return _Field(self.flow[start:end], self.moves[start:end])
+
+    def turned(self) -> _Field:
+        return _Field(self.flow[::-1], self.moves[::-1])
 
 
-def _followed(
-    field: np.ndarray, back: np.ndarray, frames: int, side_px: int
-) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Yield tracks in flows (T, H, W, 2), from each frame to the next and from that back: the first frame, and the
-    corners in each.
+def _in_film(film: np.ndarray, frames: int, side_px: int) -> Iterator[tuple[int, _Path]]:
+    """Yield the tracks of one view, (T, H, W, 3): the first frame, and the corners in each. A long film is looked at
+    in parts, which overlap by a track's length.
     """
-    lengths, least = np.linalg.norm(field, axis=3), _MOVING * min(field.shape[1:3])
-    for start in range(0, len(field), max(1, frames // 4)):
-        moving = lengths[start] > least
-        for corner in _places(lengths[start] * moving, moving, side_px):
-            path = _path(field[start : start + frames - 1], least, corner, side_px)
-            while len(path) >= LEAST:
-                returned = _path(back[start : start + len(path) - 1][::-1], least, path[-1], side_px)
-                if len(returned) == len(path) and math.dist(returned[-1], corner) <= side_px / 4:
-                    if math.dist(corner, path[-1]) >= side_px / 4:
-                        yield start, path
-                    break
-                path = path[: len(path) // 2]
+    stride = max(1, frames // 4)
+    part = stride * max(1, _PART // stride)
+    for begin in range(0, len(film) - 1, part):
+        there, back = _fields(film[begin : begin + part + frames])
+        for start in range(0, min(part, len(there.flow)), stride):
+            for path in _followed(there.part(start, start + frames - 1), back.part(start, start + frames - 1), side_px):
+                yield begin + start, path
+
+
+def _fields(film: np.ndarray) -> tuple[_Field, _Field]:
+    """Return the field from each frame to the next, and from that back. Flow spills over from what moves: a pixel moves
+    where it also changes.
+    """
+    change = np.abs(np.diff(film.mean(3, dtype=np.float32), axis=0))
+    changes = np.stack([cv2.blur(one, (3, 3)) >= _CHANGE for one in change])
+    least_px = _MOVING * min(film.shape[1:3])
+    both = np.stack(list(flows(film))), np.stack(list(flows(film[::-1])))[::-1]
+    there, back = (_Field(flow, changes & (speeds_px(flow) > least_px)) for flow in both)
+    return there, back
+
+
+def _followed(there: _Field, back: _Field, side_px: int) -> Iterator[_Path]:
+    """Yield the tracks that begin with a field: the corners in each frame."""
+    for corner in _places(speeds_px(there.flow[0]) * there.moves[0], there.moves[0], side_px):
+        path = _path(there, corner, side_px)
+        while len(path) >= LEAST:
+            returned = _path(back.part(0, len(path) - 1).turned(), path[-1], side_px)
+            if len(returned) == len(path) and math.dist(returned[-1], corner) <= side_px / 4:
+                if math.dist(corner, path[-1]) >= side_px / 4:
+                    yield path
+                break
+            path = path[: len(path) // 2]
 
 
 def _places(amount: np.ndarray, moving: np.ndarray, side_px: int) -> list[tuple[int, int]]:
@@ -177,15 +202,14 @@ def _places(amount: np.ndarray, moving: np.ndarray, side_px: int) -> list[tuple[
     return corners
 
 
-def _path(field: np.ndarray, least_px: float, corner: tuple[int, int], side_px: int) -> list[tuple[int, int]]:
+def _path(field: _Field, corner: tuple[int, int], side_px: int) -> _Path:
     """Follow a square: its corner in each frame until it leaves the picture."""
     at, path = np.array(corner, float), [corner]
-    most = np.array(field.shape[1:3]) - side_px
-    for flow in field:
+    most = np.array(field.moves.shape[1:]) - side_px
+    for flow, moves in zip(field.flow, field.moves, strict=True):
         row, column = path[-1]
-        inside = flow[row : row + side_px, column : column + side_px].reshape(-1, 2)
-        moved = inside[np.linalg.norm(inside, axis=1) > least_px]
-        if len(moved):
+        inside = np.s_[row : row + side_px, column : column + side_px]
+        if (moved := flow[inside][moves[inside]]).size:
             at += np.median(moved, axis=0)[::-1]
         if (at < -0.5).any() or (at > most + 0.5).any():
             break

@@ -44,7 +44,7 @@ class VideoTask(Objective):
                 f"the clips are {tuple(seen.shape)}, with labels: {labels is not None}; allowed are "
                 f"(B, 1, {frames}, 3, H, W) with a label each; pick them with this task's own pick"
             )
-        return seen[:, 0], labels
+        return seen[:, 0], labels.to(seen.device)
 
     @abstractmethod
     def ask(self, clips: Clips, rng: torch.Generator) -> Any:

@@ -21,7 +21,7 @@ from sslctrl.store import EpisodeStore
 from sslctrl.training_state import spec_of
 from vision.build import ObjectiveSpec, build_objective
 from vision.color import grey
-from vision.motion import flows
+from vision.motion import flows, speeds_px
 from vision.propagation import marked_points, point_marks, propagate
 from vision.things import Things
 from vision.video.facenet_triplet import FacenetTriplet
@@ -190,8 +190,6 @@ def _recolored(task: VideoColorization, store: EpisodeStore, seed: int) -> Measu
 
 def _moving(pairs: Tensor, size: Sequence[int]) -> Tensor:
     """Return which places of a map move between two uint8 frames, (N, 2, 3, H, W): bool (N, h, w)."""
-    length = [
-        np.linalg.norm(next(iter(flows(pair.movedim(1, -1).numpy()))), axis=2).astype(np.float32) for pair in pairs
-    ]
+    length = [speeds_px(next(iter(flows(pair.movedim(1, -1).numpy())))).astype(np.float32) for pair in pairs]
     small = [cv2.resize(one, (size[1], size[0]), interpolation=cv2.INTER_AREA) for one in length]
     return torch.from_numpy(np.stack(small)) > _MOVING_PX

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from films import net, sliding, still, store_of
+from films import net, sliding, still, store_of, texture
 
 from sslctrl.clips import Clips
 from sslctrl.errors import InputError
+from vision import tracks as module
 from vision.things import Things
 from vision.tracks import Tracks, mine
 from vision.video.facenet_triplet import FacenetTriplet
@@ -33,6 +34,34 @@ def test_a_track_stays_on_what_moves(tmp_path: Path) -> None:
         assert (corner[length:] == corner[length - 1]).all()
 
 
+def test_a_camera_that_moves_carries_no_track_away(tmp_path: Path) -> None:
+    """The ground goes 3 px to the left each frame, and the thing 2 px to the right of where it was on the picture."""
+    films = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        ground, thing = texture(rng, 96, 160) // 2, 100 + texture(rng, 28, 28) // 2
+        film = np.stack([ground[:, 3 * step : 3 * step + 96] for step in range(12)])
+        for step, frame in enumerate(film):
+            frame[40:68, 10 + 2 * step : 38 + 2 * step] = thing
+        films.append(film)
+    tracks = mine(store_of(tmp_path, films), frames=10, side=0.3)
+    on_it = (np.abs(tracks.corner[:, 0] - [40, 10]) < 20).all(1)  # what they begin with is the thing
+    assert on_it.sum() >= 3
+    for corner, length in zip(tracks.corner[on_it], tracks.length[on_it], strict=True):
+        np.testing.assert_allclose((corner[length - 1] - corner[0]) / (length - 1), [0, 2], atol=0.6)
+
+
+def test_a_long_film_is_looked_at_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = np.stack([np.full(60, 10), 4 + np.abs((np.arange(60) % 40) - 20)], axis=1)
+    store = store_of(tmp_path, [sliding(np.random.default_rng(0), path, 48, 12)])
+    whole = mine(store, frames=12, side=0.4)
+    monkeypatch.setattr(module, "_PART", 12)
+    parts = mine(store, frames=12, side=0.4)
+    assert len(whole) > 3
+    for one, other in zip(vars(whole).values(), vars(parts).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_tracks_apart_are_of_other_episodes_or_seen_side_by_side() -> None:
     one = np.array
     tracks = Tracks(
@@ -45,6 +74,11 @@ def test_tracks_apart_are_of_other_episodes_or_seen_side_by_side() -> None:
     found = [tracks.set_apart(np.random.default_rng(seed), 5).tolist() for seed in range(50)]
     assert all(frozenset((a, b)) in allowed for chosen in found for a in chosen for b in chosen if a != b)
     assert any(sorted(chosen) == [0, 1, 4] for chosen in found)
+    alone = tracks.start == 8  # it is seen with none of its own film: without another film it has no partner
+    kept = ~alone & (tracks.episode == 0) & (tracks.view == 0) | alone
+    film = Tracks(*(part[kept] for part in (tracks.episode, tracks.view, tracks.start, tracks.length)),
+                  corner=tracks.corner[kept], side_px=10)  # fmt: skip
+    assert all(sorted(film.set_apart(np.random.default_rng(seed), 2).tolist()) == [0, 1] for seed in range(20))
     two = (part[:2] for part in (tracks.episode, tracks.view, tracks.start, tracks.length))
     touching = Tracks(*two, corner=np.stack([np.full((5, 2), at) for at in (0, 9)]), side_px=10)
     with pytest.raises(InputError, match="2 moving things that may all be one"):

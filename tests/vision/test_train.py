@@ -129,3 +129,21 @@ def test_a_frozen_backbone_keeps_weights_and_statistics(tiny_store: EpisodeStore
     assert not any(start[name].equal(tuned[name]) for name in of_backbone)  # statistics of batch norm are among them
     heads = [name for name in start if name.startswith("head.")]
     assert heads and not any(start[name].equal(frozen[name]) for name in heads)
+
+
+def test_frozen_is_part_of_what_a_checkpoint_is(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    opened = load_embedding(train(config(tiny_store, tmp_path / "frozen", frozen=True)))
+    assert not any(weight.requires_grad for weight in opened.backbone.parameters())
+    tuned = load_embedding(train(config(tiny_store, tmp_path / "tuned")))
+    assert all(weight.requires_grad for weight in tuned.backbone.parameters())
+    with pytest.raises(InputError, match="frozen"):
+        train(config(tiny_store, tmp_path / "frozen"))
+
+
+def test_a_run_from_before_an_option_goes_on(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    first = train(config(tiny_store, tmp_path / "run"))
+    written = tmp_path / "run" / "config.yaml"
+    lines = written.read_text().splitlines(keepends=True)
+    written.write_text("".join(line for line in lines if not line.startswith("frozen")))
+    assert len(lines) == len(written.read_text().splitlines()) + 1
+    assert train(config(tiny_store, tmp_path / "run")) == first

@@ -28,12 +28,16 @@ def prepared(store: EpisodeStore, **options) -> VideoColorization:
     return task
 
 
-def test_loss_is_the_naive_loop(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("training", "temperature"), [(True, 1.0), (False, 0.5)])
+def test_loss_is_the_naive_loop(tmp_path: Path, training: bool, temperature: float) -> None:
     store = films(tmp_path)
     task = prepared(store, references=2)
+    features_of = task.features
+    task.features = lambda frames: fixed  # pyright: ignore[reportAttributeAccessIssue]
+    task.train(training)
     clips = store.clips(task.pick(store.layout, np.random.default_rng(0)))
     question = task.ask(clips, rng())
-    features = task.features(question.frames).detach()
+    features = fixed = features_of(question.frames).detach()
     _, _, dim, height, width = features.shape
     colors = task.clustered(question.ab, (height, width))
     costs = []
@@ -42,7 +46,7 @@ def test_loss_is_the_naive_loop(tmp_path: Path) -> None:
         of = torch.stack([features[clip, frame, :, row, column] for frame, row, column in places])
         for draw in question.draws[clip].tolist():
             row, column = divmod(int(draw * height * width), width)
-            pointed = (of @ features[clip, 2, :, row, column]).softmax(0)
+            pointed = (of @ features[clip, 2, :, row, column] / temperature).softmax(0)
             share = sum(
                 float(weight)
                 for weight, place in zip(pointed, places, strict=True)

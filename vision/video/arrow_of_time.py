@@ -62,7 +62,7 @@ class ArrowOfTime(VideoTask):
 
     def prepare(self, store: EpisodeStore) -> None:
         """See where the store moves."""
-        self.motion = Motion(store)
+        self.motion = Motion.in_store(store)
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick half a batch of clips that move, and the same played backwards; label: 1 for these."""

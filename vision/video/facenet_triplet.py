@@ -27,7 +27,7 @@ class Twice(NamedTuple):
 
 class FacenetTriplet(VideoTask):
     """A thing is who it is, whenever it is seen: anchor and positive are two moments of the track of a moving patch,
-    negatives those of tracks that cannot be of the same thing (`vision.tracks`).
+    negatives those of tracks that are from other episodes or were seen beside it (`Tracks.set_apart`).
 
     Semi-hard triplets of squared distances on the unit sphere, `margin` 0.2, 128 dimensions (sections 3.1 to 3.3).
     Collapsed vectors cost the margin. `frames` and `side`: see `Things`. Raises InputError.

@@ -31,7 +31,8 @@ class Odd(NamedTuple):
 
 
 class OddOneOut(VideoTask):
-    """Six clips of six frames, `every` steps apart, from one stretch of `within` frames; one has its frames shuffled.
+    """Six clips of six frames, `every` steps apart, from one stretch of `within` frames, or of as many as
+    the shortest episode that has enough; one has its frames shuffled.
 
     A clip is seen as the stack of its differences (section 3.3): five, so that the trunk sees the first three of them
     and the last three. Features of all are fused late (section 3.1). The shuffle is neither the order itself nor its
@@ -52,12 +53,13 @@ class OddOneOut(VideoTask):
 
     def prepare(self, store: EpisodeStore) -> None:
         """See where the store moves."""
-        self.motion = Motion(store)
+        self.motion = Motion.in_store(store)
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick six clips one after the other, in the order of their frames but for one; label: which."""
         span = (_FRAMES - 1) * self.every + 1
-        length = max(span, min(self.within, int(layout.lengths.max())))
+        enough = layout.lengths[layout.lengths >= span]
+        length = max(span, min([self.within, *enough.tolist()]))
         windows = prepared(self.motion, layout).windows(rng, self.batch, length)
         odd = rng.integers(_CLIPS, size=self.batch)
         starts = rng.integers(length - span + 1, size=(self.batch, _CLIPS))

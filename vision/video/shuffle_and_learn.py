@@ -52,7 +52,7 @@ class ShuffleAndLearn(VideoTask):
 
     def prepare(self, store: EpisodeStore) -> None:
         """See where the store moves."""
-        self.motion = Motion(store)
+        self.motion = Motion.in_store(store)
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick the five frames of each stretch; label: 1 for those that run backwards."""

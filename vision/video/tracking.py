@@ -31,9 +31,9 @@ class Ends(NamedTuple):
 class Tracking(VideoTask):
     """Ranking loss on unit vectors, D = 1 - cosine: max(0, D(first, last) - D(first, another's last) + `margin`).
 
-    Others are of tracks that cannot be of the same thing (`vision.tracks`): four, drawn at random for the first `easy`
-    batches; then two, and two of the four that cost most (section 4.2). The paper's weight decay is the optimiser's.
-    `frames` and `side`: see `Things`. Raises InputError.
+    Others are of tracks that are not known to be of the same thing (`Tracks.set_apart`): four, drawn at random for the
+    first `easy` batches; then two, and two of the four that cost most (section 4.2). The paper's weight decay is the
+    optimiser's. `frames` and `side`: see `Things`. Raises InputError.
     """
 
     shows = "Above: first and last frame of mined tracks, framed. Below: the last patches nearest to the first one."

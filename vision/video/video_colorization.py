@@ -28,7 +28,7 @@ from vision.video_task import VideoTask
 
 _COLORED_FRAMES = 100
 """Of which k-means finds the colours."""
-_POINTS = 4
+_POINTS, _EXAM_TEMPERATURE = 4, 0.5
 _CHANGED = 0.05
 
 
@@ -46,10 +46,11 @@ class Uncolored(NamedTuple):
 class VideoColorization(VideoTask):
     """The colour of a grey frame's places is copied from reference frames, from where the features point.
 
-    A_ij = softmax_i(f_i . f_j), c_j = sum_i A_ij c_i over all places i of the `references` frames before, `every` steps
-    apart; cross-entropy with the colour's cluster, of 16 that k-means finds in a, b (section 3). Features are `dim`
-    numbers a place of the backbone's map of frames `enlarge` times as large: 32 x 32 of 64 px, as the paper's. Each
-    step asks about `targets` random places. Raises InputError.
+    A_ij = softmax_i(f_i . f_j / T), c_j = sum_i A_ij c_i over all places i of the `references` frames before, `every`
+    steps apart; cross-entropy with the colour's cluster, of 16 that k-means finds in a, b (section 3). Features are
+    `dim` numbers a place of the backbone's map of frames `enlarge` times as large: 32 x 32 of 64 px, as the paper's.
+    They are one 1x1 convolution of each frame's map; the paper's five 3D convolutions over time and its two channels of
+    place are left out. Each step asks about `targets` random places. T is 1, and 0.5 in an exam. Raises InputError.
     """
 
     shows = (
@@ -82,7 +83,7 @@ class VideoColorization(VideoTask):
 
     def prepare(self, store: EpisodeStore) -> None:
         """See where the store moves and, the first time, what colours it has."""
-        self.motion = Motion(store)
+        self.motion = Motion.in_store(store)
         if not self.colors.any():
             clips = store.clips(random_frames(store.layout, numpy_rng(0, 0), _COLORED_FRAMES))
             ab = rgb_to_lab(clips.frames.flatten(0, 2)[:, :, ::4, ::4].float() / 255)[:, 1:]
@@ -157,22 +158,21 @@ class VideoColorization(VideoTask):
         features = self.features(question.frames)
         size = features.shape[3:]
         columns = []
-        for frames, maps in zip(video, features, strict=True):
+        for clip, (frames, maps) in enumerate(zip(video, features, strict=True)):  # one by one: affinities are large
             moving, points = _marks(frames)
             mask = functional.interpolate(moving[None, None], size=size, mode="area")[0]
             found = propagate(maps, torch.cat([mask, point_marks(points, *size)]))
-            columns.append(overlaid(frames, found[:, 0], marked_points(found[:, 1:])))
-        ab = functional.interpolate(question.ab[:, :-1].flatten(0, 1), size=size, mode="nearest-exact")
-        known = ab.unflatten(0, (len(video), -1)).transpose(1, 2).flatten(2)
-        pointed = self._pointed(features[:, -1].flatten(2), features)
-        copied = torch.einsum("bqp,bcp->bcq", pointed, known).unflatten(2, size)
-        lightness = question.frames[:, -1, :1] * 100
-        return torch.cat([torch.stack(columns, dim=1), colored(lightness, copied)[None]])
+            drawn = overlaid(frames, found[:, 0], marked_points(found[:, 1:]))
+            known = functional.interpolate(question.ab[clip, :-1], size=size, mode="nearest-exact").transpose(0, 1)
+            pointed = self._pointed(maps[-1:].flatten(2), maps[None])
+            copied = torch.einsum("bqp,cp->bcq", pointed, known.flatten(1)).unflatten(2, size)
+            columns.append(torch.cat([drawn, colored(question.frames[clip, -1:, :1] * 100, copied)]))
+        return torch.stack(columns, dim=1)
 
-    @staticmethod
-    def _pointed(targets: Tensor, features: Tensor) -> Tensor:
+    def _pointed(self, targets: Tensor, features: Tensor) -> Tensor:
         """Return how much each target (N, dim, Q) points at each place of the references: (N, Q, P)."""
-        return torch.einsum("bcq,bcp->bqp", targets, features[:, :-1].transpose(1, 2).flatten(2)).softmax(2)
+        likeness = torch.einsum("bcq,bcp->bqp", targets, features[:, :-1].transpose(1, 2).flatten(2))
+        return (likeness if self.training else likeness / _EXAM_TEMPERATURE).softmax(2)
 
     def _known(self, colors: Tensor, like: Tensor) -> Tensor:
         """Return the references' clusters as distributions: (N, P, clusters)."""
