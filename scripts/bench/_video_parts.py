@@ -94,6 +94,8 @@ def figures_of(task: str, trials: dict[str, Measured]) -> Measured:
                 for name in ("identity", "random", "dis")
                 if f"{what}_{name}" in found
             }
+        if task == "arrow_of_time" and where == "leak":
+            values[f"{task}.leak_off_chance"] = abs(found[""] - 0.5)
         if "raw" in found:
             values[f"{task}.{where}_over_raw"] = found[""] - found["raw"]
     return values
@@ -103,4 +105,6 @@ def unit(name: str) -> str:
     """Return the unit of a figure."""
     if name.endswith("minutes"):
         return "min"
+    if name.endswith("gallery"):
+        return "things"
     return "IoU" if "_j" in name else "fraction"

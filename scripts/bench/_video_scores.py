@@ -51,38 +51,48 @@ def balanced(task: VideoTask, store: EpisodeStore, seed: int) -> Measured:
 
 def tracked(task: Tracking, store: EpisodeStore, seed: int) -> Measured:
     """Return how often the last patch of a track is nearer to its first than another's, and how often it is the nearest
-    of all; the same of raw pixels' cosine.
+    of all (`r1`); the same of raw pixels' cosine, and of patches' median colours, which know the scene and no thing.
     """
-    ours, raw = _retrieved(task, task.things, store, seed)
-    return {"": ours[0], "r1": ours[1], "raw": raw[0], "raw_r1": raw[1]}
+    found = _retrieved(task, task.things, store, seed)
+    return {
+        "": found["ours"][0], "r1": found["ours"][1], "raw": found["raw"][0], "raw_r1": found["raw"][1],
+        "color_r1": found["color"][1], "gallery": found["gallery"][0],
+    }  # fmt: skip
 
 
 def recognised(task: FacenetTriplet, store: EpisodeStore, seed: int) -> Measured:
-    """Return how often a thing's nearest patch at another moment is its own; the same of raw pixels' cosine."""
-    ours, raw = _retrieved(task, task.things, store, seed)
-    return {"": ours[1], "raw": raw[1]}
+    """Return how often a thing's nearest patch at another moment is its own; the same of raw pixels' cosine and of
+    median colours.
+    """
+    found = _retrieved(task, task.things, store, seed)
+    return {
+        "": found["ours"][1], "raw": found["raw"][1], "color": found["color"][1], "gallery": found["gallery"][0]
+    }  # fmt: skip
 
 
 @torch.no_grad()
-def _retrieved(
-    task: VideoTask, things: Things, store: EpisodeStore, seed: int
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return shares of pairs ranked right, and of queries answered right, by the task's vectors and by raw pixels."""
+def _retrieved(task: VideoTask, things: Things, store: EpisodeStore, seed: int) -> dict[str, tuple[float, float]]:
+    """Return shares of pairs ranked right, and of queries answered right, by the task's vectors, by raw pixels and by
+    median colours; and how many things there are to choose among.
+    """
     task.prepare(store)
-    found: list[list[tuple[float, float]]] = [[], []]
+    found: dict[str, list[tuple[float, float]]] = {}
     for clips, rng in batches(task, store, seed):
         patches = task.ask(clips, rng).patches
-        pixels = patches.flatten(2)
+        pixels, colors = patches.flatten(2), patches.flatten(3).median(3).values
         pixels = functional.normalize(pixels - pixels.mean(2, keepdim=True), dim=2)
-        for kind, vectors in enumerate((things.embedded(task.backbone, patches), pixels)):
-            likeness = vectors[:, 0] @ vectors[:, 1].T
-            own = likeness.diagonal()[:, None]
+        ways = {"ours": things.embedded(task.backbone, patches), "raw": pixels, "color": colors}
+        for name, vectors in ways.items():
+            apart = torch.cdist(vectors[:, 0], vectors[:, 1])
+            own = apart.diagonal()[:, None]
             others = ~torch.eye(len(own), dtype=torch.bool)
-            ranked = (likeness < own)[others].float().mean()
-            nearest = (likeness.argmax(1) == torch.arange(len(own))).float().mean()
-            found[kind].append((float(ranked), float(nearest)))
-    ours, raw = (tuple(np.mean(one, axis=0).tolist()) for one in found)
-    return ours, raw
+            ranked = (apart > own)[others].float().mean()
+            nearest = (apart.argmin(1) == torch.arange(len(own))).float().mean()
+            found.setdefault(name, []).append((float(ranked), float(nearest)))
+        found.setdefault("gallery", []).append((len(patches), 0.0))
+    return {
+        name: (float(np.mean([a for a, _ in one])), float(np.mean([b for _, b in one]))) for name, one in found.items()
+    }
 
 
 def followed_pushes(task: VideoColorization, store: EpisodeStore, seed: int) -> Measured:

@@ -86,7 +86,7 @@ def _world() -> RobotEnv:
 
 @cache
 def boxes(count: int) -> tuple[Truth, ...]:
-    """Return clips of 12 frames from the end of box.mp4, and where points of the box's front are in them.
+    """Return up to so many clips of 12 frames from the end of box.mp4, and where points of the box's front are in them.
 
     A plane seen twice is a homography apart: each frame's to the first is fitted to SIFT matches on 480 px that have
     moved (Lowe 2004; RANSAC), which no tracker at 64 px sees. Clips where a frame has fewer than 15 are left out. No
@@ -97,12 +97,9 @@ def boxes(count: int) -> tuple[Truth, ...]:
         film = read_film(clip_files(package, Path(folder))[0], LARGE_PX).frames
     film = film[round(0.7 * len(film)) :]
     span = (_FRAMES - 1) * 2 * _EVERY
-    found = []
-    for start in np.linspace(0, len(film) - span - 1, 3 * count).astype(int):
-        truth = _box(film[start : start + span + 1 : 2 * _EVERY])
-        if truth is not None and len(found) < count:
-            found.append(truth)
-    return tuple(found)
+    starts = np.linspace(0, len(film) - span - 1, count).astype(int)
+    clips = (_box(film[start : start + span + 1 : 2 * _EVERY]) for start in starts)
+    return tuple(clip for clip in clips if clip is not None)
 
 
 def _box(large: np.ndarray) -> Truth | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from scripts.bench._video_config import TASKS, VideoConfig
 from scripts.bench._video_data import fall, stores
 from scripts.bench._video_parts import TRIALS, figures_of, unit
 from sslctrl.errors import DataError, InputError
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective
 
 
 def test_every_task_has_trials_and_every_goal_is_of_one_of_them() -> None:
@@ -24,6 +27,20 @@ def test_every_task_has_trials_and_every_goal_is_of_one_of_them() -> None:
     for goal in video_pretext.GOALS:
         task, figure = goal.split(".")
         assert any(figure == where or figure.startswith(f"{where}_") for where in TRIALS[task]), goal
+
+
+def test_retrieval_is_by_vectors_pixels_and_colours(tiny_store: EpisodeStore) -> None:
+    net = {"widths": [8], "strides": [4]}
+    task: Any = build_objective(ObjectiveSpec("facenet_triplet", {"frames": 8}, backbone_options=net))
+    found = scores.recognised(task.eval(), tiny_store, 0)
+    assert set(found) == {"", "raw", "color", "gallery"} and 2 <= found["gallery"] <= 48
+    assert all(0 <= found[name] <= 1 for name in ("", "raw", "color"))
+    task.things.embedded = lambda _, patches: patches.flatten(2) * 0  # all alike: the first of all is named
+    assert scores.recognised(task, tiny_store, 0)[""] == pytest.approx(1 / found["gallery"], abs=0.05)
+
+
+def test_the_arrow_s_control_may_miss_chance_either_way() -> None:
+    assert figures_of("arrow_of_time", {"leak": {"": 0.4}})["arrow_of_time.leak_off_chance"] == pytest.approx(0.1)
 
 
 def test_a_score_s_source_is_part_of_what_is_kept() -> None:
