@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 from agents.config import EvaluateConfig, TrainAgentConfig
 from agents.demo import CAMERAS, DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, embedding_options, reward_figures
@@ -17,13 +20,13 @@ from agents.evaluate import evaluate
 from agents.train import train_agent
 from envs.collect import collect
 from envs.collect_config import CollectConfig
-from scripts.bench import _image_parts, _video_parts
+from scripts.bench import _image_parts, _image_probe, _video_parts
 from scripts.bench._compare_config import DEEP, SUFFIX, CompareConfig
 from scripts.bench._compare_page import write_page
 from scripts.bench._figures import Results
 from scripts.bench._image_config import TASKS as IMAGE_TASKS
-from scripts.bench._image_probe import PLACES, pooled, positions
-from scripts.bench._intervals import Figure
+from scripts.bench._image_probe import PLACES, positions
+from scripts.bench._intervals import Figure, iqm
 from scripts.bench._jobs import Job, Measured, over_seeds, run_jobs, short_hash
 from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial
@@ -32,7 +35,11 @@ from sslctrl import checkpoint
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.metrics.alignment import alignment_of
+from sslctrl.objective import to_float
+from sslctrl.rng import numpy_rng
+from sslctrl.sampling import random_frames
 from sslctrl.store import EpisodeStore
+from sslctrl.training_state import KIND, spec_of
 from vision.build import ObjectiveSpec, build_objective, load_embedding
 
 TCN_STEPS, POLICY_STEPS, EVAL_EVERY, STARTS = 1000, 6000, 1500, 50
@@ -41,9 +48,12 @@ METRICS = (
     "reach_spearman", "reach_success", "reach_efficiency",
 )  # fmt: skip
 """Of every backbone. Efficiency: the mean success over the evaluations while the policy learned."""
+PRETEXT = (*IMAGE_TASKS, *VIDEO_TASKS)
+LEARNED_FROM = "push"
+"""The world whose video backbones learn from."""
 GAIN = "push_success"
 """The metric of `combining_gain`, `depth_gain` and `supervised_lead`; each is there for every other one, too."""
-_LESS_IS_BETTER = "alignment"
+_LESS_IS_BETTER, _SETTLING = "alignment", 30
 
 
 @dataclass(frozen=True)
@@ -66,34 +76,44 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
     results, root = Results(config.out, config.command, config.seeds), Path(config.runs) / config.tier.folder("all")
     for seed in config.seeds:
         record(root / f"seed-{seed}" / "video", seed, config)
-    learned = known(config.chosen, root, config)
     names = list(config.chosen)
+    learned = known(names, root, config)
     if not config.only:
-        singles = [name for name in names if name in (*IMAGE_TASKS, *VIDEO_TASKS)]
+        singles = [name for name in names if name in PRETEXT]
         ranked = sorted(singles, key=lambda name: -np.mean([seed[name]["probe_r2"] for seed in learned]))
         mixes = ["+".join(ranked[:count]) for count in (2, 3)]
         for before, mixed in zip(learned, known(mixes, root, config), strict=True):
             before |= mixed
         names += mixes
+        results.drop_others(tuple(name for name in results.figures if "+" in name), ())
     jobs = [
         Job(
-            root / f"seed-{seed}" / name / f"{world}-{short_hash(repr((WORLDS[world], TCN_STEPS, POLICY_STEPS)))}",
+            folder_of(name, root / f"seed-{seed}") / f"{world}-{short_hash(_CONTROL + repr(WORLDS[world]))}",
             seed, f"{name} {world}", control, (name, world, seed, root, config.tier),
         )
         for seed in config.seeds for name in names for world in WORLDS
     ]  # fmt: skip
     for done in run_jobs(jobs, config.workers):
         seeds = [joined(found, before) for found, before in zip(done.seeds, learned, strict=False)]
-        figures = over_seeds([flat(seed) | gains(seed) for seed in seeds], unit, np.mean)
-        results.record(figures, done.origin)
+        results.record(over_seeds([flat(seed) for seed in seeds], unit, iqm), done.origin)
+        if not config.only:
+            results.record(over_seeds(gains(seeds), unit, iqm), done.origin)
         write_page(Path(config.page), results.figures, METRICS)
     return results.figures
+
+
+def folder_of(name: str, root: Path) -> Path:
+    """Return a backbone's folder: another for another training or net, so that nothing kept stands in for it."""
+    task, options = named(name)
+    return root / f"{name}-{short_hash(repr((None if task == 'random' else trial_of(task), options)))}"
 
 
 def record(folder: Path, seed: int, config: CompareConfig) -> None:
     """Record of each world video to learn from, held-out video, and one demonstration."""
     for name, world in WORLDS.items():
-        common: dict[str, Any] = {"env_id": world.env_id, "cameras": CAMERAS, "workers": config.workers}
+        common: dict[str, Any] = {
+            "env_id": world.env_id, "cameras": CAMERAS, "workers": config.workers, "depth": name == LEARNED_FROM
+        }  # fmt: skip
         plays = (("train", config.tier.learned(80), seed), ("heldout", config.tier.asked(20), 10_000 + seed))
         for part, episodes, start in plays:
             collect(CollectConfig(folder / name / part, episodes=episodes, steps=100, seed=start, **common))
@@ -108,10 +128,12 @@ def record(folder: Path, seed: int, config: CompareConfig) -> None:
 def known(names: Sequence[str], root: Path, config: CompareConfig) -> list[dict[str, Measured]]:
     """Train backbones, and return what is known from them, by seed and name."""
     jobs = [
-        Job(root / f"seed-{seed}" / name / "probe", seed, name, learn, (name, seed, root, config.tier))
-        for seed in config.seeds
-        for name in names
-    ]
+        Job(
+            folder_of(name, root / f"seed-{seed}") / f"probe-{short_hash(_LEARN)}",
+            seed, name, learn, (name, seed, root, config.tier),
+        )
+        for seed in config.seeds for name in names
+    ]  # fmt: skip
     seeds: list[dict[str, Measured]] = [{} for _ in config.seeds]
     for done in run_jobs(jobs, config.workers) if jobs else ():
         seeds[: len(done.seeds)] = [dict(seed) for seed in done.seeds]
@@ -119,26 +141,47 @@ def known(names: Sequence[str], root: Path, config: CompareConfig) -> list[dict[
 
 
 def learn(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Measured:
-    """Train one backbone, where it is to be trained, and return how well hand and puck can be read from it."""
+    """Train one backbone, where that is to be, settle it, and return how well hand and puck can be read from it."""
     torch.set_num_threads(1)
-    video, minutes = root / f"seed-{seed}" / "video" / "push", 0.0
+    video, minutes = root / f"seed-{seed}" / "video" / LEARNED_FROM, 0.0
     task, options = named(name)
+    store = EpisodeStore(video / "train")
     if task == "random":
         objective = build_objective(ObjectiveSpec("rotation", backbone_options=options, seed=seed))
     else:
-        trial, store = trial_of(task), EpisodeStore(video / "train")
-        objective, minutes = trial.learned(task, store, run.parent / "backbone", seed, tier, options)
-    return {**positions(pooled(objective), EpisodeStore(video / "heldout")), "minutes": minutes}
+        objective, minutes = trial_of(task).learned(task, store, run.parent / "backbone", seed, tier, options)
+    settle(objective.backbone, store, seed)
+    checkpoint.save(run / "checkpoints" / "step-00000000", KIND, spec_of(objective), objective.state_dict(), {})
+    backbone = objective.backbone
+
+    def features(images: Tensor) -> Tensor:
+        return functional.adaptive_avg_pool2d(backbone(images), 4).flatten(1)
+
+    return {**positions(features, EpisodeStore(video / "heldout")), "minutes": minutes}
+
+
+@torch.no_grad()
+def settle(backbone: nn.Module, store: EpisodeStore, seed: int) -> None:
+    """Let batch norm find the statistics of plain frames: an untrained net has none, and some tasks saw grey ones or
+    differences.
+    """
+    norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over the batches
+    backbone.train()
+    for batch in range(_SETTLING):
+        clips = store.clips(random_frames(store.layout, numpy_rng(seed, batch, 11), 64))
+        backbone(to_float(clips.frames, next(backbone.parameters()).device).flatten(0, 2))
+    backbone.eval()
 
 
 def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier) -> Measured:
     """Train a TCN on the frozen backbone and a policy on its distances, and return what both are worth."""
     torch.set_num_threads(1)
     about, video = WORLDS[world], root / f"seed-{seed}" / "video" / world
-    task, options = named(name)
-    folder = run.parent / "backbone"
-    where = ("conv", options) if task == "random" else (str(checkpoint.newest(folder)), {})
-    spec = ObjectiveSpec("tcn", about.options, *where, frozen=True, seed=seed)
+    backbone = run.parent / f"probe-{short_hash(_LEARN)}"
+    spec = ObjectiveSpec("tcn", about.options, str(backbone), frozen=True, seed=seed)
     settings = FitConfig(tier.learned(TCN_STEPS), lr=2e-3, seed=seed, device="auto", warmup=tier.learned(100))
     path = fit(build_objective(spec), EpisodeStore(video / "train"), run / "tcn", settings)
     embedding = load_embedding(path)
@@ -162,21 +205,32 @@ def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier)
     }
 
 
+_LEARN = inspect.getsource(learn) + inspect.getsource(settle) + inspect.getsource(_image_probe)
+_CONTROL = inspect.getsource(control) + repr((TCN_STEPS, POLICY_STEPS, EVAL_EVERY, STARTS))
+
+
 def named(name: str) -> tuple[str, dict[str, Any]]:
     """Return a backbone's task, and the options of its architecture."""
     return (name.removesuffix(SUFFIX), DEEP) if name.endswith(SUFFIX) else (name, {})
 
 
 def trial_of(task: str) -> Trial:
-    """Return how a task is trained: as in its own bench; several as long as the longest of them, each one's batches."""
+    """Return how a task is trained: as on simulated video in its own bench. Of several, which share each step, as many
+    batches in all as the longest of them has.
+    """
     if "+" in task:
         parts = [trial_of(one) for one in task.split("+")]
-        return Trial(parts[0].score, max(part.steps for part in parts), lr=float(np.mean([part.lr for part in parts])))
+        steps = round(max(part.steps for part in parts) / len(parts))
+        options = {
+            f"{name}.{key}": value
+            for name, part in zip(task.split("+"), parts, strict=True)
+            for key, value in part.options.items()
+        }
+        return Trial(parts[0].score, steps, options=options, lr=float(np.mean([part.lr for part in parts])))
     if task in ("supervised", "autoencoder"):
         options = {"columns": PLACES} if task == "supervised" else {}
         return Trial(_image_parts.scores.nothing, 800, options=options)
-    trial = {**_image_parts.TRIALS, **_video_parts.TRIALS}[task]["sim"]
-    return Trial(trial.score, trial.steps, lr=trial.lr)
+    return {**_image_parts.TRIALS, **_video_parts.TRIALS}[task]["sim"]
 
 
 def joined(found: Mapping[str, Measured], before: Mapping[str, Measured]) -> dict[str, Measured]:
@@ -192,33 +246,39 @@ def flat(seed: Mapping[str, Measured]) -> Measured:
     return {f"{name}.{metric}": value for name, one in seed.items() for metric, value in one.items()}
 
 
-def gains(seed: Mapping[str, Measured]) -> Measured:
-    """Return, of one seed and for each metric, what combining tasks, deeper backbones and labels are worth; above 0:
-    better.
+def gains(seeds: Sequence[Mapping[str, Measured]]) -> list[Measured]:
+    """Return, by seed and for each metric, what combining tasks, deeper nets and labels are worth; above 0: better.
 
-    combining_gain: the mean of the best pair and triple over the better of their parts. depth_gain: the mean of the
-    deeper backbones over the same ones as they are. supervised_lead: over the best pretext task.
+    combining_gain: the mean of the best pair and triple over the best of their parts. depth_gain: the mean of the
+    deeper backbones over the same ones as they are. supervised_lead: over the best pretext task. Which is the best, the
+    other seeds say: the best of many noisy numbers on its own seed would be too good.
     """
-    values: Measured = {}
-    tasks = [name for name in seed if name in (*IMAGE_TASKS, *VIDEO_TASKS)]
-    mixes = [name for name in seed if "+" in name]
-    deep = [name for name in seed if name.endswith(SUFFIX) and named(name)[0] in seed]
+    values: list[Measured] = [{} for _ in seeds]
+    names = list(seeds[0])
+    mixes = [name for name in names if "+" in name]
+    deep = [name for name in names if name.endswith(SUFFIX) and named(name)[0] in names]
+    tasks = [name for name in names if name in PRETEXT]
     for metric in METRICS:
         sign = -1 if metric.endswith(_LESS_IS_BETTER) else 1
-        of = {name: sign * one[metric] for name, one in seed.items() if metric in one}
-        found: Measured = {}
-        if mixes:
-            found["combining_gain"] = float(
-                np.mean([of[mix] - max(of[part] for part in mix.split("+")) for mix in mixes])
-            )
-        if deep:
-            found["depth_gain"] = float(np.mean([of[name] - of[named(name)[0]] for name in deep]))
-        if tasks and "supervised" in of:
-            found["supervised_lead"] = of["supervised"] - max(of[task] for task in tasks)
-        values |= {f"{name}.{metric}": value for name, value in found.items()}
-        if metric == GAIN:
-            values |= found
+        of = {name: sign * np.array([seed[name][metric] for seed in seeds]) for name in names}
+        for number, found in enumerate(values):
+            own: Measured = {}
+            if mixes:
+                gain = [of[mix][number] - of[_best(mix.split("+"), of, number)][number] for mix in mixes]
+                own["combining_gain"] = float(np.mean(gain))
+            if deep:
+                own["depth_gain"] = float(np.mean([of[name][number] - of[named(name)[0]][number] for name in deep]))
+            if tasks and "supervised" in names:
+                own["supervised_lead"] = float(of["supervised"][number] - of[_best(tasks, of, number)][number])
+            found |= {f"{name}.{metric}": value for name, value in own.items()}
+            if metric == GAIN:
+                found |= own
     return values
+
+
+def _best(names: Sequence[str], of: Mapping[str, np.ndarray], seed: int) -> str:
+    """Return the best by the mean of all seeds but one, or, where there is one alone, by that."""
+    return max(names, key=lambda name: np.delete(of[name], seed).mean() if len(of[name]) > 1 else of[name][0])
 
 
 def unit(name: str) -> str:

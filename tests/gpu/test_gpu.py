@@ -20,6 +20,7 @@ from sslctrl.imagining import Imagining
 from sslctrl.objective import Objective
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_embedding, objective_names
+from vision.train import write_pictures
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
 CONFIG = FitConfig(steps=6, warmup=2, checkpoint_every=3, log_every=2, progress=False, device="cuda", seed=7)
@@ -42,6 +43,7 @@ def test_every_objective_trains_on_the_gpu_and_opens_on_the_cpu(
     assert all(value.is_cuda for value in weights.values())
     assert any(not torch.equal(before[key], value.cpu()) for key, value in weights.items())
     if not isinstance(objective, Embedding):
+        write_pictures(tmp_path, objective, tiny_store, seed=0)
         return
     opened = load_embedding(path)
     assert isinstance(opened, Embedding) and opened.device.type == "cpu"
