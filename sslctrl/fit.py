@@ -15,7 +15,7 @@ from tqdm import tqdm
 from sslctrl import durable, training_state
 from sslctrl.errors import InputError, Interrupted
 from sslctrl.fit_config import FitConfig
-from sslctrl.objective import Loss, Objective
+from sslctrl.objective import Loss, Objective, is_frozen
 from sslctrl.rng import numpy_rng, torch_rng, torch_seed
 from sslctrl.run_log import RunLog
 from sslctrl.stopping import stop_requests
@@ -95,8 +95,7 @@ def _train_mode(objective: Objective) -> None:
     """Put an objective into training mode, but for parts of which no weight learns: they keep their statistics, too."""
     objective.train()
     for part in objective.children():
-        weights = list(part.parameters())
-        if weights and not any(weight.requires_grad for weight in weights):
+        if is_frozen(part):
             part.eval()
 
 

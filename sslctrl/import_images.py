@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError
+from sslctrl.footage import footage
 from sslctrl.import_folder import files_in, make_store
 from sslctrl.store import EpisodeStore
 from sslctrl.views import square
@@ -86,13 +87,4 @@ def _parts(images: Iterator[_Named]) -> Iterator[list[_Named]]:
 
 def _episode(part: list[_Named]) -> Episode:
     names, frames = zip(*part, strict=True)
-    count = len(frames)
-    nothing = np.zeros((count, 0), np.float32)
-    return Episode(
-        np.stack(frames)[None],
-        state=nothing,
-        proprio=nothing,
-        action=nothing[:-1],
-        reward=np.zeros(count - 1, np.float32),
-        meta={"cameras": ["image"], "success": False, "state_names": [], "images": list(names)},
-    )
+    return footage(np.stack(frames)[None], ("image",), {"images": list(names)})

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError
 from sslctrl.film import pace, read_film
+from sslctrl.footage import footage
 from sslctrl.import_folder import files_in, make_store
 from sslctrl.store import EpisodeStore
 
@@ -43,17 +42,5 @@ def _episode(path: Path, folder: Path, size_px: int, every: int) -> Episode:
             f"{path} has {film.length} frames, every is {every}; allowed are 2 frames or more that are kept; "
             "lower it, or take the file out of the folder"
         )
-    return film_episode(film.frames, str(path.relative_to(folder)), pace(film, every))
-
-
-def film_episode(frames: np.ndarray, name: str, pace: Mapping[str, float]) -> Episode:
-    """Return frames, uint8 (T, H, W, 3), of a video file of that name as an episode; pace: what `film.pace` says."""
-    nothing = np.zeros((len(frames), 0), np.float32)
-    return Episode(
-        frames[None],
-        state=nothing,
-        proprio=nothing,
-        action=nothing[:-1],
-        reward=np.zeros(len(frames) - 1, np.float32),
-        meta={"cameras": ["video"], "success": False, "state_names": [], "video": name, **pace},
-    )
+    name = str(path.relative_to(folder))
+    return footage(film.frames[None], ("video",), {"video": name, **pace(film, every)})

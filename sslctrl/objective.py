@@ -78,3 +78,9 @@ def to_float(frames: Tensor, device: torch.device | str) -> Tensor:
             "allowed are uint8 (..., 3, H, W) in RGB order; pass the frames as they were recorded"
         )
     return frames.to(device, non_blocking=True).float().div_(255)
+
+
+def is_frozen(module: nn.Module) -> bool:
+    """Tell whether a module has weights of which none learns."""
+    weights = list(module.parameters())
+    return bool(weights) and not any(weight.requires_grad for weight in weights)

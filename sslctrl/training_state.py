@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sslctrl import checkpoint
 from sslctrl.errors import CheckpointError, InputError
 from sslctrl.fit_config import SHAPES_THE_RESULT, FitConfig
-from sslctrl.objective import Objective
+from sslctrl.objective import Objective, is_frozen
 from sslctrl.store import EpisodeStore
 
 KIND = "objective"
@@ -39,8 +39,7 @@ def spec_of(objective: Objective) -> dict[str, Any]:
     built = asdict(spec)
     if isinstance(backbone, nn.Module) and (its := getattr(backbone, "spec", None)) is not None:
         built |= {"backbone": its.name, "backbone_options": dict(its.options)}
-        weights = list(backbone.parameters())
-        if weights and not any(weight.requires_grad for weight in weights):
+        if is_frozen(backbone):
             built |= {"frozen": True}
     return built
 

@@ -19,17 +19,18 @@ from sslctrl.store import EpisodeStore
 _LEAST_PX = 12
 
 
-def flows(frames: np.ndarray) -> Iterator[np.ndarray]:
+def flows(frames: np.ndarray, preset: int = cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST) -> Iterator[np.ndarray]:
     """Yield the flow from each frame of a view, uint8 (T, H, W, 3), to the next, float32 (H, W, 2): x and y, px.
 
-    OpenCV's DIS (Kroeger et al. 2016). Raises InputError for frames below 12 px.
+    OpenCV's DIS (Kroeger et al. 2016), to the finest scale; `preset` is OpenCV's. Raises InputError for frames below 12
+    px.
     """
     if min(frames.shape[1:3]) < _LEAST_PX:
         raise InputError(
             f"frames are {frames.shape[1]} x {frames.shape[2]} px; allowed are {_LEAST_PX} or more, to see what moves; "
             "record larger ones"
         )
-    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    finder = cv2.DISOpticalFlow.create(preset)
     finder.setFinestScale(0)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in np.ascontiguousarray(frames)]
     for before, after in itertools.pairwise(grey):
@@ -44,23 +45,23 @@ def speeds_px(flow: np.ndarray) -> np.ndarray:
 
 
 class Motion:
-    """How much every view of every episode of a store moves from each frame to the next: the mean length of its flow.
+    """How much every view of every episode of a store moves from frame to frame: the mean length of its flow."""
 
-    `of` is float64 (V, T) an episode of T+1 frames.
-    """
+    def __init__(self) -> None:
+        self.of: Sequence[np.ndarray] = ()
+        """float64 (V, T) an episode of T+1 frames."""
 
-    def __init__(self, of: Sequence[np.ndarray]) -> None:
-        self.of = of
-
-    @classmethod
-    def in_store(cls, store: EpisodeStore) -> Motion:
+    def prepare(self, store: EpisodeStore) -> None:
         """Look at all of a store; what was seen of the last one is kept, for the next task that asks."""
-        return cls(_amounts(store.root, store.ids, store.digest()))
+        self.of = _amounts(store.root, store.ids, store.digest())
 
-    def windows(self, rng: np.random.Generator, count: int, frames: int) -> Windows:
+    def windows(self, layout: Layout, rng: np.random.Generator, count: int, frames: int) -> Windows:
         """Draw windows of so many frames from all views of all episodes, with a probability that is proportional to how
-        much each moves; evenly, where nothing does. Raises InputError where no episode is that long.
+        much each moves; evenly, where nothing does. Raises InputError where no episode is that long, or `prepare` has
+        not looked at this store.
         """
+        if [moved.shape for moved in self.of] != [(layout.views, length - 1) for length in layout.lengths]:
+            raise InputError("how much the store moves is not known; call the task's prepare(store) before pick")
         sums, first = [], [0]
         for moved in self.of:
             if frames <= moved.shape[1] + 1:
@@ -108,10 +109,3 @@ class Windows(NamedTuple):
         return Pick(
             self.episode, self.view[:, None], (self.start[:, None] + offsets)[:, None], label=label.astype(np.int64)
         )
-
-
-def prepared(motion: Motion | None, layout: Layout) -> Motion:
-    """Return the motion. Raises InputError where `prepare` has not looked at this store."""
-    if motion is None or [moved.shape for moved in motion.of] != [(layout.views, t - 1) for t in layout.lengths]:
-        raise InputError("how much the store moves is not known; call the task's prepare(store) before pick")
-    return motion

@@ -11,7 +11,7 @@ from sslctrl.errors import InputError
 from sslctrl.heads import grid_head
 from sslctrl.store import EpisodeStore
 from vision.patches import cut
-from vision.tracks import LEAST, Tracks, mine, side_px_of
+from vision.tracks import LEAST, Tracks, mined, side_px_of
 
 _NEAREST = 3
 
@@ -35,7 +35,7 @@ class Things(nn.Module):
 
     def prepare(self, store: EpisodeStore) -> None:
         """Mine a store's tracks."""
-        self._tracks, self._lengths = mine(store, self.frames, self.side), tuple(store.lengths)
+        self._tracks, self._lengths = mined(store, self.frames, self.side), tuple(store.lengths)
 
     def tracks(self, layout: Layout) -> Tracks:
         """Return the tracks. Raises InputError where `prepare` has not looked at this store."""

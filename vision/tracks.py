@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -124,6 +125,16 @@ def mine(store: EpisodeStore, frames: int, side: float) -> Tracks:
         corner=np.array([path + path[-1:] * (frames - len(path)) for path in paths]),
         side_px=side_px,
     )
+
+
+def mined(store: EpisodeStore, frames: int, side: float) -> Tracks:
+    """Mine a store's tracks, or return those that were mined of the last ones."""
+    return _mined(store.root, store.ids, store.digest(), frames, side)
+
+
+@lru_cache(maxsize=2)
+def _mined(root: Path, ids: tuple[str, ...], _digest: str, frames: int, side: float) -> Tracks:
+    return mine(EpisodeStore(root).subset(ids), frames, side)
 
 
 def side_px_of(size_px: Sequence[int], side: float) -> int:

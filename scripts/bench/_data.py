@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from scripts.bench._data_config import DataConfig, data_folder
-from sslctrl.clips import Episode
 from sslctrl.errors import DataError, StorageError
 from sslctrl.film import pace, read_film
+from sslctrl.footage import footage
+from sslctrl.import_folder import make_store
 from sslctrl.import_images import ENDINGS, import_images
-from sslctrl.import_videos import film_episode
 from sslctrl.store import EpisodeStore
 
 PACKAGES = ("dataset-fashion-mnist", "opencv-doc", "tuxpaint-stamps-default")
@@ -133,16 +133,9 @@ def _fashion(package: Path, out: Path, part: str, count: int) -> None:
     )
     padded = np.pad(images.reshape(-1, 28, 28)[:count], ((0, 0), (2, 2), (2, 2)))
     frames = padded[..., None].repeat(3, axis=-1)
-    aside = out.with_name(f".tmp-{out.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    store = EpisodeStore(aside, create=True)
-    for start in range(0, count, 250):
-        some = frames[None, start : start + 250]
-        nothing = np.zeros((some.shape[1], 0), np.float32)
-        state = np.eye(len(CLASSES), dtype=np.float32)[labels[start : start + 250]]
-        meta = {"cameras": ["image"], "success": False, "state_names": list(CLASSES)}
-        store.add(Episode(some, state, nothing, nothing[:-1], np.zeros(len(nothing) - 1, np.float32), meta))
-    aside.rename(out)
+    state = np.eye(len(CLASSES), dtype=np.float32)[labels[:count]]
+    parts = [np.s_[start : start + 250] for start in range(0, count, 250)]
+    make_store((footage(frames[None, part], ("image",), state=state[part], state_names=CLASSES) for part in parts), out)
 
 
 def _clips(package: Path, out: Path, size_px: int) -> None:
@@ -157,7 +150,7 @@ def _clips(package: Path, out: Path, size_px: int) -> None:
             film = read_film(file, size_px)
             cut = round(_LEARNED * len(film.frames))
             for store, part in ((train, film.frames[:cut]), (test, film.frames[cut:])):
-                store.add(film_episode(part, file.name, pace(film, 1)), file.stem)
+                store.add(footage(part[None], ("video",), {"video": file.name, **pace(film, 1)}), file.stem)
     aside.rename(out)
 
 

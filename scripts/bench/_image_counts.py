@@ -12,6 +12,7 @@ from envs.env import RobotEnv
 from envs.tasks.grasp import AWAY_M, IN_BIN, Grasp
 from scripts.bench._image_probe import Features, state_r2
 from sslctrl.clips import Episode
+from sslctrl.footage import footage
 from sslctrl.store import EpisodeStore
 
 _PICTURES = 50
@@ -39,7 +40,4 @@ def _bins(randomize: float, seed: int, index: int) -> Episode:
             env.sim.place(thing.name, (AWAY_M[0] - place, *AWAY_M[1:]))
         frames.append(env.frames()[0])
     env.close()
-    nothing = np.zeros((_PICTURES, 0), np.float32)
-    meta = {"cameras": ["front"], "success": False, "state_names": ["objects"]}
-    state = left[:, None].astype(np.float32)
-    return Episode(np.stack(frames)[None], state, nothing, nothing[1:], np.zeros(_PICTURES - 1, np.float32), meta)
+    return footage(np.stack(frames)[None], ("front",), state=left[:, None].astype(np.float32), state_names=("objects",))

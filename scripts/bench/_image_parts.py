@@ -24,13 +24,13 @@ from scripts.bench._image_probe import PLACES, classes, pooled, positions, princ
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, short_hash
 from scripts.bench._tier import Tier
-from scripts.bench._trials import Trial
+from scripts.bench._trials import Trial, named
 from sslctrl.clips import Episode
+from sslctrl.footage import footage
 from sslctrl.rng import numpy_rng, torch_rng
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_objective
 from vision.image_task import ImageTask
-from vision.train import write_pictures
 
 CAMERAS = ("front", "left", "right")
 _NOISE, _TIMED_STEPS, _SUPERVISED_STEPS = 40, 5, 800
@@ -124,11 +124,7 @@ def train_and_measure(run: Path, task: str, where: str, seed: int, root: Path, t
     torch.set_num_threads(1)
     trial = TRIALS[task][where]
     train, test = stores(trial.data, root)
-    objective, minutes = trial.learned(task, train, run.parent, seed, tier)
-    values = {"minutes": minutes}
-    asked = train if trial.on_train else test
-    write_pictures(run.parent, objective, asked, seed)
-    values |= trial.score(objective, asked, seed)
+    objective, values = trial.measured(task, train, test, run.parent, seed, tier)
     if where == "sim":
         values |= positions(pooled(objective), test)
         assert isinstance(objective, ImageTask)
@@ -174,9 +170,7 @@ def of_baseline(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Meas
 
 def figures_of(task: str, trials: dict[str, Measured], random: Measured) -> Measured:
     """Return one seed's figures of a task: `<task>.sim`, `<task>.sim_minutes`, `<task>.leak`, ..."""
-    values = {}
-    for where, found in trials.items():
-        values |= {f"{task}.{where}" + (f"_{name}" if name else ""): value for name, value in found.items()}
+    values = named(task, trials)
     if task in CHANCE:
         values[f"{task}.leak"] = abs(values[f"{task}.leak"] - CHANCE[task])
     if f"{task}.sim_probe_r2" in values:
@@ -218,9 +212,7 @@ def record(folder: Path, config: ImageConfig) -> None:
 def white_noise(seed: int) -> Episode:
     """Return a hundred frames without anything to learn."""
     frames = np.random.default_rng([seed, 8]).integers(0, 256, (1, 100, 64, 64, 3), np.uint8)
-    nothing = np.zeros((100, 0), np.float32)
-    meta = {"cameras": ["image"], "success": False, "state_names": []}
-    return Episode(frames, nothing, nothing, nothing[1:], np.zeros(99, np.float32), meta)
+    return footage(frames, ("image",))
 
 
 def stores(data: str, root: Path) -> tuple[EpisodeStore, EpisodeStore]:

@@ -20,6 +20,7 @@ from sslctrl.objective import Objective
 from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_objective
+from vision.train import write_pictures
 
 
 @dataclass(frozen=True)
@@ -62,3 +63,23 @@ class Trial:
             fit(build_objective(spec), store, run, settings)
             write_atomically(took, str((time.process_time() - started) / 60))
         return load_objective(checkpoint.newest(run)), float(took.read_text())
+
+    def measured(
+        self, task: str, train: EpisodeStore, test: EpisodeStore, run: Path, seed: int, tier: Tier
+    ) -> tuple[Any, Measured]:
+        """Train in a folder, where that is not done yet, show there what was learned, and return the objective, its
+        score, and what it cost.
+        """
+        objective, minutes = self.learned(task, train, run, seed, tier)
+        asked = train if self.on_train else test
+        write_pictures(run, objective, asked, seed)
+        return objective, {"minutes": minutes} | self.score(objective, asked, seed)
+
+
+def named(task: str, trials: Mapping[str, Measured]) -> Measured:
+    """Return one seed's figures of a task by name: `<task>.sim`, `<task>.sim_minutes`, `<task>.leak`, ..."""
+    return {
+        f"{task}.{where}" + f"_{name}" * bool(name): value
+        for where, found in trials.items()
+        for name, value in found.items()
+    }

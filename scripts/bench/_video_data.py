@@ -17,6 +17,7 @@ from envs.tray import CENTER_M
 from scripts.bench._data import store_of
 from scripts.bench._video_config import VideoConfig
 from sslctrl.clips import Episode
+from sslctrl.footage import footage
 from sslctrl.store import EpisodeStore
 
 CAMERAS = ("front", "left", "right")
@@ -63,20 +64,14 @@ def fall(seed: int, index: int) -> Episode:
     for _ in range(_FALL_STEPS):
         env.sim.step()
         frames.append(env.frames())
-    return _episode(np.stack(frames, axis=1), CAMERAS)
+    return footage(np.stack(frames, axis=1), CAMERAS)
 
 
 def _still(source: Path, index: int) -> Episode:
     """Return one frame of a recording, over and over."""
     store = EpisodeStore(source)
     frames = store.read(store.ids[index % len(store)]).frames[:, 10 + index // len(store)]
-    return _episode(np.repeat(frames[:, None], _STILL_FRAMES, axis=1), store.cameras)
-
-
-def _episode(frames: np.ndarray, cameras: tuple[str, ...]) -> Episode:
-    nothing = np.zeros((frames.shape[1], 0), np.float32)
-    meta = {"cameras": list(cameras), "success": False, "state_names": []}
-    return Episode(frames, nothing, nothing, nothing[1:], np.zeros(len(nothing) - 1, np.float32), meta)
+    return footage(np.repeat(frames[:, None], _STILL_FRAMES, axis=1), store.cameras)
 
 
 @lru_cache(maxsize=1)

@@ -13,10 +13,9 @@ from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Job, Measured, over_seeds, run_jobs
 from scripts.bench._tier import Tier
-from scripts.bench._trials import Trial
+from scripts.bench._trials import Trial, named
 from scripts.bench._video_config import VideoConfig
 from scripts.bench._video_data import record, stores
-from vision.train import write_pictures
 
 _LARGE = {"side": 0.2}
 """Of patches of the large clips: a person is a tenth of the picture wide."""
@@ -75,19 +74,15 @@ def train_and_measure(run: Path, task: str, where: str, seed: int, root: Path, t
     """Train one task in the folder above and return its score and what it cost."""
     torch.set_num_threads(1)
     trial = TRIALS[task][where]
-    train, test = stores(trial.data, root)
-    objective, minutes = trial.learned(task, train, run.parent, seed, tier)
-    write_pictures(run.parent, objective, test, seed)
-    return {"minutes": minutes} | trial.score(objective, test, seed)
+    return trial.measured(task, *stores(trial.data, root), run.parent, seed, tier)[1]
 
 
 def figures_of(task: str, trials: dict[str, Measured]) -> Measured:
     """Return one seed's figures of a task: `<task>.sim`, `<task>.sim_minutes`, `<task>.leak`, ...; of what is told
     beside others' figures, by how much it is above them.
     """
-    values: Measured = {}
+    values = named(task, trials)
     for where, found in trials.items():
-        values |= {f"{task}.{where}" + f"_{name}" * bool(name): value for name, value in found.items()}
         for what in ("j", "pck"):
             values |= {
                 f"{task}.{where}_{what}_over_{name}": found[what] - found[f"{what}_{name}"]

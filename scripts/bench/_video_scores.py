@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -167,19 +166,15 @@ def by_features(task: VideoColorization) -> Follow:
 def by_flow(frames: np.ndarray, masks: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Carry masks and points from frame to frame by OpenCV's DIS flow."""
     height, width = frames.shape[1:3]
-    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    finder.setFinestScale(0)
-    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    forth, back = flows(frames, preset), list(flows(frames[::-1], preset))[::-1]
     column, row = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     all_masks, all_points = [masks], [points]
     soft = [mask.astype(np.float32) for mask in masks]
-    nothing = np.zeros((height, width, 2), np.float32)
-    for before, after in itertools.pairwise(greys):
-        back = finder.calc(after, before, nothing.copy())
-        soft = [cv2.remap(one, column + back[..., 0], row + back[..., 1], cv2.INTER_LINEAR) for one in soft]
-        forth = finder.calc(before, after, nothing.copy())
+    for to_next, to_before in zip(forth, back, strict=True):
+        soft = [cv2.remap(one, column + to_before[..., 0], row + to_before[..., 1], cv2.INTER_LINEAR) for one in soft]
         at = np.clip((all_points[-1] * [width, height]).astype(int), 0, [width - 1, height - 1])
-        all_points.append(all_points[-1] + forth[at[:, 1], at[:, 0]] / [width, height])
+        all_points.append(all_points[-1] + to_next[at[:, 1], at[:, 0]] / [width, height])
         all_masks.append(np.array([one > 0.5 for one in soft], bool).reshape(masks.shape))
     return np.stack(all_masks), np.stack(all_points)
 

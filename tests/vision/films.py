@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sslctrl.clips import Episode
+from sslctrl.footage import footage
 from sslctrl.rng import numpy_rng, torch_rng
 from sslctrl.store import EpisodeStore
 from vision.backbones.conv import Conv
@@ -26,9 +26,7 @@ def store_of(root: Path, films: Sequence[np.ndarray]) -> EpisodeStore:
     store = EpisodeStore(root, create=True)
     for film in films:
         frames = film if film.ndim == 5 else film[None]
-        nothing = np.zeros((frames.shape[1], 0), np.float32)
-        meta = {"cameras": [f"c{view}" for view in range(len(frames))], "success": False, "state_names": []}
-        store.add(Episode(frames, nothing, nothing, nothing[1:], np.zeros(len(nothing) - 1, np.float32), meta))
+        store.add(footage(frames, [f"c{view}" for view in range(len(frames))]))
     return store
 
 

@@ -7,7 +7,14 @@ import pytest
 from films import sliding, still, store_of, texture
 
 from sslctrl.errors import InputError
-from vision.motion import Motion, flows, prepared, speeds_px
+from sslctrl.store import EpisodeStore
+from vision.motion import Motion, flows, speeds_px
+
+
+def motion_of(store: EpisodeStore) -> Motion:
+    motion = Motion()
+    motion.prepare(store)
+    return motion
 
 
 def test_flow_is_where_pixels_go_without_the_cameras_own_motion() -> None:
@@ -27,8 +34,8 @@ def test_windows_are_drawn_by_how_much_they_move_and_never_cross_an_end(tmp_path
     path = np.stack([np.full(12, 10), 4 + 2 * moves], axis=1)
     large = still(0).repeat(2, axis=1).repeat(2, axis=2)
     store = store_of(tmp_path, [large, sliding(np.random.default_rng(0), path), large[:3]])
-    motion = Motion.in_store(store)
-    windows = motion.windows(np.random.default_rng(0), 4000, 4)
+    motion = motion_of(store)
+    windows = motion.windows(store.layout, np.random.default_rng(0), 4000, 4)
     assert (windows.start + 4 <= store.lengths[windows.episode]).all() and (windows.view == 0).all()
     assert (windows.episode == 1).mean() > 0.99  # the still one is possible, and as good as never drawn
     moved = motion.of[1][0]
@@ -38,7 +45,7 @@ def test_windows_are_drawn_by_how_much_they_move_and_never_cross_an_end(tmp_path
 
 def test_every_view_of_every_episode_is_drawn_where_nothing_moves(tmp_path: Path) -> None:
     store = store_of(tmp_path, [np.stack([still(view), still(2 + view)]) for view in range(3)])
-    windows = Motion.in_store(store).windows(np.random.default_rng(0), 2000, 20)
+    windows = motion_of(store).windows(store.layout, np.random.default_rng(0), 2000, 20)
     drawn = set(zip(windows.episode.tolist(), windows.view.tolist(), strict=True))
     assert drawn == {(episode, view) for episode in range(3) for view in range(2)}
     assert (windows.start == 0).all()
@@ -47,8 +54,8 @@ def test_every_view_of_every_episode_is_drawn_where_nothing_moves(tmp_path: Path
 def test_what_is_too_short_or_not_known_is_refused(tmp_path: Path) -> None:
     store = store_of(tmp_path / "large", [still(0)])
     with pytest.raises(InputError, match="the longest episode has 20 frames; allowed are 21 or more"):
-        Motion.in_store(store).windows(np.random.default_rng(0), 3, 21)
+        motion_of(store).windows(store.layout, np.random.default_rng(0), 3, 21)
     with pytest.raises(InputError, match="call the task's prepare"):
-        prepared(None, store.layout)
+        Motion().windows(store.layout, np.random.default_rng(0), 3, 5)
     with pytest.raises(InputError, match="frames are 8 x 16 px; allowed are 12 or more"):
-        Motion.in_store(store_of(tmp_path / "small", [still(0)[:, :8]]))
+        motion_of(store_of(tmp_path / "small", [still(0)[:, :8]]))

@@ -14,7 +14,7 @@ from sslctrl.errors import InputError
 from sslctrl.heads import channels_of
 from sslctrl.objective import Loss
 from sslctrl.store import EpisodeStore
-from vision.motion import Motion, Windows, prepared
+from vision.motion import Motion, Windows
 from vision.video_task import VideoTask
 
 _EACH = 3  # frames of a group: the three channels that backbones take
@@ -53,7 +53,7 @@ class ArrowOfTime(VideoTask):
         for before in (groups * channels_of(backbone), width, width):
             layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
         self.head = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 2))
-        self.motion: Motion | None = None
+        self.motion = Motion()
 
     @property
     def frames(self) -> int:
@@ -62,12 +62,12 @@ class ArrowOfTime(VideoTask):
 
     def prepare(self, store: EpisodeStore) -> None:
         """See where the store moves."""
-        self.motion = Motion.in_store(store)
+        self.motion.prepare(store)
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick half a batch of clips that move, and the same played backwards; label: 1 for these."""
         steps = np.arange(self.frames) * self.every
-        windows = prepared(self.motion, layout).windows(rng, self.batch // 2, steps[-1] + 1)
+        windows = self.motion.windows(layout, rng, self.batch // 2, steps[-1] + 1)
         twice = Windows(*(np.tile(part, 2) for part in windows))
         backwards = np.repeat([0, 1], self.batch // 2)
         return twice.pick(np.where(backwards[:, None], steps[::-1], steps), backwards)

@@ -13,7 +13,7 @@ from sslctrl.errors import InputError
 from sslctrl.heads import channels_of
 from sslctrl.objective import Loss
 from sslctrl.store import EpisodeStore
-from vision.motion import Motion, prepared
+from vision.motion import Motion
 from vision.patches import LateFusion
 from vision.video_task import VideoTask
 
@@ -49,18 +49,18 @@ class OddOneOut(VideoTask):
             raise InputError(f"every is {every}, within {within}; allowed are 1 or more of each; change them")
         self.every, self.within = every, within
         self.head = LateFusion(channels_of(backbone), _CLIPS * len(_STACKS), hidden, classes=_CLIPS)
-        self.motion: Motion | None = None
+        self.motion = Motion()
 
     def prepare(self, store: EpisodeStore) -> None:
         """See where the store moves."""
-        self.motion = Motion.in_store(store)
+        self.motion.prepare(store)
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick six clips one after the other, in the order of their frames but for one; label: which."""
         span = (_FRAMES - 1) * self.every + 1
         enough = layout.lengths[layout.lengths >= span]
         length = max(span, min([self.within, *enough.tolist()]))
-        windows = prepared(self.motion, layout).windows(rng, self.batch, length)
+        windows = self.motion.windows(layout, rng, self.batch, length)
         odd = rng.integers(_CLIPS, size=self.batch)
         starts = rng.integers(length - span + 1, size=(self.batch, _CLIPS))
         order = np.tile(np.arange(_FRAMES), (self.batch, _CLIPS, 1))

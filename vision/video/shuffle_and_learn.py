@@ -14,7 +14,7 @@ from sslctrl.errors import InputError
 from sslctrl.heads import channels_of
 from sslctrl.objective import Loss
 from sslctrl.store import EpisodeStore
-from vision.motion import Motion, prepared
+from vision.motion import Motion
 from vision.patches import LateFusion
 from vision.video_task import VideoTask
 
@@ -48,15 +48,15 @@ class ShuffleAndLearn(VideoTask):
             raise InputError(f"reach is {reach}, gap {gap}; allowed are 2 or more, and 1 or more; change them")
         self.reach, self.gap = reach, gap
         self.head = LateFusion(channels_of(backbone), patches=3, hidden=hidden, classes=2)
-        self.motion: Motion | None = None
+        self.motion = Motion()
 
     def prepare(self, store: EpisodeStore) -> None:
         """See where the store moves."""
-        self.motion = Motion.in_store(store)
+        self.motion.prepare(store)
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick the five frames of each stretch; label: 1 for those that run backwards."""
-        windows = prepared(self.motion, layout).windows(rng, self.batch, self.reach + 2 * self.gap + 1)
+        windows = self.motion.windows(layout, rng, self.batch, self.reach + 2 * self.gap + 1)
         b, d = self.gap, self.gap + self.reach
         fixed = np.tile([0, b, b, d, d + self.gap], (self.batch, 1))
         fixed[:, 2] = rng.integers(b + 1, d, self.batch)

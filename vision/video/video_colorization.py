@@ -21,7 +21,7 @@ from sslctrl.rng import numpy_rng
 from sslctrl.sampling import random_frames
 from sslctrl.store import EpisodeStore
 from vision.color import colored, grey, nearest_bin
-from vision.motion import Motion, prepared
+from vision.motion import Motion
 from vision.overlay import overlaid
 from vision.propagation import marked_points, point_marks, propagate
 from vision.video_task import VideoTask
@@ -79,11 +79,11 @@ class VideoColorization(VideoTask):
         self.references, self.every, self.enlarge, self.targets = references, every, enlarge, targets
         self.head = nn.Conv2d(channels_of(backbone), dim, 1)
         self.register_buffer("colors", torch.zeros(clusters, 2))  # a, b; found by the first `prepare`
-        self.motion: Motion | None = None
+        self.motion = Motion()
 
     def prepare(self, store: EpisodeStore) -> None:
         """See where the store moves and, the first time, what colours it has."""
-        self.motion = Motion.in_store(store)
+        self.motion.prepare(store)
         if not self.colors.any():
             clips = store.clips(random_frames(store.layout, numpy_rng(0, 0), _COLORED_FRAMES))
             ab = rgb_to_lab(clips.frames.flatten(0, 2)[:, :, ::4, ::4].float() / 255)[:, 1:]
@@ -94,7 +94,7 @@ class VideoColorization(VideoTask):
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick clips that move; the last frame is the one to colour. The label says nothing."""
         steps = np.arange(self.references + 1) * self.every
-        windows = prepared(self.motion, layout).windows(rng, self.batch, steps[-1] + 1)
+        windows = self.motion.windows(layout, rng, self.batch, steps[-1] + 1)
         return windows.pick(np.tile(steps, (self.batch, 1)), np.zeros(self.batch))
 
     def ask(self, clips: Clips, rng: torch.Generator) -> Uncolored:
