@@ -63,7 +63,7 @@ class RobotEnv(gym.Env):
         self.sim = Sim(TIMINGS[timing])
         self.robot = Panda(self.sim, self.task.tool)
         self.task.build(self.sim)
-        self._rig = _select(rig((*CENTER_M, 0.0)), cameras)
+        self._rig = _select(rig((*CENTER_M, self.task.middle_m)), cameras)
         self._views: tuple[Camera, ...] = self._rig
         self._look = default_look()
         self._renderer_name = renderer

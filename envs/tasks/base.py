@@ -28,6 +28,7 @@ class Task(ABC):
     goal_size: ClassVar[int]
     max_steps: ClassVar[int] = 50
     success_m: ClassVar[float] = 0.05
+    middle_m: ClassVar[float] = 0.0  # height that cameras stand around and look at
 
     def __init__(self, variety: Variety = "fixed") -> None:
         self.variety = variety

@@ -23,6 +23,7 @@ class Reach(Task):
     proprio_size = 6
     goal_size = 3
     success_m = 0.02
+    middle_m = 0.08  # all of the box is in view
 
     def build(self, sim: Sim) -> None:
         """Add the tray."""

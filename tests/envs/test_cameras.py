@@ -1,5 +1,7 @@
 """Cameras agree with pybullet's, and the rig sees the workspace."""
 
+from itertools import product
+
 import numpy as np
 import pybullet
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from envs.cameras import HELD_OUT, Camera, pixel_matrix, projection_matrix, rig, view_matrix
 from envs.looks import jitter, orbit
 from envs.meshes import cylinder
+from envs.tasks.reach import HIGH_M, LOW_M, Reach
 from sslctrl.errors import InputError
 
 CENTER_M = (0.45, 0.0, 0.0)
@@ -46,6 +49,13 @@ def test_workspace_is_in_view_and_a_puck_covers_eight_pixels(camera):
             width, height = np.ptp(puck, axis=0)
             assert width >= 8
             assert height >= 7
+
+
+@pytest.mark.parametrize("camera", rig((*CENTER_M[:2], Reach.middle_m)).values(), ids=lambda c: c.name)
+def test_all_of_the_box_to_reach_in_is_in_view(camera):
+    corners = np.array(list(product(*zip(LOW_M, HIGH_M, strict=True))))
+    pixels = np.concatenate([in_pixels(camera, corners + (0, 0, above)) for above in (0.0, 0.04)])
+    assert pixels.min() > 1.5 and pixels.max() < 62.5
 
 
 def test_rig_follows_its_center_and_holds_one_camera_out():
