@@ -32,7 +32,8 @@ class Origin(NamedTuple):
     @classmethod
     def joined(cls, origins: Iterable[Origin]) -> Origin:
         """Return all commits and all machines, each once."""
-        return cls(*("; ".join(dict.fromkeys(column)) for column in zip(*origins, strict=True)))
+        columns = ("; ".join(column).split("; ") for column in zip(*origins, strict=True))
+        return cls(*("; ".join(dict.fromkeys(column)) for column in columns))
 
 
 class Results:
