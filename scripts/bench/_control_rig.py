@@ -41,12 +41,14 @@ PUSH = World(
 others hold both, as `oracle_both` does."""
 REACH = World(
     env_id="sslctrl/Reach-v0",
-    embeddings={"vae": Variant("vae", {"camera": CAMERA, "dim": 3, "beta": 2.0, "smooth": 100.0}, 1500, lr=3e-3)},
+    embeddings={"vae": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 5.0, "smooth": 1000.0}, 3000, lr=3e-3)},
     learners={"rig": Learner("vae", RIG), "oracle": Learner(None, _STATE)},
-    steps=10_000,
+    steps=20_000,
     places={"hand": (0, 1, 2)},
-    episodes=500,
 )
+"""Of three latents, as many as the hand has places, distances rank true ones better (.61 against .55), but the latents
+fold, and policies stop at the folds: 3.5 cm from their goals instead of 2.
+"""
 
 
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
