@@ -24,9 +24,11 @@ from sslctrl.store import EpisodeStore
 def collect(config: CollectConfig) -> EpisodeStore:
     """Record until the folder holds ``config.episodes`` episodes; a run that was killed goes on where it was.
 
-    Raises InputError for unknown names and StorageError where the folder cannot be written.
+    Raises InputError for unknown names, or where the folder holds another recording, and StorageError where it cannot
+    be written.
     """
     _check(config)
+    _check_kept(config)
     return record_missing(partial(record_episode, config), config.out, config.episodes, config.workers, config.backend)
 
 
@@ -46,7 +48,7 @@ def record_missing(
 def record_episode(config: CollectConfig, index: int) -> Episode:
     """Record one episode: the same arrays for the same configuration and index, on the same machine and versions."""
     env, limit = _environment(config)
-    seed = int(np.random.SeedSequence([config.seed, index]).generate_state(1)[0])
+    seed = _seed(config, index)
     rng = np.random.default_rng([config.seed, index, 1])
     behavior = config.behaviors[index % len(config.behaviors)]
     env.reset(seed=seed, options={} if config.goal is None else {"goal": config.goal})
@@ -93,6 +95,8 @@ def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:
         "env_id": config.env_id,
         "seed": seed,
         "variety": config.variety,
+        "randomize": config.randomize,
+        "orbit_rad": config.orbit_rad,
         "cameras": list(env.cameras),
         "state_names": list(env.task.state_names),
         "action_names": list(env.task.action_names),
@@ -105,6 +109,10 @@ def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Return the versions that decide what is recorded."""
     return {name: importlib.metadata.version(name) for name in ("pybullet", "gymnasium", "numpy")}
+
+
+def _seed(config: CollectConfig, index: int) -> int:
+    return int(np.random.SeedSequence([config.seed, index]).generate_state(1)[0])
 
 
 def _id(index: int) -> str:
@@ -135,6 +143,29 @@ def _check(config: CollectConfig) -> None:
         raise InputError(f"world {config.env_id!r} given; the nearest are {nearest(config.env_id, _ids())}; choose one")
     if config.episodes < 1 or not config.behaviors:
         raise InputError(f"{config.episodes} episodes by {config.behaviors} asked for; record at least one by someone")
+
+
+def _check_kept(config: CollectConfig) -> None:
+    """Raise InputError where the first episode that is there is not what would be recorded in its place."""
+    if not Path(config.out).is_dir() or not len(store := EpisodeStore(config.out)):
+        return
+    first = store.ids[0]
+    place = int(first) if first.isdecimal() else 0  # others' names are not ours
+    asked: dict[str, Any] = {
+        "env_id": config.env_id, "variety": config.variety, "seed": _seed(config, place),
+        "behavior": config.behaviors[place % len(config.behaviors)], "cameras": list(config.cameras),
+        "randomize": config.randomize, "orbit_rad": config.orbit_rad, "size_px": config.size_px,
+    }  # fmt: skip
+    asked |= {} if config.steps is None else {"length": config.steps}
+    asked |= {} if config.goal is None else {"goal": list(config.goal)}
+    kept = store.read(first)
+    found = {"env_id": "unknown"} | kept.meta | {"size_px": kept.frames.shape[2]}
+    for name, value in asked.items():
+        if found.get(name, value) != value:
+            raise InputError(
+                f"{config.out} was recorded with {name} {found[name]}, asked for is {value}; give another folder, or "
+                "the options of the recording that is to go on"
+            )
 
 
 def _ids() -> list[str]:

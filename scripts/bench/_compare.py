@@ -51,8 +51,12 @@ METRICS = (
 PRETEXT = (*IMAGE_TASKS, *VIDEO_TASKS)
 LEARNED_FROM = "push"
 """The world whose video backbones learn from."""
-GAIN = "push_success"
-"""The metric of `combining_gain`, `depth_gain` and `supervised_lead`; each is there for every other one, too."""
+GAIN, RANK = "push_success", "probe_r2"
+"""The metric of `combining_gain`, `depth_gain` and `supervised_lead`; each is there for every other one, too, but that
+by which the tasks to combine are chosen: the best of many noisy numbers would have to be beaten by fresh ones.
+"""
+LONGEST = max(kinds["sim"].steps for kinds in (_image_parts.TRIALS | _video_parts.TRIALS).values())
+"""Batches of the longest pretext task: as many have the baselines."""
 _LESS_IS_BETTER, _SETTLING = "alignment", 30
 
 
@@ -80,7 +84,7 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
     learned = known(names, root, config)
     if not config.only:
         singles = [name for name in names if name in PRETEXT]
-        ranked = sorted(singles, key=lambda name: -np.mean([seed[name]["probe_r2"] for seed in learned]))
+        ranked = sorted(singles, key=lambda name: -np.mean([seed[name][RANK] for seed in learned]))
         mixes = ["+".join(ranked[:count]) for count in (2, 3)]
         for before, mixed in zip(learned, known(mixes, root, config), strict=True):
             before |= mixed
@@ -206,7 +210,7 @@ def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier)
 
 
 _LEARN = inspect.getsource(learn) + inspect.getsource(settle) + inspect.getsource(_image_probe)
-_CONTROL = inspect.getsource(control) + repr((TCN_STEPS, POLICY_STEPS, EVAL_EVERY, STARTS))
+_CONTROL = _LEARN + inspect.getsource(control) + repr((TCN_STEPS, POLICY_STEPS, EVAL_EVERY, STARTS))
 
 
 def named(name: str) -> tuple[str, dict[str, Any]]:
@@ -229,8 +233,8 @@ def trial_of(task: str) -> Trial:
         return Trial(parts[0].score, steps, options=options, lr=float(np.mean([part.lr for part in parts])))
     if task in ("supervised", "autoencoder"):
         options = {"columns": PLACES} if task == "supervised" else {}
-        return Trial(_image_parts.scores.nothing, 800, options=options)
-    return {**_image_parts.TRIALS, **_video_parts.TRIALS}[task]["sim"]
+        return Trial(_image_parts.scores.nothing, LONGEST, options=options)
+    return (_image_parts.TRIALS | _video_parts.TRIALS)[task]["sim"]
 
 
 def joined(found: Mapping[str, Measured], before: Mapping[str, Measured]) -> dict[str, Measured]:
@@ -263,7 +267,7 @@ def gains(seeds: Sequence[Mapping[str, Measured]]) -> list[Measured]:
         of = {name: sign * np.array([seed[name][metric] for seed in seeds]) for name in names}
         for number, found in enumerate(values):
             own: Measured = {}
-            if mixes:
+            if mixes and metric != RANK:
                 gain = [of[mix][number] - of[_best(mix.split("+"), of, number)][number] for mix in mixes]
                 own["combining_gain"] = float(np.mean(gain))
             if deep:

@@ -13,8 +13,9 @@ from markupsafe import Markup
 
 from agents.report.blocks import Plot
 from agents.report.svg import MUTED, OURS, canvas, svg
-from scripts.bench._figures import write
 from scripts.bench._intervals import Figure
+from sslctrl import durable
+from sslctrl.run import write_atomically
 
 _QUESTIONS = {
     "combining_gain": "Does combining tasks help?",
@@ -40,7 +41,7 @@ def write_page(path: Path, figures: Mapping[str, Figure], metrics: Sequence[str]
     answers = [
         (text, [_cell(figures.get(f"{key}.{metric}"), signed=True) for metric in metrics])
         for key, text in _QUESTIONS.items()
-        if f"{key}.{metrics[0]}" in figures
+        if f"{key}.{metrics[-1]}" in figures
     ]
     here = Path(__file__).parent
     script = (here / "leaderboard.js").read_text()
@@ -55,8 +56,8 @@ def write_page(path: Path, figures: Mapping[str, Figure], metrics: Sequence[str]
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    write(path, page)
-    return path
+    durable.make_folder(path.parent)
+    return write_atomically(path, page)
 
 
 def _cell(figure: Figure | None, signed: bool = False) -> Cell | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from envs.tasks.base import Variety
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure, iqm
-from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, short_hash
 from scripts.bench._tier import Tier
 from sslctrl.embeddings.base import Embedding
 from sslctrl.metrics.distances import compared
@@ -172,7 +171,7 @@ def _record(folder: Path, world: World, seed: int, config: ControlConfig) -> Non
 def _policy_folder(name: str, learner: Learner, world: World) -> str:
     """Return the name of a policy's folder: another for another embedding, other options or another length."""
     told = repr((learner, world.embeddings.get(learner.embedding or ""), world.steps, _SAC))
-    return f"policy-{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    return f"policy-{name}-{short_hash(told)}"
 
 
 def unit(name: str) -> str:

@@ -17,6 +17,7 @@ import torch
 from scripts.bench._intervals import Figure
 from sslctrl import durable
 from sslctrl.errors import DataError
+from sslctrl.run import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("numpy", "numba", "pybullet", "torch")
@@ -39,8 +40,8 @@ class Origin(NamedTuple):
 class Results:
     """The figures of one file, saved whole at every :meth:`record`.
 
-    What the file held before is kept, so that an interrupted or partial run adds to it; each figure says where it is
-    from.
+    What the file held before is kept, so that an interrupted or partial run adds to it: a figure of more seeds gives
+    way only to one of all that are asked for. Each says which command made it, and where.
     """
 
     def __init__(self, path: Path, command: str, seeds: Sequence[int] = ()) -> None:
@@ -50,7 +51,8 @@ class Results:
         self._seeds = list(seeds)
         before = load(self.path) if self.path.exists() else {"figures": {}}
         self._fields: dict[str, dict] = {
-            name: {**fields, **origin_of(name, before)._asdict()} for name, fields in before["figures"].items()
+            name: {"command": before["command"], **fields, **origin_of(name, before)._asdict()}
+            for name, fields in before["figures"].items()
         }
 
     @property
@@ -63,8 +65,12 @@ class Results:
 
         measured: where they are from, if that is not here and now.
         """
-        from_where = (measured or self._origin)._asdict()
-        self._fields |= {name: {**one._asdict(), **from_where} for name, one in figures.items()}
+        from_where = {"command": self._command, **(measured or self._origin)._asdict()}
+        self._fields |= {
+            name: {**one._asdict(), **from_where}
+            for name, one in figures.items()
+            if one.n >= min(self._fields.get(name, {}).get("n", 0), len(self._seeds))
+        }
         self._save()
 
     def drop_others(self, prefixes: tuple[str, ...], kept: Collection[str]) -> None:
@@ -75,9 +81,9 @@ class Results:
         self._save()
 
     def _save(self) -> None:
-        machine = self._origin.machine
-        figures = {  # each names its machine where that is not the file's
-            name: {key: value for key, value in fields.items() if (key, value) != ("machine", machine)}
+        shared = {("machine", self._origin.machine), ("command", self._command)}
+        figures = {  # each says what is not the file's
+            name: {key: value for key, value in fields.items() if (key, value) not in shared}
             for name, fields in sorted(self._fields.items())
         }
         content = {
@@ -87,7 +93,8 @@ class Results:
             "seeds": self._seeds,
             "figures": figures,
         }
-        write(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        durable.make_folder(self.path.parent)
+        write_atomically(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def load(path: Path) -> dict:
@@ -105,7 +112,7 @@ def load(path: Path) -> dict:
 
 def figure_of(fields: Mapping[str, Any]) -> Figure:
     """Return a figure as a file holds it. Raises TypeError where it is none."""
-    return Figure(**{key: value for key, value in fields.items() if key not in Origin._fields})
+    return Figure(**{key: value for key, value in fields.items() if key not in ("command", *Origin._fields)})
 
 
 def origin_of(name: str, content: Mapping[str, Any]) -> Origin:
@@ -116,19 +123,6 @@ def origin_of(name: str, content: Mapping[str, Any]) -> Origin:
 def origin() -> Origin:
     """Return this commit and this machine."""
     return Origin(commit(), machine())
-
-
-def write(path: Path, text: str) -> None:
-    """Replace a text file in one move, so that no reader and no crash ever meets half of it."""
-    durable.make_folder(path.parent)
-    aside = path.with_name(f".tmp-{path.name}-{os.getpid()}")
-    try:
-        aside.write_text(text)
-        durable.flush(aside)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise durable.storage_error(error, path) from error
 
 
 def commit() -> str:

@@ -15,13 +15,12 @@ from envs.grasps import ASIDE_M
 from envs.tasks.grasp import Grasp
 from envs.tray import CENTER_M
 from scripts.bench._data import store_of
+from scripts.bench._image_parts import CAMERAS, RANDOMIZE
 from scripts.bench._video_config import VideoConfig
 from sslctrl.clips import Episode
 from sslctrl.footage import footage
 from sslctrl.store import EpisodeStore
 
-CAMERAS = ("front", "left", "right")
-RANDOMIZE = 0.5
 _FALL_STEPS, _FALL_M, _SPREAD_M = 24, (0.05, 0.45), 0.09
 _STILL_FRAMES = 40
 

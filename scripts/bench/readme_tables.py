@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts._cli import main
-from scripts.bench._figures import Origin, figure_of, load, origin_of, write
+from scripts.bench._figures import Origin, figure_of, load, origin_of
 from scripts.bench._intervals import Figure
 from sslctrl.errors import DataError, InputError, StorageError
+from sslctrl.run import write_atomically
 
 _TABLE = re.compile(r"(<!-- figures (?P<name>[\w-]+)(?P<keys>[^>]*?) -->\n)(?P<body>.*?)(<!-- /figures -->)", re.DOTALL)
 _OPENING, _CLOSING = "<!-- figures ", "<!-- /figures -->"
@@ -41,7 +42,7 @@ def update(config: TablesConfig) -> bool:
     if after != before and config.check:
         raise DataError(f"{config.readme} does not show what {config.results} says; run scripts/bench/readme_tables.py")
     if after != before:
-        write(config.readme, after)
+        write_atomically(config.readme, after)
     return after != before
 
 
@@ -65,7 +66,8 @@ def table(path: Path, keys: list[str]) -> str:
         raise DataError(f"{path} has no {', '.join(missing)}; it has {', '.join(figures)}; mend the marker")
     rows = [row(name, figures[name]) for name in keys or figures]
     commits, machines = Origin.joined(origin_of(name, content) for name in keys or figures)
-    source = f"`{content['command']}` at `{commits}`, {content['date'][:10]}, on {machines}"
+    commands = dict.fromkeys(content["figures"][name].get("command", content["command"]) for name in keys or figures)
+    source = f"`{'`, `'.join(commands)}` at `{commits}`, {content['date'][:10]}, on {machines}"
     return "\n".join(["| figure | value | range | unit | n |", "|---|---:|---:|---|---:|", *rows, "", source, ""])
 
 

@@ -54,7 +54,7 @@ def test_workspace_is_in_view_and_a_puck_covers_eight_pixels(camera):
 @pytest.mark.parametrize("camera", rig((*CENTER_M[:2], Reach.middle_m)).values(), ids=lambda c: c.name)
 def test_all_of_the_box_to_reach_in_is_in_view(camera):
     corners = np.array(list(product(*zip(LOW_M, HIGH_M, strict=True))))
-    pixels = np.concatenate([in_pixels(camera, corners + (0, 0, above)) for above in (0.0, 0.04)])
+    pixels = np.concatenate([in_pixels(camera, corners + np.array((0, 0, above))) for above in (0.0, 0.04)])
     assert pixels.min() > 1.5 and pixels.max() < 62.5
 
 

@@ -13,6 +13,8 @@ from envs.cameras import rig
 from envs.collect import CollectConfig, collect, record_episode
 from envs.tray import CENTER_M, HALF_M
 from sslctrl.errors import InputError
+from sslctrl.footage import footage
+from sslctrl.store import EpisodeStore
 
 CAMERAS = ("front", "corner")
 
@@ -50,6 +52,34 @@ def test_an_episode_is_a_function_of_configuration_and_index_alone(tmp_path):
     assert len({episode.state[0].tobytes() for episode in forwards}) == 4
     other = record_episode(dataclasses.replace(config, seed=1), 0)
     assert (other.state[0] != forwards[0].state[0]).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"variety": "heldout"}, "variety fixed, asked for is heldout"),
+        ({"behaviors": ("random",)}, "behavior play, asked for is random"),
+        ({"env_id": "sslctrl/Reach-v0"}, "env_id sslctrl/Push-v0"),
+        ({"seed": 1}, "seed"),
+        ({"cameras": CAMERAS[:1]}, "cameras"),
+        ({"steps": 9}, "length 8, asked for is 9"),
+        ({"size_px": 16}, "size_px 32, asked for is 16"),
+        ({"randomize": 0.5}, "randomize 0.0, asked for is 0.5"),
+        ({"orbit_rad": 0.1}, "orbit_rad"),
+        ({"goal": (0.45, 0.1)}, "goal"),
+    ],
+)
+def test_another_recording_is_neither_kept_nor_mixed(tmp_path, changes, named):
+    before = collect(small(tmp_path, episodes=1)).digest()
+    with pytest.raises(InputError, match=named):
+        collect(small(tmp_path, episodes=2, **changes))
+    assert EpisodeStore(tmp_path).digest() == before and len(collect(small(tmp_path, episodes=2))) == 2
+
+
+def test_nothing_is_recorded_among_others_video(tmp_path):
+    EpisodeStore(tmp_path, create=True).add(footage(np.zeros((1, 3, 32, 32, 3), np.uint8), ("film",)), "film")
+    with pytest.raises(InputError, match="env_id unknown"):
+        collect(small(tmp_path))
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_store(tmp_path):

@@ -152,6 +152,18 @@ def test_results_are_added_to(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 
 
+def test_a_run_that_is_under_way_replaces_no_figure_of_more_seeds(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    Results(path, "all").record({"a": Figure(1, 0, 2, 5, "m"), "b": Figure(1, 0, 2, 1, "m")})
+    results = Results(path, "three", seeds=[0, 1, 2])
+    for n, kept in ((1, 1), (2, 1), (3, 7)):
+        results.record({"a": Figure(7, 0, 9, n, "m"), "b": Figure(7, 0, 9, n, "m")})
+        assert results.figures["a"].value == kept and results.figures["b"].value == 7
+    assert "`three` at" in readme_tables.table(path, [])
+    Results(path, "other", seeds=[0]).record({"c": Figure(1, 0, 2, 1, "m")})
+    assert "`three`, `other` at" in readme_tables.table(path, []) and "`three` at" in readme_tables.table(path, ["a"])
+
+
 def test_each_figure_keeps_where_it_is_from(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "x.json"
     for at, on, name in (("one", "a laptop", "a"), ("two", "a laptop", "b"), ("three", "a big one", "b")):
