@@ -1,4 +1,6 @@
-"""What the bench of video tasks learns from: pushes, falls, motion that runs both ways, stills, and real clips."""
+"""What the bench of video tasks learns from: pushes, falls, motion that runs both ways, stills of grainy film, and
+real clips.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from sslctrl.footage import footage
 from sslctrl.store import EpisodeStore
 
 _FALL_STEPS, _FALL_M, _SPREAD_M = 24, (0.05, 0.45), 0.09
-_STILL_FRAMES = 40
+_STILL_FRAMES, _GRAIN = 40, 4.0
 
 
 def stores(data: str, root: Path) -> tuple[EpisodeStore, EpisodeStore]:
@@ -45,7 +47,7 @@ def record(folder: Path, config: VideoConfig) -> None:
         )
         collect(reach)
         record_missing(partial(fall, seed), folder / "falls" / part, 2 * count, config.workers, "loky")
-        record_missing(partial(_still, pushes.out), folder / "stills" / part, 2 * count, 1, "loky")
+        record_missing(partial(_grainy, pushes.out), folder / "grainy" / part, 2 * count, 1, "loky")
 
 
 def fall(seed: int, index: int) -> Episode:
@@ -66,11 +68,15 @@ def fall(seed: int, index: int) -> Episode:
     return footage(np.stack(frames, axis=1), CAMERAS)
 
 
-def _still(source: Path, index: int) -> Episode:
-    """Return one frame of a recording, over and over."""
+def _grainy(source: Path, index: int) -> Episode:
+    """Return one frame of a recording over and over, each time with other noise: frames that are equal bit for bit
+    would leave nothing to tell them apart by, whatever leaks.
+    """
     store = EpisodeStore(source)
     frames = store.read(store.ids[index % len(store)]).frames[:, 10 + index // len(store)]
-    return footage(np.repeat(frames[:, None], _STILL_FRAMES, axis=1), store.cameras)
+    still = np.repeat(frames[:, None], _STILL_FRAMES, axis=1)
+    grain = np.random.default_rng([index, 9]).normal(0, _GRAIN, still.shape)
+    return footage((still + grain).round().clip(0, 255).astype(np.uint8), store.cameras)
 
 
 @lru_cache(maxsize=1)

@@ -70,6 +70,12 @@ def metric_after(
     return torch.stack(told).mean().item()
 
 
+def grainy(seed: int) -> np.ndarray:
+    """Return a film of 20 frames in which nothing moves but the grain: equal frames would tell nothing, leak or not."""
+    noise = np.random.default_rng([9, seed]).normal(0, 4, (20, 16, 16, 3))
+    return (still(seed) + noise).round().clip(0, 255).astype(np.uint8)
+
+
 def still(seed: int) -> np.ndarray:
     """Return a film of 20 frames in which nothing moves, another picture for each seed."""
     return np.repeat(texture(np.random.default_rng(seed), 16, 16)[None], 20, axis=0)

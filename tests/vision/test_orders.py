@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from films import metric_after, net, sliding, still, store_of, texture
+from films import grainy, metric_after, net, sliding, store_of, texture
 
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
@@ -143,7 +143,7 @@ def test_still_films_stay_at_chance_and_moving_ones_do_not(tmp_path: Path, task,
     def after(films, name: str) -> float:
         return metric_after(task(net(), batch=16), films, tmp_path / name, 150, metric)
 
-    assert after(still, "still") == pytest.approx(chance, abs=0.03)
+    assert after(grainy, "still") == pytest.approx(chance, abs=0.06)
     assert after(rightwards, "moving") > chance + 0.2
 
 
