@@ -73,6 +73,7 @@ def reached(policies: dict[str, Measured]) -> Measured:
         "rig.push_final_m.do_nothing": nothing,
         "rig.push_over_do_nothing": final["rig"] / nothing,
         "rig.oracle_over_do_nothing": final["oracle"] / nothing,
+        "rig.oracle_both_over_do_nothing": final["oracle_both"] / nothing,
         "rig.push_over_oracle": final["rig"] / final["oracle"],
         "rig.pixel_over_rig": final["pixels"] / final["rig"],
         **{f"rig.mix_beats_{name}": final[name] - final["rig"] for name in ("none", "future", "prior")},
