@@ -13,7 +13,7 @@ from pathlib import Path
 from scripts._cli import main
 from scripts.bench._figures import Origin, figure_of, load, origin_of
 from scripts.bench._intervals import Figure
-from sslctrl.errors import DataError, InputError, StorageError
+from sslctrl.errors import DataError, InputError, StorageError, nearest
 from sslctrl.run import write_atomically
 
 _TABLE = re.compile(r"(<!-- figures (?P<name>[\w-]+)(?P<keys>[^>]*?) -->\n)(?P<body>.*?)(<!-- /figures -->)", re.DOTALL)
@@ -63,7 +63,10 @@ def table(path: Path, keys: list[str]) -> str:
     content = load(path)
     figures = {name: figure_of(fields) for name, fields in content["figures"].items()}
     if missing := [key for key in keys if key not in figures]:
-        raise DataError(f"{path} has no {', '.join(missing)}; it has {', '.join(figures)}; mend the marker")
+        close = nearest(missing[0], figures)
+        raise DataError(
+            f"{path} has no {', '.join(missing)}; the nearest are {close}; mend the marker, or run its bench"
+        )
     rows = [row(name, figures[name]) for name in keys or figures]
     commits, machines = Origin.joined(origin_of(name, content) for name in keys or figures)
     commands = dict.fromkeys(content["figures"][name].get("command", content["command"]) for name in keys or figures)
