@@ -55,7 +55,8 @@ GAIN, RANK = "push_success", "probe_r2"
 """The metric of `combining_gain`, `depth_gain` and `supervised_lead`; each is there for every other one, too, but that
 by which the tasks to combine are chosen: the best of many noisy numbers would have to be beaten by fresh ones.
 """
-LONGEST = max(kinds["sim"].steps for kinds in (_image_parts.TRIALS | _video_parts.TRIALS).values())
+TRIALS = _image_parts.TRIALS | _video_parts.TRIALS
+LONGEST = max(kinds["sim"].steps for kinds in TRIALS.values())
 """Batches of the longest pretext task: as many have the baselines."""
 _LESS_IS_BETTER, _SETTLING = "alignment", 30
 
@@ -234,7 +235,7 @@ def trial_of(task: str) -> Trial:
     if task in ("supervised", "autoencoder"):
         options = {"columns": PLACES} if task == "supervised" else {}
         return Trial(_image_parts.scores.nothing, LONGEST, options=options)
-    return (_image_parts.TRIALS | _video_parts.TRIALS)[task]["sim"]
+    return TRIALS[task]["sim"]
 
 
 def joined(found: Mapping[str, Measured], before: Mapping[str, Measured]) -> dict[str, Measured]:

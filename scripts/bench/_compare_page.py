@@ -41,7 +41,7 @@ def write_page(path: Path, figures: Mapping[str, Figure], metrics: Sequence[str]
     answers = [
         (text, [_cell(figures.get(f"{key}.{metric}"), signed=True) for metric in metrics])
         for key, text in _QUESTIONS.items()
-        if f"{key}.{metrics[-1]}" in figures
+        if any(f"{key}.{metric}" in figures for metric in metrics)
     ]
     here = Path(__file__).parent
     script = (here / "leaderboard.js").read_text()

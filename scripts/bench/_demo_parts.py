@@ -17,6 +17,7 @@ from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Measured, over_seeds
+from sslctrl import checkpoint
 
 HER_STEPS = 30_000
 UNITS = {"minutes": "min", "distance_m": "m", "spearman": "rank correlation"}
@@ -47,7 +48,7 @@ def one_seed(config: DemoConfig) -> Measured:
 def baselines(config: DemoConfig) -> Iterator[tuple[str, TrainAgentConfig]]:
     """Yield the same training on raw pixels, an untrained net and the true state, and the oracle of hindsight goals."""
     run = Path(config.run)
-    embedding = sorted((run / "embedding" / "checkpoints").glob("step-*"))[-1]
+    embedding = checkpoint.newest(run / "embedding")
     changes: dict[str, dict[str, Any]] = {
         "pixel": {"reward_from": "pixels"},
         "random_encoder": {"reward_from": "random"},

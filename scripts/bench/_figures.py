@@ -37,6 +37,9 @@ class Origin(NamedTuple):
         return cls(*("; ".join(dict.fromkeys(column)) for column in columns))
 
 
+_SOURCE = ("command", *Origin._fields)
+
+
 class Results:
     """The figures of one file, saved whole at every :meth:`record`.
 
@@ -50,10 +53,7 @@ class Results:
         self._command, self._origin = command, origin()
         self._seeds = list(seeds)
         before = load(self.path) if self.path.exists() else {"figures": {}}
-        self._fields: dict[str, dict] = {
-            name: {"command": before["command"], **fields, **origin_of(name, before)._asdict()}
-            for name, fields in before["figures"].items()
-        }
+        self._fields: dict[str, dict] = {name: fields_of(name, before) for name in before["figures"]}
 
     @property
     def figures(self) -> dict[str, Figure]:
@@ -112,12 +112,18 @@ def load(path: Path) -> dict:
 
 def figure_of(fields: Mapping[str, Any]) -> Figure:
     """Return a figure as a file holds it. Raises TypeError where it is none."""
-    return Figure(**{key: value for key, value in fields.items() if key not in ("command", *Origin._fields)})
+    return Figure(**{key: value for key, value in fields.items() if key not in _SOURCE})
+
+
+def fields_of(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file says of a figure, its command, commit and machine too: those of the file, if it has no own."""
+    return {key: content[key] for key in _SOURCE} | content["figures"][name]
 
 
 def origin_of(name: str, content: Mapping[str, Any]) -> Origin:
     """Return where a figure of a file is from."""
-    return Origin(*(content["figures"][name].get(key, content[key]) for key in Origin._fields))
+    fields = fields_of(name, content)
+    return Origin(fields["commit"], fields["machine"])
 
 
 def origin() -> Origin:

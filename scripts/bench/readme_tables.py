@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts._cli import main
-from scripts.bench._figures import Origin, figure_of, load, origin_of
+from scripts.bench._figures import Origin, fields_of, figure_of, load, origin_of
 from scripts.bench._intervals import Figure
 from sslctrl.errors import DataError, InputError, StorageError, nearest
 from sslctrl.run import write_atomically
@@ -69,7 +69,7 @@ def table(path: Path, keys: list[str]) -> str:
         )
     rows = [row(name, figures[name]) for name in keys or figures]
     commits, machines = Origin.joined(origin_of(name, content) for name in keys or figures)
-    commands = dict.fromkeys(content["figures"][name].get("command", content["command"]) for name in keys or figures)
+    commands = dict.fromkeys(fields_of(name, content)["command"] for name in keys or figures)
     source = f"`{'`, `'.join(commands)}` at `{commits}`, {content['date'][:10]}, on {machines}"
     return "\n".join(["| figure | value | range | unit | n |", "|---|---:|---:|---|---:|", *rows, "", source, ""])
 
