@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from tqdm import tqdm
@@ -15,8 +14,7 @@ from sslctrl.metrics.positions import position_columns
 from sslctrl.metrics.probe import probe_r2
 from sslctrl.sampling import camera_indices
 from sslctrl.store import EpisodeStore
-from sslctrl.training_state import spec_of
-from vision.build import ObjectiveSpec, build_objective
+from vision.untrained import untrained
 
 RESOLUTION_M = 0.01
 """The displacement that a picture is taken to show: about a pixel of a 64 px view of the table."""
@@ -27,7 +25,7 @@ def measure(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = 
     """Return what an embedding is worth on a store it never saw, over `cameras`, or all where none is named.
 
     `alignment_error`: mean over the episodes and the pairs of cameras, and two marks to read it by: `alignment_floor`,
-    that of the true positions seen to 1 cm, and `alignment_random_encoder`, that of the same net untrained.
+    that of the true positions seen to 1 cm, and `alignment_random_encoder`, that of the net `untrained`.
     `probe_linear_<state>`, `probe_mlp_<state>`: R^2 of each position, read from the first camera's embeddings.
     Raises as `check_heldout`.
     """
@@ -41,10 +39,11 @@ def measure(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = 
         errors.append(alignment_over_views(seen))
         z.append(seen[store.cameras[views[0]]])
         positions.append(episode.state[:, columns])
+    fresh = untrained(embedding, store, _UNTRAINED_SEED)
     measured = {
         "alignment_error": float(np.mean(errors)),
         "alignment_floor": float(np.mean([state_floor(part, RESOLUTION_M) for part in positions])),
-        "alignment_random_encoder": float(alignment_of(_untrained(embedding), store, cameras).mean()),
+        "alignment_random_encoder": float(alignment_of(fresh, store, cameras).mean()),
     }
     episode_of = np.repeat(np.arange(len(z)), [len(part) for part in z])
     for kind in ("linear", "mlp"):
@@ -75,9 +74,3 @@ def _positions(store: EpisodeStore) -> tuple[list[int], list[str]]:
             "z, metres, to measure against; record them, or leave the measuring out"
         )
     return columns, [names[column] for column in columns]
-
-
-def _untrained(embedding: Embedding) -> Embedding:
-    """Build the same net anew, with random weights, on the same device."""
-    fresh = build_objective(replace(ObjectiveSpec(**spec_of(embedding)), seed=_UNTRAINED_SEED))
-    return fresh.to(embedding.device).eval()  # type: ignore[return-value]  # the same class as `embedding`

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from agents.config import EvaluateConfig, TrainAgentConfig
@@ -35,12 +35,11 @@ from sslctrl import checkpoint
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.metrics.alignment import alignment_of
-from sslctrl.objective import to_float
-from sslctrl.rng import numpy_rng
-from sslctrl.sampling import random_frames
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
+from vision import untrained
 from vision.build import ObjectiveSpec, build_objective, load_embedding
+from vision.untrained import settle
 
 TCN_STEPS, POLICY_STEPS, EVAL_EVERY, STARTS = 1000, 6000, 1500, 50
 METRICS = (
@@ -58,7 +57,7 @@ by which the tasks to combine are chosen: the best of many noisy numbers would h
 TRIALS = _image_parts.TRIALS | _video_parts.TRIALS
 LONGEST = max(kinds["sim"].steps for kinds in TRIALS.values())
 """Batches of the longest pretext task: as many have the baselines."""
-_LESS_IS_BETTER, _SETTLING = "alignment", 30
+_LESS_IS_BETTER = "alignment"
 
 
 @dataclass(frozen=True)
@@ -165,22 +164,6 @@ def learn(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Measured:
     return {**positions(features, EpisodeStore(video / "heldout")), "minutes": minutes}
 
 
-@torch.no_grad()
-def settle(backbone: nn.Module, store: EpisodeStore, seed: int) -> None:
-    """Let batch norm find the statistics of plain frames: an untrained net has none, and some tasks saw grey ones or
-    differences.
-    """
-    norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over the batches
-    backbone.train()
-    for batch in range(_SETTLING):
-        clips = store.clips(random_frames(store.layout, numpy_rng(seed, batch, 11), 64))
-        backbone(to_float(clips.frames, next(backbone.parameters()).device).flatten(0, 2))
-    backbone.eval()
-
-
 def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier) -> Measured:
     """Train a TCN on the frozen backbone and a policy on its distances, and return what both are worth."""
     torch.set_num_threads(1)
@@ -210,7 +193,7 @@ def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier)
     }
 
 
-_LEARN = inspect.getsource(learn) + inspect.getsource(settle) + inspect.getsource(_image_probe)
+_LEARN = inspect.getsource(learn) + inspect.getsource(untrained) + inspect.getsource(_image_probe)
 _CONTROL = _LEARN + inspect.getsource(control) + repr((TCN_STEPS, POLICY_STEPS, EVAL_EVERY, STARTS))
 
 

@@ -30,6 +30,7 @@ from sslctrl.metrics.probe import probe_r2
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
 from vision.measure import RESOLUTION_M
+from vision.untrained import settle
 
 SEEN, UNSEEN = ("front", "left", "right"), "corner"
 ORBIT_RAD = 0.44
@@ -98,6 +99,7 @@ def train_and_measure(run: Path, seed: int, name: str, tier: Tier) -> Measured:
         embedding = load_embedding(variant.train(run, video / "train", seed, tier))
     else:
         embedding = variant.build(seed)
+        settle(embedding.backbone, EpisodeStore(video / "train"), seed)
     assert isinstance(embedding, Embedding)
     return measured(embedding.eval(), video)
 

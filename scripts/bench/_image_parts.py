@@ -31,6 +31,7 @@ from sslctrl.rng import numpy_rng, torch_rng
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_objective
 from vision.image_task import ImageTask
+from vision.untrained import settle
 
 CAMERAS = ("front", "left", "right")
 _NOISE, _TIMED_STEPS, _SUPERVISED_STEPS = 40, 5, 800
@@ -164,7 +165,9 @@ def of_baseline(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Meas
         variant = Variant("supervised", {"columns": PLACES}, _SUPERVISED_STEPS)
         objective = load_objective(variant.train(run.parent, train.root, seed, tier))
         return positions(pooled(objective), test) | classes(pooled(classifier(seed, tier)))
-    features = pooled(build_objective(ObjectiveSpec("rotation", seed=seed)))
+    random = build_objective(ObjectiveSpec("rotation", seed=seed))
+    settle(random.backbone, train, seed)
+    features = pooled(random)
     return positions(features, test) | classes(features) | {"objects_r2": numbers(features, stores("bins", root)[1])}
 
 

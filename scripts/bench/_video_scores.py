@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -17,12 +16,11 @@ from scripts.bench._jobs import Measured
 from scripts.bench._video_truth import Truth, boxes, pushes
 from sslctrl.objective import channels_first
 from sslctrl.store import EpisodeStore
-from sslctrl.training_state import spec_of
-from vision.build import ObjectiveSpec, build_objective
 from vision.color import grey
 from vision.motion import flows, speeds_px
 from vision.propagation import marked_points, point_marks, propagate
 from vision.things import Things
+from vision.untrained import untrained
 from vision.video.facenet_triplet import FacenetTriplet
 from vision.video.tracking import Tracking
 from vision.video.video_colorization import VideoColorization
@@ -99,25 +97,24 @@ def followed_pushes(task: VideoColorization, store: EpisodeStore, seed: int) -> 
 
     Beside them what nothing (`identity`), the same net untrained and OpenCV's DIS flow find.
     """
-    return _followed(task, pushes(CLIPS, 100), masks=True) | _recolored(task, store, seed)
+    return _followed(task, pushes(CLIPS, 100), store, seed, masks=True) | _recolored(task, store, seed)
 
 
 def followed_box(task: VideoColorization, store: EpisodeStore, seed: int) -> Measured:
     """Return the same of the box of box.mp4: key points alone."""
-    return _followed(task, boxes(CLIPS), masks=False) | _recolored(task, store, seed)
+    return _followed(task, boxes(CLIPS), store, seed, masks=False) | _recolored(task, store, seed)
 
 
-def _followed(task: VideoColorization, truths: Sequence[Truth], masks: bool) -> Measured:
-    spec = spec_of(task)
-    untrained = build_objective(replace(ObjectiveSpec(**spec), seed=12345)).eval()
-    assert isinstance(untrained, VideoColorization)
+def _followed(
+    task: VideoColorization, truths: Sequence[Truth], store: EpisodeStore, seed: int, masks: bool
+) -> Measured:
     ways: dict[str, Follow] = {
         "": by_features(task),
         "identity": lambda frames, first, points: (
             np.repeat(first[None], len(frames), axis=0),
             np.repeat(points[None], len(frames), axis=0),
         ),
-        "random": by_features(untrained),
+        "random": by_features(untrained(task, store, seed)),
         "dis": by_flow,
     }
     values: Measured = {}
