@@ -11,7 +11,7 @@ import numpy as np
 
 from agents.config import EvaluateConfig, TrainAgentConfig
 from agents.demo_config import DemoConfig
-from agents.encoders import EmbeddingEncoder
+from agents.encoders import EmbeddingEncoder, PixelEncoder
 from agents.evaluate import evaluate, interval
 from agents.report.config import ReportConfig
 from agents.report.latent import progress
@@ -131,16 +131,22 @@ def figures(config: DemoConfig, embedding: Embedding, evaluation: dict[str, Any]
 
 
 def reward_figures(embedding: Embedding, video: Path) -> dict[str, dict[str, Any]]:
-    """Spearman between reward and minus true distance to the demonstration's end, on held-out video."""
+    """Spearman between reward and minus true distance to the demonstration's end, on held-out video: the learned
+    reward's and raw pixels', both between two cameras, and that of raw pixels which see both from one.
+    """
     goal_store, store = EpisodeStore(video / "demonstration"), EpisodeStore(video / "heldout")
     goal, encoder = goal_store.read(goal_store.ids[0]), EmbeddingEncoder(embedding)
-    found: dict[str, list[float]] = {"reward_spearman": [], "pixel_spearman": []}
+    raw = PixelEncoder(encoder.size_px)
+    found: dict[str, list[float]] = {}
     for id in store.ids:
-        seen = progress(encoder, store.read(id), POLICY_CAMERA, goal, DEMONSTRATION_CAMERA)
-        for name, reward in (("reward_spearman", seen.learned), ("pixel_spearman", seen.pixels)):
+        episode = store.read(id)
+        seen = progress(encoder, episode, POLICY_CAMERA, goal, DEMONSTRATION_CAMERA)
+        same = progress(raw, episode, POLICY_CAMERA, goal, POLICY_CAMERA)
+        rewards = {"reward": seen.learned, "pixel": seen.pixels, "pixel_same_view": same.pixels}
+        for name, reward in rewards.items():
             rank = seen.rank_correlation(reward)
             if rank is not None:
-                found[name].append(rank)
+                found.setdefault(f"{name}_spearman", []).append(rank)
     return {name: interval(values, 0, np.median) for name, values in found.items()}
 
 

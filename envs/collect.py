@@ -28,16 +28,34 @@ def collect(config: CollectConfig) -> EpisodeStore:
     be written.
     """
     _check(config)
-    _check_kept(config)
+    check_kept(config.out, partial(_told, config))
     return record_missing(partial(record_episode, config), config.out, config.episodes, config.workers, config.backend)
+
+
+def check_kept(out: Path, told: Callable[[int], dict[str, Any]]) -> None:
+    """Raise InputError where the first episode that is there is not what would be recorded in its place.
+
+    told: what the meta of the episode of an index says of how it is made, and `size_px`.
+    """
+    if not Path(out).is_dir() or not len(store := EpisodeStore(out)):
+        return
+    first = store.ids[0]
+    kept = store.read(first)
+    found = {"env_id": "unknown"} | kept.meta | {"size_px": kept.frames.shape[2]}
+    for name, value in told(int(first) if first.isdecimal() else 0).items():  # others' names are not ours
+        if found.get(name, value) != value:
+            raise InputError(
+                f"{out} was recorded with {name} {found[name]}, asked for is {value}; give another folder, or "
+                "the options of the recording that is to go on"
+            )
 
 
 def record_missing(
     record: Callable[[int], Episode], out: Path, count: int, workers: int, backend: str, unit: str = "episode"
 ) -> EpisodeStore:
     """Record until a folder holds `count` episodes, in parallel; `record` makes the one of an index."""
-    store = EpisodeStore(out, create=True)
-    missing = [i for i in range(count) if _id(i) not in store.ids]
+    there = set(EpisodeStore(out, create=True).ids)
+    missing = [i for i in range(count) if _id(i) not in there]
     jobs = (joblib.delayed(_add)(out, record, i) for i in missing)
     parallel = joblib.Parallel(n_jobs=workers, backend=backend, return_as="generator_unordered")
     for _ in tqdm(parallel(jobs), total=len(missing), desc="video", unit=unit, disable=None):
@@ -145,27 +163,14 @@ def _check(config: CollectConfig) -> None:
         raise InputError(f"{config.episodes} episodes by {config.behaviors} asked for; record at least one by someone")
 
 
-def _check_kept(config: CollectConfig) -> None:
-    """Raise InputError where the first episode that is there is not what would be recorded in its place."""
-    if not Path(config.out).is_dir() or not len(store := EpisodeStore(config.out)):
-        return
-    first = store.ids[0]
-    place = int(first) if first.isdecimal() else 0  # others' names are not ours
-    asked: dict[str, Any] = {
-        "env_id": config.env_id, "variety": config.variety, "seed": _seed(config, place),
-        "behavior": config.behaviors[place % len(config.behaviors)], "cameras": list(config.cameras),
+def _told(config: CollectConfig, index: int) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "env_id": config.env_id, "variety": config.variety, "seed": _seed(config, index),
+        "behavior": config.behaviors[index % len(config.behaviors)], "cameras": list(config.cameras),
         "randomize": config.randomize, "orbit_rad": config.orbit_rad, "size_px": config.size_px,
     }  # fmt: skip
-    asked |= {} if config.steps is None else {"length": config.steps}
-    asked |= {} if config.goal is None else {"goal": list(config.goal)}
-    kept = store.read(first)
-    found = {"env_id": "unknown"} | kept.meta | {"size_px": kept.frames.shape[2]}
-    for name, value in asked.items():
-        if found.get(name, value) != value:
-            raise InputError(
-                f"{config.out} was recorded with {name} {found[name]}, asked for is {value}; give another folder, or "
-                "the options of the recording that is to go on"
-            )
+    told |= {} if config.steps is None else {"length": config.steps}
+    return told | ({} if config.goal is None else {"goal": list(config.goal)})
 
 
 def _ids() -> list[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from envs.cameras import Camera
-from envs.collect import record_missing, versions
+from envs.collect import check_kept, record_missing, versions
 from envs.env import RobotEnv
 from envs.grasps_config import GraspsConfig
 from envs.tasks.grasp import AWAY_M, IN_BIN, POSE, Grasp
@@ -45,8 +45,9 @@ bin from above, uint8 (H, W, 3), and the names of what is in it."""
 def collect_grasps(config: GraspsConfig) -> EpisodeStore:
     """Record until the folder holds `config.grasps`; a run that was killed goes on where it was.
 
-    Raises StorageError where the folder cannot be written.
+    Raises InputError where the folder holds another recording, and StorageError where it cannot be written.
     """
+    check_kept(config.out, partial(_told, config))
     record = partial(record_grasp, config)
     return record_missing(record, config.out, config.grasps, config.workers, config.backend, unit="grasp")
 
@@ -81,10 +82,7 @@ def record_grasp(config: GraspsConfig, index: int) -> Episode:
         action=action,
         reward=np.array([0.0, held is not None], np.float32),
         meta={
-            "env_id": "sslctrl/Grasp-v0",
-            "seed": _seed(config, index),
-            "variety": config.variety,
-            "cameras": [ABOVE.name],
+            **_made(config, index),
             "state_names": list(task.state_names),
             "action_names": ["aim_x_m", "aim_y_m", "aim_rad"],
             "versions": versions(),
@@ -163,6 +161,17 @@ def _held(env: RobotEnv, task: Grasp) -> str | None:
     heights = {thing.name: env.sim.pose(thing.name)[0][2] for thing in task.present}
     highest = max(heights, key=lambda name: heights[name])
     return highest if heights[highest] > HELD_Z_M else None
+
+
+def _told(config: GraspsConfig, index: int) -> dict[str, Any]:
+    return {**_made(config, index), "size_px": config.size_px}
+
+
+def _made(config: GraspsConfig, index: int) -> dict[str, Any]:
+    return {
+        "env_id": "sslctrl/Grasp-v0", "seed": _seed(config, index), "variety": config.variety, "miss": config.miss,
+        "recolor": config.recolor, "cameras": [ABOVE.name],
+    }  # fmt: skip
 
 
 def _begin(config: GraspsConfig, index: int) -> tuple[RobotEnv, Grasp, np.random.Generator]:

@@ -114,7 +114,11 @@ def _alignment(folder: RunFolder) -> Tile | None:
 
 
 def _reward(folder: RunFolder) -> Tile | None:
-    rows = [("learned reward", "reward_spearman"), ("raw pixels", "pixel_spearman")]
+    rows = [
+        ("learned reward", "reward_spearman"),
+        ("raw pixels", "pixel_spearman"),
+        ("raw pixels, one camera", "pixel_same_view_spearman"),
+    ]
     return _tile(
         "Reward against progress", folder, rows, largest=1.0, share=False, note="Spearman's correlation, median episode"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.config import EvaluateConfig, TrainAgentConfig
-from agents.demo import agent_config, demo
+from agents.demo import POLICY_CAMERA, agent_config, demo
 from agents.demo_config import DemoConfig
 from agents.evaluate import evaluate
 from agents.train import train_agent
@@ -46,11 +46,14 @@ def one_seed(config: DemoConfig) -> Measured:
 
 
 def baselines(config: DemoConfig) -> Iterator[tuple[str, TrainAgentConfig]]:
-    """Yield the same training on raw pixels, an untrained net and the true state, and the oracle of hindsight goals."""
+    """Yield the same training on raw pixels, seen by two cameras and by one, an untrained net and the true state, and
+    the oracle of hindsight goals.
+    """
     run = Path(config.run)
     embedding = checkpoint.newest(run / "embedding")
     changes: dict[str, dict[str, Any]] = {
         "pixel": {"reward_from": "pixels"},
+        "pixel_same_view": {"reward_from": "pixels", "demo_camera": POLICY_CAMERA},
         "random_encoder": {"reward_from": "random"},
         "oracle": {"reward_from": "state", "observe": "state"},
     }

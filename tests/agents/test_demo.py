@@ -34,6 +34,7 @@ def test_demo_runs_and_goes_on(tmp_path: Path) -> None:
     assert figures["expert_success"]["value"] >= 0.5  # the demonstration's goal is the one that is evaluated
     assert 0 <= figures["policy_success"]["value"] <= 1
     assert figures["tcn_alignment_error"]["value"] > figures["alignment_floor"]["value"]
+    assert figures["pixel_same_view_spearman"]["value"] > figures["pixel_spearman"]["value"]  # pixels know one view
     assert "<video" in page.read_text()
     weights = sorted((config.run / "embedding" / "checkpoints").rglob("weights.safetensors"))
     before = [path.read_bytes() for path in weights]

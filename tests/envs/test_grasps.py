@@ -13,6 +13,7 @@ from envs.grasps_config import GraspsConfig
 from envs.things import HELDOUT_HUES, sample_rgb
 from sslctrl.clips import AFTER, BEFORE, OUTCOME
 from sslctrl.errors import InputError
+from sslctrl.store import EpisodeStore
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_a_grasp_is_a_pure_function_of_its_index(config: GraspsConfig) -> None:
 def test_other_colours_change_what_is_seen_and_nothing_else(config: GraspsConfig) -> None:
     plain, colored = record_grasp(config, 1), record_grasp(replace(config, recolor=1.0), 1)
     np.testing.assert_array_equal(plain.state, colored.state)
-    assert plain.meta == colored.meta and (plain.frames != colored.frames).any()
+    assert plain.meta | {"recolor": 1.0} == colored.meta and (plain.frames != colored.frames).any()
     rng = np.random.default_rng(0)
     hues = np.array([colorsys.rgb_to_hsv(*sample_rgb(rng))[0] for _ in range(500)])
     assert all(np.abs(hues - held_out).min() > 0.039 for held_out in HELDOUT_HUES.values())
@@ -96,6 +97,17 @@ def test_recording_goes_on(tmp_path: Path) -> None:
     more = collect_grasps(GraspsConfig(tmp_path / "g", grasps=3, workers=1))
     assert len(more) == 3 and more.subset(store.ids).digest() == store.digest()
     assert more.read(more.ids[0]).frames.shape == (1, 3, 64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"variety": "heldout"}, {"miss": 0.5}, {"recolor": 1.0}, {"size_px": 32}]
+)
+def test_another_recording_is_neither_kept_nor_mixed(tmp_path: Path, change: dict) -> None:
+    config = GraspsConfig(tmp_path / "g", grasps=1, workers=1)
+    before = collect_grasps(config).digest()
+    with pytest.raises(InputError, match=f"{next(iter(change))} .*, asked for is"):
+        collect_grasps(replace(config, grasps=2, **change))
+    assert EpisodeStore(config.out).digest() == before
 
 
 @pytest.mark.parametrize("change", [{"grasps": 0}, {"miss": 1.5}, {"workers": 0}, {"size_px": 4}])
