@@ -24,9 +24,13 @@ from agents.worlds import horizon_of, maker, task_of, vector_of
 from agents.wrapper import LearnedVecEnv
 from sslctrl import durable
 from sslctrl.errors import InputError, Interrupted
+from sslctrl.rng import seed_of
 from sslctrl.run import RunDir
 from sslctrl.stopping import stop_requests
 from sslctrl.store import EpisodeStore
+
+
+_WARMUP = 1
 
 
 class _Start(NamedTuple):
@@ -69,6 +73,7 @@ def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:
     """Train to the last step; measure before, at intervals and after."""
     model = start.model
     model.num_timesteps = start.step
+    _sow(model, lesson, seed_of(config.seed, start.step))
     model.set_logger(configure(str(Path(config.run) / "tb"), ["tensorboard"]))
     exam = _worlds(config, lesson, min(config.n_envs, config.eval_episodes), exam=True)
     bar = config.progress and sys.stderr.isatty()
@@ -91,7 +96,7 @@ def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:
 def _begin(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, recorded: EpisodeStore | None) -> _Start:
     """Build a model whose scales, and whose replay buffer, come from recorded video or from random steps."""
     if recorded is None:
-        worlds.seed(config.seed)
+        worlds.seed(seed_of(config.seed, 0, _WARMUP))
         known = prior.of_random_steps(worlds, config.warmup, config.seed)
     else:
         known = prior.of_store(
@@ -113,10 +118,19 @@ def _go_on(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, path: Path,
     """Build the model that was saved at a step."""
     model = _model(config, lesson, worlds, checkpoint.capacity_of(path))
     lesson.judge.scale = checkpoint.resume(path, model)["reward_scale"]
-    model.set_random_seed(config.seed + step)
-    if isinstance(lesson.goals, Imagined):
-        lesson.goals.rng.manual_seed(config.seed + step)
     return _Start(model, step)
+
+
+def _sow(model: BaseAlgorithm, lesson: Lesson, seed: int) -> None:
+    """Seed noise, imagined goals and the worlds' starts, those of worlds side by side with this and the numbers after.
+
+    seed: 63 bits. Small ones would be the exams' in the end, and half of seed 1's worlds would be seed 0's.
+    """
+    model.set_random_seed(seed % 2**32)
+    assert model.env is not None
+    model.env.seed(seed)
+    if isinstance(lesson.goals, Imagined):
+        lesson.goals.rng.manual_seed(seed)
 
 
 def _model(

@@ -26,8 +26,9 @@ def unexplained(z: Tensor, body: Tensor) -> Tensor:
             f"{z.shape[-2]} moments with {body.shape[-1]} columns of the body: {basis.shape[-1]} terms explain them "
             "all; give more steps a batch, or fewer columns"
         )
-    q = torch.linalg.qr(basis).Q
-    return z - q @ (q.mT @ z)
+    u, size, _ = torch.linalg.svd(basis, full_matrices=False)
+    u = u * (size > 1e-5 * size[..., :1])[..., None, :]  # terms may say the same: of a hand at rest, of an open gripper
+    return z - u @ (u.mT @ z)
 
 
 def coordinates(clips: Clips, columns: Sequence[int]) -> Tensor:

@@ -16,7 +16,7 @@ from sslctrl import durable, training_state
 from sslctrl.errors import InputError, Interrupted
 from sslctrl.fit_config import FitConfig
 from sslctrl.objective import Loss, Objective, is_frozen
-from sslctrl.rng import numpy_rng, torch_rng, torch_seed
+from sslctrl.rng import numpy_rng, seed_of, torch_rng
 from sslctrl.run_log import RunLog
 from sslctrl.stopping import stop_requests
 from sslctrl.store import EpisodeStore
@@ -104,7 +104,7 @@ def _step(job: _Job, model: Any, optimizer: Any, step: int, rate: float) -> tupl
     seed, device = job.config.seed, job.fabric.device
     for group in job.optimizer.param_groups:
         group["lr"] = rate
-    torch.manual_seed(torch_seed(seed, step, _LAYERS))  # for layers that know no generator but the global: dropout
+    torch.manual_seed(seed_of(seed, step, _LAYERS))  # for layers that know no generator but the global: dropout
     clips = job.store.clips(job.objective.pick(job.store.layout, numpy_rng(seed, step, _BATCH)))
     loss = model.loss(job.fabric.to_device(clips), torch_rng(seed, step, _BATCH, device))
     job.fabric.backward(loss.value)

@@ -15,8 +15,8 @@ def numpy_rng(seed: int, step: int, stream: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, step, stream])))
 
 
-def torch_seed(seed: int, step: int, stream: int = 0) -> int:
-    """Return the seed, 63 bits, of one step's torch generator."""
+def seed_of(seed: int, step: int, stream: int = 0) -> int:
+    """Return the seed, 63 bits, of one step: another for every seed, step and stream."""
     return int(np.random.SeedSequence([seed, step, stream]).generate_state(1, np.uint64)[0] >> 1)
 
 
@@ -24,4 +24,4 @@ def torch_rng(seed: int, step: int, stream: int = 0, device: torch.device | str 
     """Return the torch generator of one step on a device; its draws differ from one kind of device to another."""
     import torch
 
-    return torch.Generator(device).manual_seed(torch_seed(seed, step, stream))
+    return torch.Generator(device).manual_seed(seed_of(seed, step, stream))

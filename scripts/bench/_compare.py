@@ -113,14 +113,17 @@ def folder_of(name: str, root: Path) -> Path:
 
 
 def record(folder: Path, seed: int, config: CompareConfig) -> None:
-    """Record of each world video to learn from, held-out video, and one demonstration."""
+    """Record of each world video to learn from, held-out video, and one demonstration; for probes, many short episodes:
+    the puck of each is somewhere else.
+    """
     for name, world in WORLDS.items():
         common: dict[str, Any] = {
             "env_id": world.env_id, "cameras": CAMERAS, "workers": config.workers, "depth": name == LEARNED_FROM
         }  # fmt: skip
-        plays = (("train", config.tier.learned(80), seed), ("heldout", config.tier.asked(20), 10_000 + seed))
-        for part, episodes, start in plays:
-            collect(CollectConfig(folder / name / part, episodes=episodes, steps=100, seed=start, **common))
+        plays = [("train", config.tier.learned(80), 100, seed), ("heldout", config.tier.asked(20), 100, 10_000 + seed)]
+        plays += [("probe", config.tier.asked(200), 20, 30_000 + seed)] * (name == LEARNED_FROM)
+        for part, episodes, steps, start in plays:
+            collect(CollectConfig(folder / name / part, episodes=episodes, steps=steps, seed=start, **common))
         collect(
             CollectConfig(
                 folder / name / "demonstration", episodes=1, behaviors=("expert",), variety="fixed",
@@ -161,7 +164,7 @@ def learn(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Measured:
     def features(images: Tensor) -> Tensor:
         return functional.adaptive_avg_pool2d(backbone(images), 4).flatten(1)
 
-    return {**positions(features, EpisodeStore(video / "heldout")), "minutes": minutes}
+    return {**positions(features, EpisodeStore(video / "probe")), "minutes": minutes}
 
 
 def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier) -> Measured:

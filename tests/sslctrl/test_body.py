@@ -39,6 +39,19 @@ def test_what_the_body_does_not_know_stays() -> None:
     assert torch.corrcoef(torch.cat([left, puck], dim=1).T)[0, 1] > 0.95
 
 
+@pytest.mark.parametrize("third", ["constant", "binary", "repeated"])
+def test_terms_that_say_the_same_take_nothing_more(third: str) -> None:
+    rng = torch.Generator().manual_seed(4)
+    xy, z = torch.rand(60, 2, generator=rng), torch.randn(60, 3, generator=rng)
+    column = {"constant": torch.full((60,), 0.3), "binary": (torch.arange(60) % 2).float(), "repeated": xy[:, 0]}[third]
+    body = torch.cat([xy, column[:, None]], dim=1)
+    basis = monomials(body).double().numpy()
+    expected = z.numpy() - basis @ np.linalg.lstsq(basis, z.double().numpy(), rcond=1e-5)[0]
+    np.testing.assert_allclose(unexplained(z, body).numpy(), expected, atol=1e-4)
+    resting = unexplained(z, torch.zeros(60, 2))
+    torch.testing.assert_close(resting, z - z.mean(0), atol=1e-5, rtol=0)
+
+
 def test_views_share_one_body() -> None:
     rng = torch.Generator().manual_seed(3)
     z, body = torch.randn(2, 3, 25, 4, generator=rng), torch.rand(2, 1, 25, 2, generator=rng)

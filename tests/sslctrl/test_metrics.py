@@ -132,6 +132,15 @@ def test_probe_holds_out_whole_episodes() -> None:
     assert probe_r2(z, target, episode, "linear")[0] < 0.2
 
 
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_one_wild_frame_is_not_all_of_the_probes_r2(kind) -> None:
+    rng = np.random.default_rng(9)
+    z, episode = rng.normal(size=(900, 20)), np.repeat(np.arange(30), 30)
+    target = z[:, :1] + 0.3 * rng.normal(size=(900, 1))
+    z[451, 10:] = 1e4  # of one episode, held out by some of the seeds
+    assert min(probe_r2(z, target, episode, kind, seed=seed)[0] for seed in range(4)) > 0.7
+
+
 def test_probe_refuses() -> None:
     z = np.zeros((10, 2))
     with pytest.raises(InputError, match="one episode"):
