@@ -29,7 +29,6 @@ from sslctrl.run import RunDir
 from sslctrl.stopping import stop_requests
 from sslctrl.store import EpisodeStore
 
-
 _WARMUP = 1
 
 

@@ -22,9 +22,10 @@ def probe_r2(
     """Return R^2 of each target's coordinate, (S,), from embeddings z (N, D), on held-out episodes.
 
     target: (N, S); episode: (N,), which episode each row is of: whole episodes are held out, since neighbouring frames
-    are nearly the same. Features count up to 3 standard deviations: in a held-out episode, one that the others hardly
-    used may be at 60, and all of R^2 would be that frame's. `linear`: ridge, its strength by leaving out a fifth of the episodes; `mlp`: two hidden layers
-    of 64, stopped early. 1 is perfect, 0 as good as the mean. Raises InputError on shapes, or fewer than 2 episodes.
+    are nearly the same. Features count up to 3 standard deviations: one that other episodes hardly use may be at 60 in
+    a frame held out, and R^2 would be that frame's alone. `linear`: ridge, its strength by leaving out a fifth of the
+    episodes; `mlp`: two hidden layers of 64, stopped early. 1 is perfect, 0 as good as the mean. Raises InputError on
+    shapes, or fewer than 2 episodes.
     """
     z, target, episode = np.asarray(z, np.float64), np.asarray(target), np.asarray(episode)
     if z.ndim != 2 or target.ndim != 2 or episode.shape != z.shape[:1] or len(target) != len(z):
