@@ -79,8 +79,13 @@ def grid_head(backbone: nn.Module, outputs: int) -> nn.Sequential:
 
 
 def fresh_copy(net: nn.Module) -> nn.Module:
-    """Return the same architecture with weights of its own, new ones in all modules that have `reset_parameters`."""
+    """Return the same architecture with weights of its own, new ones in all modules that have `reset_parameters`.
+
+    A net that says it is `pretrained` begins as it does there, too.
+    """
     other = copy.deepcopy(net)
+    if getattr(net, "pretrained", False):
+        return other
     for module in other.modules():
         if callable(reset := getattr(module, "reset_parameters", None)):
             reset()

@@ -25,9 +25,13 @@ def make_store(episodes: Iterable[Episode], out: Path) -> EpisodeStore:
     """Make a store of the episodes beside `out`, then move it there. Raises StorageError."""
     aside = out.with_name(f".tmp-{out.name}")
     shutil.rmtree(aside, ignore_errors=True)
-    store = EpisodeStore(aside, create=True)
-    for episode in episodes:
-        store.add(episode)
-    durable.make_folder(out.parent)
-    aside.rename(out)
+    try:
+        store = EpisodeStore(aside, create=True)
+        for episode in episodes:
+            store.add(episode)
+        durable.make_folder(out.parent)
+        aside.rename(out)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
     return EpisodeStore(out)

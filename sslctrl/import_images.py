@@ -44,17 +44,19 @@ def import_images(folder: Path, out: Path, size_px: int = 64, crops: int = 0) ->
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Return an image as uint8 RGB (H, W, 3), on white where it is transparent. Raises DataError."""
+    """Return an image as uint8 RGB (H, W, 3), upright, on white where it is transparent. Raises DataError."""
     try:
-        found = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        file = np.fromfile(path, np.uint8)
+        found = cv2.imdecode(file, cv2.IMREAD_UNCHANGED)
+        if found is not None and found.shape[2:] != (4,):  # unchanged is also: lying, as the camera was held
+            found = cv2.imdecode(file, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except (OSError, cv2.error) as error:
-        raise DataError(f"{path} cannot be read ({error}); mend it, or take it out of the folder") from error
+        told = " ".join(str(error).split())
+        raise DataError(f"{path} cannot be read ({told}); mend it, or take it out of the folder") from error
     if found is not None and found.dtype == np.uint16:
         found = np.right_shift(found, 8).astype(np.uint8)
     if found is None or found.dtype != np.uint8:
         raise DataError(f"{path} is no image of 8 or 16 bits that OpenCV reads; mend it, or take it out of the folder")
-    if found.ndim == 2:
-        return cv2.cvtColor(found, cv2.COLOR_GRAY2RGB)
     rgb = cv2.cvtColor(found[..., :3], cv2.COLOR_BGR2RGB)
     if found.shape[2] == 3:
         return rgb

@@ -16,8 +16,9 @@ class Timm(nn.Module):
 
     (N, 3, H, W) float in [0, 1] -> (N, C, h, w). `model`: timm's name, as resnet18 or convnext_atto; those that take
     one size alone, as most transformers, need `size_px`. `stage` counts from 0; the first ones have the larger maps.
-    `pretrained` fetches weights. Named as a class of anyone's own: --backbone vision.timm_backbone:Timm
-    --backbone-options model=resnet18 stage=1. Raises InputError where timm is missing or knows no such model.
+    `pretrained` fetches weights, once: a checkpoint has them. Named as a class of anyone's own: --backbone
+    vision.timm_backbone:Timm --backbone-options model=resnet18 stage=1. Raises InputError where timm is missing or
+    knows no such model.
     """
 
     mean: Tensor
@@ -25,6 +26,7 @@ class Timm(nn.Module):
 
     def __init__(self, model: str = "resnet18", stage: int = 1, pretrained: bool = False, size_px: int = 0) -> None:
         super().__init__()
+        self.pretrained = pretrained
         try:
             timm: Any = importlib.import_module("timm")
         except ImportError as error:

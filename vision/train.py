@@ -27,6 +27,7 @@ from vision.image import IMAGE_TASKS
 from vision.image_task import ImageTask, tiled
 from vision.measure import check_heldout, measure
 from vision.train_config import FREE, PretextConfig, TrainConfig
+from vision.untrained import settle
 from vision.video import VIDEO_TASKS
 from vision.video_task import VideoTask
 
@@ -47,7 +48,11 @@ def train(config: TrainConfig) -> Path:
     held_out = None if config.eval_store is None else EpisodeStore(config.eval_store)
     if held_out is not None:  # before the training, so that a mistake costs no hour
         check_heldout(embedding, held_out)
-    run, path = _fitted(config, embedding, EpisodeStore(config.store))
+    store = EpisodeStore(config.store)
+    if config.frozen:
+        for backbone in embedding.backbones:
+            settle(backbone, store, config.fit.seed)
+    run, path = _fitted(config, embedding, store)
     if held_out is not None:
         run.write_json("metrics.json", measure(embedding, held_out))
     return path

@@ -9,10 +9,10 @@ from typing import Any
 from sslctrl.fit_config import SHAPES_THE_RESULT, FitConfig
 
 FREE = (
-    "store", "images", "videos", "eval_store", "run", "init",
+    "store", "eval_store", "run",
     *(f"fit.{name}" for name in FitConfig.__dataclass_fields__ if name not in SHAPES_THE_RESULT),
 )  # fmt: skip
-"""Fields that may change when a run goes on: the checkpoint itself knows its dataset and weights."""
+"""Fields that may change when a run goes on: it knows its store by what is in it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class TrainConfig:
     init: Path | None = None
     """Checkpoint of any objective, whose backbone's weights a backbone of your own class starts from."""
     frozen: bool = False
-    """Leave the backbone as it starts, and train what stands on it alone."""
+    """Leave the backbone as it starts, and train what stands on it alone; batch norm's statistics are the store's."""
     eval_store: Path | None = None
     """Folder of held-out episodes: metrics.json says how well they align and what can be read from them."""
     fit: FitConfig = field(default_factory=FitConfig)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -33,6 +34,19 @@ def test_images_are_read_as_rgb_on_white(tmp_path: Path) -> None:
     assert (seen[:3] == RED).all() and (seen[3:] == 255).all()
 
 
+def test_photographs_of_a_turned_camera_are_upright(tmp_path: Path) -> None:
+    """A camera writes how it was held into the header (EXIF's orientation, 6: a quarter turn), not into the pixels."""
+    lying = np.zeros((40, 60, 3), np.uint8)
+    lying[:, :20] = 255
+    write(tmp_path / "phone.jpg", lying)
+    turned = struct.pack(">2sHI", b"MM", 42, 8) + struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 0)
+    exif = b"\xff\xe1" + struct.pack(">H", 2 + 6 + len(turned)) + b"Exif\0\0" + turned
+    data = (tmp_path / "phone.jpg").read_bytes()
+    (tmp_path / "phone.jpg").write_bytes(data[:2] + exif + data[2:])
+    seen = read_image(tmp_path / "phone.jpg")
+    assert seen.shape == (60, 40, 3) and seen[:16].min() > 200 and seen[24:].max() < 50
+
+
 def test_a_folder_becomes_a_store_of_squares_and_random_crops(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(module, "_EACH", 4)
     ramp = np.linspace(0, 255, 60, dtype=np.uint8)
@@ -64,8 +78,9 @@ def test_bad_folders_are_one_line_and_leave_no_store(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"b\.png is no image"):
         import_images(tmp_path / "one", tmp_path / "store")
     (tmp_path / "one" / "b.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"b\.png"):
+    with pytest.raises(DataError, match=r"b\.png") as caught:
         import_images(tmp_path / "one", tmp_path / "store")
-    assert not (tmp_path / "store").exists()
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
     (tmp_path / "one" / "b.png").unlink()
     assert len(EpisodeStore(import_images(tmp_path / "one", tmp_path / "store", crops=1).root)) == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from sslctrl.body import unexplained
 from sslctrl.clips import Clips, Layout
 from sslctrl.embeddings.mftcn import MfTcn
 from sslctrl.errors import InputError
@@ -53,6 +54,26 @@ def test_the_loss_contrasts_what_embed_gives_at_each_moment(frames: int, stride:
         z.append(torch.from_numpy(np.concatenate([model.embed_video(part)[back:] for part in stretches])))
     wanted = (npairs(z[0], z[1], model.contrast.l2) + npairs(z[1], z[0], model.contrast.l2)) / 2
     torch.testing.assert_close(model.loss(clips, torch.Generator()).value.detach(), wanted)
+
+
+def test_the_body_is_where_it_is_at_each_moments_last_frame() -> None:
+    model = small(frames=3, stride=2, chunks=2, chunk_steps=8, body=(2, 0), body_weight=0.3, l2=0.05, augment=False)
+    model.eval().track[-1].weight.data *= 100  # random pixels move the key points little
+    noise = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (2, 2 * (4 + 8), 32, 32, 3), generator=noise).to(torch.uint8)
+    proprio = torch.randn(2 * (4 + 8), 3, generator=noise)
+    known = torch.cat([part[4:, [2, 0]] for part in proprio.chunk(2)])
+    first, second = (
+        torch.from_numpy(np.concatenate([model.embed_video(part)[4:] for part in np.split(film, 2)]))
+        for film in pixels.numpy()
+    )
+    free, other = (unexplained(z, known) for z in (first, second))
+    wanted = sum(
+        share * (npairs(a, p, 0.05) + npairs(p, a, 0.05)).item() / 2
+        for share, a, p in ((0.7, first, second), (0.3, free, other))
+    )
+    clips = Clips(pixels.movedim(-1, -3)[None], proprio=proprio.expand(1, 2, -1, -1))
+    assert model.loss(clips, torch.Generator()).value.item() == pytest.approx(wanted, rel=1e-4)
 
 
 def test_motion_is_seen_and_only_with_frames_before() -> None:

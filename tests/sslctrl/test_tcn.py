@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from pytorch_metric_learning.distances import DotProductSimilarity, LpDistance
 from pytorch_metric_learning.losses import NPairsLoss, TripletMarginLoss
 from pytorch_metric_learning.reducers import MeanReducer
 
+from sslctrl.body import unexplained
 from sslctrl.clips import Clips, Layout
 from sslctrl.embeddings.tcn import Tcn
 from sslctrl.errors import InputError
 from sslctrl.heads import PositionHead, SpatialSoftArgmax
 from sslctrl.losses.npairs import npairs
 from sslctrl.losses.triplet import semihard_triplet
+from sslctrl.store import EpisodeStore
 from vision.backbones.conv import Conv
 
 CAMERAS = ("front", "left", "right")
@@ -226,6 +229,19 @@ def test_more_views_are_the_mean_over_their_ordered_pairs() -> None:
         assert pick.step.shape == (1, wanted, 9) and len(set(pick.view[0])) == wanted
 
 
+def test_a_share_of_the_loss_is_of_what_the_body_leaves_unexplained() -> None:
+    model = small(body=(2, 0), body_weight=0.3, l2=0.05, augment=False).eval()
+    model.head.linear[-1].weight.data *= 100  # random pixels move the key points little
+    frames, proprio = clips(batch=2, frames=14).frames, vectors(2, 1, 14, 3).expand(2, 2, 14, 3)
+    wanted = 0.0
+    for films, known in zip(frames, proprio[:, 0], strict=True):
+        first, second = (model.embed(film) for film in films)
+        free, other = (unexplained(z, known[:, [2, 0]]) for z in (first, second))
+        for share, a, p in ((0.7, first, second), (0.3, free, other)):
+            wanted += share * (npairs(a, p, 0.05) + npairs(p, a, 0.05)).item() / 4
+    assert model.loss(Clips(frames, proprio=proprio), torch.Generator()).value.item() == pytest.approx(wanted, rel=1e-4)
+
+
 @pytest.mark.parametrize("options", [{"views_per_batch": 1}, {"steps_per_batch": 1}])
 def test_refuses_batches_without_contrast(options: dict[str, int]) -> None:
     with pytest.raises(InputError, match="2 or more of each"):
@@ -246,6 +262,16 @@ def test_the_two_views_are_augmented_differently() -> None:
     model.loss(Clips(same), torch.Generator().manual_seed(0))
     first, second = seen[0].view(2, 6, 3, 32, 32)
     assert (first - second).abs().mean() > 0.01
+
+
+@pytest.mark.parametrize("hue", [0.0, 0.5])
+def test_hues_turn_though_nothing_else_is_augmented(hue: float) -> None:
+    model = small(augment=False, hue=hue)
+    seen = []
+    model.backbone.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model.loss(clips(), torch.Generator().manual_seed(0))
+    changed = (seen[0] - clips().frames.flatten(0, 2) / 255).abs().mean()
+    assert changed > 0.05 if hue else changed == 0
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 6), (1, 2, 1)])
@@ -272,3 +298,18 @@ def test_finish_reads_out_slow_features_once(tiny_store, monkeypatch: pytest.Mon
         model.finish(tiny_store, np.random.default_rng(0))
     torch.testing.assert_close(plain.embed(frames), before)
     torch.testing.assert_close(slow.embed(frames), before @ rows.T)
+
+
+def test_slow_features_are_of_the_models_own_cameras(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    other = EpisodeStore(tmp_path / "other", create=True)
+    for number, id in enumerate(tiny_store.ids):
+        episode = tiny_store.read(id)
+        frames = episode.frames.copy()
+        frames[1] = np.random.default_rng(number).integers(0, 256, frames[1].shape, np.uint8)
+        other.add(episode._replace(frames=frames), id)
+    for cameras, same in ((("front", "right"), True), ((), False)):
+        model, found = small(cameras=cameras).eval(), []
+        for store in (tiny_store, other):
+            model.finish(store, np.random.default_rng(0))
+            found.append(model.readout.clone())
+        assert not torch.equal(found[0], torch.eye(4)) and torch.equal(*found) == same

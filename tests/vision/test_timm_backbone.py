@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sslctrl import checkpoint
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
-from vision.build import ObjectiveSpec, build_objective
+from sslctrl.training_state import KIND, spec_of
+from vision.build import ObjectiveSpec, build_objective, load_objective
 from vision.timm_backbone import Timm
+from vision.untrained import untrained
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -24,9 +28,11 @@ MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 class Net(nn.Module):
     """As timm's models are with features_only: a list of maps."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, pretrained: bool) -> None:
         super().__init__()
         self.conv = nn.Conv2d(3, width, 1, stride=4, bias=False)
+        if pretrained:
+            nn.init.constant_(self.conv.weight, 7.0)
         self.feature_info = types.SimpleNamespace(channels=lambda: [width])
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -41,7 +47,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         calls.append({"name": name, **options})
         if name == "resnt18":
             raise RuntimeError("Unknown model (resnt18)")
-        return Net(8 << options["out_indices"][0])
+        return Net(8 << options["out_indices"][0], options["pretrained"])
 
     stand_in: Any = types.ModuleType("timm")
     stand_in.create_model = create_model
@@ -67,6 +73,22 @@ def test_it_trains_below_any_objective(asked: list[dict[str, Any]], tiny_store: 
     clips = tiny_store.clips(objective.pick(tiny_store.layout, np.random.default_rng(0)))
     objective.loss(clips, torch.Generator().manual_seed(0)).value.backward()
     assert all(weight.grad is not None for weight in objective.backbone.parameters())
+
+
+@pytest.mark.parametrize("name", ["grasp2vec", "cc_vae"])
+def test_weights_of_its_own_are_fetched_once_and_are_every_nets(
+    asked: list[dict[str, Any]], tiny_store: EpisodeStore, tmp_path: Path, name: str
+) -> None:
+    options = {"model": "resnet18", "pretrained": True}
+    spec = ObjectiveSpec(name, {"size_px": 32}, "vision.timm_backbone:Timm", options, frozen=True)
+    objective = build_objective(spec)
+    checkpoint.save(tmp_path / "saved", KIND, spec_of(objective), objective.state_dict(), {})
+    opened = load_objective(tmp_path / "saved", allow=("vision.timm_backbone:Timm",))
+    for one in (objective, opened):
+        assert len(one.backbones) == 2
+        assert all((weight == 7).all() for backbone in one.backbones for weight in backbone.parameters())
+    assert not any((weight == 7).any() for weight in untrained(objective, tiny_store, 0).backbone.parameters())
+    assert [call["pretrained"] for call in asked] == [True, False, False]
 
 
 def test_names_that_timm_refuses_are_one_line(asked: list[dict[str, Any]]) -> None:

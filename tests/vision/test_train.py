@@ -20,6 +20,7 @@ from vision.build import ObjectiveSpec, build_objective, load_embedding, load_ob
 from vision.measure import RESOLUTION_M, measure
 from vision.train import train, train_pretext
 from vision.train_config import PretextConfig, TrainConfig
+from vision.untrained import settle
 
 OPTIONS = {"dim": 4, "points": 4, "hidden": 8, "size_px": 32, "steps_per_batch": 8, "augment": False}
 NET: dict[str, Any] = {"widths": [4, 8], "strides": [2, 2]}
@@ -120,8 +121,12 @@ def test_footage_is_of_one_kind(tmp_path: Path, given: dict) -> None:
         train_pretext(PretextConfig(tmp_path / "run", **given))
 
 
-def test_a_frozen_backbone_keeps_weights_and_statistics(tiny_store: EpisodeStore, tmp_path: Path) -> None:
-    start = untrained().state_dict()
+def test_a_frozen_backbone_keeps_its_weights_and_has_the_stores_statistics(
+    tiny_store: EpisodeStore, tmp_path: Path
+) -> None:
+    fresh = untrained()
+    settle(fresh.backbone, tiny_store, seed=0)
+    start = fresh.state_dict()
     frozen = load_objective(train(config(tiny_store, tmp_path / "frozen", frozen=True))).state_dict()
     tuned = load_objective(train(config(tiny_store, tmp_path / "tuned"))).state_dict()
     of_backbone = {name for name in start if name.startswith("backbone.")}

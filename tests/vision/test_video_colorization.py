@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from films import net, sliding, store_of
+from films import net, sliding, store_of, texture
 
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
@@ -83,16 +83,25 @@ def test_the_map_is_32_by_32_of_64_px() -> None:
 
 def test_copying_in_place_is_no_gain_and_following_is(tmp_path: Path) -> None:
     """Features that name the place copy in place; those that name the texture follow it."""
-    store = films(tmp_path)
+    pictures = [texture(np.random.default_rng(seed), 24, 24) for seed in range(3)]
+    store = store_of(tmp_path, [np.stack([np.roll(one, step, axis=1) for step in range(12)]) for one in pictures])
     task = prepared(store, targets=400)
     clips = store.clips(task.pick(store.layout, np.random.default_rng(0)))
     question = task.ask(clips, rng())
     size = 12
-    here = 50 * torch.eye(size * size).view(1, 1, size * size, size, size).expand(3, 4, -1, -1, -1).clone()
+    places = 50 * torch.eye(size * size).view(-1, size, size)
+    here = places.expand(3, 4, -1, -1, -1).clone()
     here[:, :2] = 0  # of the references, the last alone is looked at
     task.features = lambda _: here  # pyright: ignore[reportAttributeAccessIssue]
     copied = task.judge(question).metrics
     assert copied["accuracy_over_copying"] == 0 and copied["accuracy_where_changed"] == 0
+    moved = torch.stack([places.roll(frame, dims=2) for frame in range(4)])  # 2 px from one to the next
+    task.features = lambda _: moved.expand(3, -1, -1, -1, -1)  # pyright: ignore[reportAttributeAccessIssue]
+    followed = task.judge(question).metrics
+    assert followed["accuracy_where_changed"] == 1
+    assert (
+        followed["accuracy_over_copying"] == pytest.approx(1 - copied["accuracy"].item()) and copied["accuracy"] < 0.8
+    )
 
 
 def shifted_features(steps: int = 6, side: int = 16) -> torch.Tensor:
