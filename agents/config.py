@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from sslctrl.errors import InputError, nearest
+from sslctrl.errors import InputError, check_least, nearest
 
 ALGORITHMS = ("sac", "td3", "ppo", "tqc")
 OFF_POLICY = ("sac", "td3", "tqc")
@@ -99,8 +99,11 @@ class TrainAgentConfig:
             raise InputError(
                 f"algorithm {self.algorithm!r} given; the nearest are {nearest(self.algorithm, ALGORITHMS)}; choose one"
             )
-        least = {"steps": 1, "n_envs": 1, "batch_size": 2, "threads": 1, "checkpoint_every": 1, "eval_episodes": 1}
-        check_least(self, least | {"eval_every": 0, "seed": 0, "warmup": 100})
+        check_least(1, steps=self.steps, n_envs=self.n_envs, threads=self.threads)
+        check_least(1, checkpoint_every=self.checkpoint_every, eval_episodes=self.eval_episodes)
+        check_least(0, eval_every=self.eval_every, seed=self.seed)
+        check_least(2, batch_size=self.batch_size)
+        check_least(100, warmup=self.warmup)
         if not 0 < self.lr < float("inf") or not 0 <= self.gamma < 1:
             raise InputError(f"lr is {self.lr}, gamma {self.gamma}; allowed are lr > 0 and 0 <= gamma < 1; change them")
         if not self.net or min(self.net) < 1:
@@ -191,11 +194,6 @@ class EvaluateConfig:
             raise InputError(
                 "policy 'agent' is to be measured and no agent is given; name a checkpoint or a run folder"
             )
-        check_least(self, {"episodes": 1, "n_envs": 1, "record": 0, "record_px": 8, "threads": 1, "seed": 0})
-
-
-def check_least(config: object, least: dict[str, int]) -> None:
-    """Raise InputError for a field below its least value."""
-    for name, value in least.items():
-        if not getattr(config, name) >= value:  # so put, it refuses nan too
-            raise InputError(f"{name} is {getattr(config, name)}; allowed is {value} or more; change it")
+        check_least(1, episodes=self.episodes, n_envs=self.n_envs, threads=self.threads)
+        check_least(8, record_px=self.record_px)
+        check_least(0, record=self.record, seed=self.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslctrl.errors import InputError
+from sslctrl.errors import check_least
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class DemoConfig:
     """Processes that record video."""
 
     def __post_init__(self) -> None:
-        least = {"video_episodes": 2, "video_steps": 50, "heldout_episodes": 2, "embedding_steps": 1, "agent_steps": 1}
-        for name, value in {**least, "test_episodes": 1, "workers": 1, "seed": 0}.items():
-            if getattr(self, name) < value:
-                raise InputError(f"{name} is {getattr(self, name)}; allowed is {value} or more; change it")
+        check_least(2, video_episodes=self.video_episodes, heldout_episodes=self.heldout_episodes)
+        check_least(50, video_steps=self.video_steps)
+        check_least(1, embedding_steps=self.embedding_steps, agent_steps=self.agent_steps)
+        check_least(1, test_episodes=self.test_episodes, workers=self.workers)
+        check_least(0, seed=self.seed)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.config import TrainAgentConfig
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.fit_config import FitConfig
 
 
@@ -22,8 +22,7 @@ class OnlineConfig:
     """How long, how fast and where the embedding is trained between two rounds."""
 
     def __post_init__(self) -> None:
-        if self.rounds < 1:
-            raise InputError(f"rounds is {self.rounds}; allowed is 1 or more; change it")
+        check_least(1, rounds=self.rounds)
         if self.agent.embedding is None or self.agent.prior is None or self.agent.record is not None:
             raise InputError(
                 f"agent.embedding is {self.agent.embedding}, agent.prior {self.agent.prior}, agent.record "

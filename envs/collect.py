@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -28,21 +28,17 @@ def collect(config: CollectConfig) -> EpisodeStore:
     be written.
     """
     _check(config)
-    check_kept(config.out, partial(_told, config))
+    check_kept(config.out, config.recording)
     return record_missing(partial(record_episode, config), config.out, config.episodes, config.workers, config.backend)
 
 
-def check_kept(out: Path, told: Callable[[int], dict[str, Any]]) -> None:
-    """Raise InputError where the first episode that is there is not what would be recorded in its place.
-
-    told: what the meta of the episode of an index says of how it is made, and `size_px`.
-    """
+def check_kept(out: Path, recording: Mapping[str, Any]) -> None:
+    """Raise InputError where the first episode that is there is of another recording, as its meta says."""
     if not Path(out).is_dir() or not len(store := EpisodeStore(out)):
         return
-    first = store.ids[0]
-    kept = store.read(first)
-    found = {"env_id": "unknown"} | kept.meta | {"size_px": kept.frames.shape[2]}
-    for name, value in told(int(first) if first.isdecimal() else 0).items():  # others' names are not ours
+    meta = store.read(store.ids[0]).meta
+    found = {"env_id": meta.get("env_id", "unknown")} | meta.get("recording", {})
+    for name, value in recording.items():
         if found.get(name, value) != value:
             raise InputError(
                 f"{out} was recorded with {name} {found[name]}, asked for is {value}; give another folder, or "
@@ -74,7 +70,7 @@ def record_episode(config: CollectConfig, index: int) -> Episode:
     behave = BEHAVIORS[behavior](env, rng)
     seen, states, actions, rewards = [_seen(env, config)], [env.state], [], []
     info: dict[str, Any] = {}
-    for _ in range(config.steps or limit):
+    for _ in range(limit if config.steps is None else config.steps):
         action = behave().astype(np.float32)
         _, reward, _, _, info = env.step(action)
         seen.append(_seen(env, config))
@@ -113,8 +109,7 @@ def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:
         "env_id": config.env_id,
         "seed": seed,
         "variety": config.variety,
-        "randomize": config.randomize,
-        "orbit_rad": config.orbit_rad,
+        "recording": config.recording,
         "cameras": list(env.cameras),
         "state_names": list(env.task.state_names),
         "action_names": list(env.task.action_names),
@@ -159,18 +154,6 @@ def _check(config: CollectConfig) -> None:
             raise InputError(f"behaviour {behavior!r} given; choose from {', '.join(BEHAVIORS)}")
     if config.env_id not in _ids():
         raise InputError(f"world {config.env_id!r} given; the nearest are {nearest(config.env_id, _ids())}; choose one")
-    if config.episodes < 1 or not config.behaviors:
-        raise InputError(f"{config.episodes} episodes by {config.behaviors} asked for; record at least one by someone")
-
-
-def _told(config: CollectConfig, index: int) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "env_id": config.env_id, "variety": config.variety, "seed": _seed(config, index),
-        "behavior": config.behaviors[index % len(config.behaviors)], "cameras": list(config.cameras),
-        "randomize": config.randomize, "orbit_rad": config.orbit_rad, "size_px": config.size_px,
-    }  # fmt: skip
-    told |= {} if config.steps is None else {"length": config.steps}
-    return told | ({} if config.goal is None else {"goal": list(config.goal)})
 
 
 def _ids() -> list[str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from sslctrl.errors import InputError, check_least
+
+Backend = Literal["loky", "multiprocessing", "threading"]
 
 
 @dataclass(frozen=True)
 class CollectConfig:
-    """What to record, and where to."""
+    """What to record, and where to. Raises InputError for a value that cannot be."""
 
     out: Path
     """Folder of the episodes; those that are there already are kept and not recorded again."""
@@ -39,5 +44,23 @@ class CollectConfig:
     """Episode i depends on this and i alone."""
     workers: int = 2
     """Processes."""
-    backend: str = "loky"
+    backend: Backend = "loky"
     """joblib's backend."""
+
+    def __post_init__(self) -> None:
+        check_least(1, episodes=self.episodes, workers=self.workers, steps=1 if self.steps is None else self.steps)
+        check_least(0, seed=self.seed)
+        for name in ("behaviors", "cameras"):
+            if not getattr(self, name):
+                raise InputError(f"{name} is empty; allowed is one or more; name one")
+
+    @property
+    def recording(self) -> dict[str, Any]:
+        """What each episode is a function of, beside its number: no folder, count or processes; as JSON has it."""
+        return recording_of(self, "episodes")
+
+
+def recording_of(config: Any, count: str) -> dict[str, Any]:
+    """Return the fields of a config that decide what an episode is, as JSON has them; `count`: that of how many."""
+    left_out = {"out", "workers", "backend", count}
+    return json.loads(json.dumps({key: value for key, value in vars(config).items() if key not in left_out}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def collect_grasps(config: GraspsConfig) -> EpisodeStore:
 
     Raises InputError where the folder holds another recording, and StorageError where it cannot be written.
     """
-    check_kept(config.out, partial(_told, config))
+    check_kept(config.out, config.recording)
     record = partial(record_grasp, config)
     return record_missing(record, config.out, config.grasps, config.workers, config.backend, unit="grasp")
 
@@ -82,7 +82,11 @@ def record_grasp(config: GraspsConfig, index: int) -> Episode:
         action=action,
         reward=np.array([0.0, held is not None], np.float32),
         meta={
-            **_made(config, index),
+            "env_id": config.recording["env_id"],
+            "seed": _seed(config, index),
+            "variety": config.variety,
+            "recording": config.recording,
+            "cameras": [ABOVE.name],
             "state_names": list(task.state_names),
             "action_names": ["aim_x_m", "aim_y_m", "aim_rad"],
             "versions": versions(),
@@ -161,17 +165,6 @@ def _held(env: RobotEnv, task: Grasp) -> str | None:
     heights = {thing.name: env.sim.pose(thing.name)[0][2] for thing in task.present}
     highest = max(heights, key=lambda name: heights[name])
     return highest if heights[highest] > HELD_Z_M else None
-
-
-def _told(config: GraspsConfig, index: int) -> dict[str, Any]:
-    return {**_made(config, index), "size_px": config.size_px}
-
-
-def _made(config: GraspsConfig, index: int) -> dict[str, Any]:
-    return {
-        "env_id": "sslctrl/Grasp-v0", "seed": _seed(config, index), "variety": config.variety, "miss": config.miss,
-        "recolor": config.recolor, "cameras": [ABOVE.name],
-    }  # fmt: skip
 
 
 def _begin(config: GraspsConfig, index: int) -> tuple[RobotEnv, Grasp, np.random.Generator]:

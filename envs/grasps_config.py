@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from sslctrl.errors import InputError
+from envs.collect_config import Backend, recording_of
+from sslctrl.errors import InputError, check_least
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,18 @@ class GraspsConfig:
     """Grasp i depends on this and i alone."""
     workers: int = 2
     """Processes."""
-    backend: str = "loky"
+    backend: Backend = "loky"
     """joblib's backend."""
 
     def __post_init__(self) -> None:
-        least = {"grasps": 1, "workers": 1, "seed": 0, "size_px": 8}
-        for name, value in least.items():
-            if not getattr(self, name) >= value:
-                raise InputError(f"{name} is {getattr(self, name)}; allowed is {value} or more; change it")
+        check_least(1, grasps=self.grasps, workers=self.workers)
+        check_least(8, size_px=self.size_px)
+        check_least(0, seed=self.seed)
         for name in ("miss", "recolor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; allowed is 0 to 1; change it")
+
+    @property
+    def recording(self) -> dict[str, Any]:
+        """As `CollectConfig.recording`."""
+        return {"env_id": "sslctrl/Grasp-v0", **recording_of(self, "grasps")}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 
 _SMALLEST, _HIDDEN = 8, 256
 _BLUR, _COARSE = 3 / 16, 4
@@ -22,6 +22,7 @@ class Decoder(nn.Module):
 
     def __init__(self, dim: int, size_px: int, width: int, channels: int = 3) -> None:
         super().__init__()
+        check_least(1, width=width)
         doublings = (size_px // _SMALLEST).bit_length() - 1
         if doublings < 1 or size_px != _SMALLEST << doublings:
             raise InputError(f"size_px is {size_px}; allowed are 16, 32, 64, 128, ...; record frames of such a size")
@@ -61,8 +62,7 @@ class Likelihood(nn.Module):
 
     def __init__(self, smooth: float = 0.0, size_px: int = 64) -> None:
         super().__init__()
-        if not smooth >= 0:
-            raise InputError(f"smooth is {smooth}; allowed is 0 or more; change it")
+        check_least(0, smooth=smooth)
         self.smooth = smooth
         sigma = _BLUR * size_px / _COARSE
         at = torch.arange(-round(3 * sigma), round(3 * sigma) + 1)

@@ -42,6 +42,13 @@ class Interrupted(SslctrlError):
     exit_code = 6
 
 
+def check_least(least: float, **values: float) -> None:
+    """Raise InputError for a value, given by its name, below the least one, or nan."""
+    for name, value in values.items():
+        if not value >= least:
+            raise InputError(f"{name} is {value}; allowed is {least} or more; change it")
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return the three allowed words that are most like `word`, nearest first, as text."""
     ranked = sorted(allowed, key=lambda other: -difflib.SequenceMatcher(None, word, other).ratio())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,9 @@ class FitConfig:
     """Show a progress bar on a terminal."""
 
     def __post_init__(self) -> None:
-        lowest = {"steps": 1, "threads": 1, "checkpoint_every": 1, "log_every": 1, "warmup": 0, "seed": 0}
-        for name, least in {**lowest, "weight_decay": 0.0, "clip": 0.0}.items():
-            if not getattr(self, name) >= least:  # so put, it refuses nan too
-                raise InputError(f"{name} is {getattr(self, name)}; allowed is {least} or more; change it")
+        check_least(1, steps=self.steps, threads=self.threads)
+        check_least(1, checkpoint_every=self.checkpoint_every, log_every=self.log_every)
+        check_least(0, warmup=self.warmup, seed=self.seed, weight_decay=self.weight_decay, clip=self.clip)
         if not 0 < self.lr < float("inf"):
             raise InputError(f"lr is {self.lr}; allowed is above 0, often 1e-4 to 3e-3; change it")
         if self.device not in ("auto", "cpu", "cuda"):

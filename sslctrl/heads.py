@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 
 
 class SpatialSoftArgmax(nn.Module):
@@ -42,6 +42,8 @@ class PositionHead(nn.Module):
 
     def __init__(self, channels: int, points: int, hidden: int, dim: int) -> None:
         super().__init__()
+        check_least(1, points=points)
+        check_least(0, hidden=hidden)
         self.points = nn.Conv2d(channels, points, 1, bias=False)  # a bias is the same for all places: softmax drops it
         self.positions = SpatialSoftArgmax()
         if hidden:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sslctrl.clips import Layout, Pick
 from sslctrl.embeddings.base import Embedding
-from sslctrl.errors import InputError
+from sslctrl.errors import check_least
 from sslctrl.goal_prior import GoalPrior
 from sslctrl.history import History
 from sslctrl.sampling import random_frames
@@ -33,8 +33,7 @@ class Imagining(Embedding):
         history: History = History(),  # noqa: B008
     ) -> None:
         super().__init__(backbone, dim, size_px, history)
-        if batch < 1:
-            raise InputError(f"batch is {batch}; allowed is 1 or more; change it")
+        check_least(2, batch=batch)
         self.goals = GoalPrior(dim)
         self.batch, self.camera = batch, camera
 

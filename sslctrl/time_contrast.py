@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from sslctrl.body import unexplained
 from sslctrl.clips import Layout
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.losses.npairs import npairs
 from sslctrl.losses.triplet import semihard_triplet
 from sslctrl.sampling import camera_indices
@@ -30,6 +30,9 @@ class TimeContrast:
     loss: LossName
     l2: float
     margin: float
+
+    def __post_init__(self) -> None:
+        check_least(0, l2=self.l2, margin=self.margin)
 
     def __call__(self, anchors: Tensor, positives: Tensor) -> Tensor:
         """Return the loss of (..., N, D) and (..., N, D): row i of the one belongs to row i of the other, and to no

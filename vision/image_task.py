@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.errors import InputError
+from sslctrl.errors import check_least
 from sslctrl.objective import Loss, Objective, to_float
 from sslctrl.sampling import random_frames
 
@@ -27,8 +27,7 @@ class ImageTask(Objective):
 
     def __init__(self, backbone: nn.Module, batch: int) -> None:
         super().__init__()
-        if batch < 1:
-            raise InputError(f"batch is {batch}; allowed is 1 or more; change it")
+        check_least(1, batch=batch)
         self.backbone = backbone
         self.batch = batch
 

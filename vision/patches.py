@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 
 ROWS = 3
 """Rows and columns of a `Grid`."""
@@ -81,8 +81,7 @@ class LateFusion(nn.Module):
 
     def __init__(self, channels: int, patches: int, hidden: int, classes: int) -> None:
         super().__init__()
-        if hidden < 1:
-            raise InputError(f"hidden is {hidden}; allowed is 1 or more; change it")
+        check_least(1, hidden=hidden)
         # 4 x 4 places: a mean over the whole map would forget where in the patch the features are
         self.each = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels, hidden), nn.ReLU())
         self.together = nn.Sequential(nn.Linear(patches * hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.clips import Clips
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.objective import Loss, Objective, to_float
 
 
@@ -25,8 +25,7 @@ class VideoTask(Objective):
 
     def __init__(self, backbone: nn.Module, batch: int) -> None:
         super().__init__()
-        if batch < 2:
-            raise InputError(f"batch is {batch}; allowed is 2 or more; change it")
+        check_least(2, batch=batch)
         self.backbone = backbone
         self.batch = batch
 

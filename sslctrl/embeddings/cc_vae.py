@@ -12,7 +12,7 @@ from sslctrl.body_layer import BodyLayer
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.vae import gaussian_kl
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.heads import FlatHead, fresh_copy, map_shape
 from sslctrl.history import History
 from sslctrl.imagining import Imagining
@@ -50,15 +50,14 @@ class CcVae(Imagining):
         super().__init__(backbone, dim, size_px, batch, camera, History(first=True))
         if context_from not in ("first", "any"):
             raise InputError(f"context_from is {context_from!r}; allowed are first, any; change it")
-        if context_dim < 1:
-            raise InputError(f"context_dim is {context_dim}; allowed is 1 or more; change it")
+        check_least(1, context_dim=context_dim)
         shape = map_shape(backbone, size_px)
         self.context_backbone = fresh_copy(backbone)
         self.context_head = FlatHead(shape, context_dim)
         self.features = FlatHead(shape, 128)
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(128 + context_dim, 128), nn.ReLU(), nn.Linear(128, 2 * dim))
         self.decoder = Decoder(dim + context_dim, size_px, width)
-        self.body = BodyLayer(body, size_px, width // 2)
+        self.body = BodyLayer(body, size_px, max(1, width // 2))
         self.context_decoder = Decoder(context_dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
         self.kl_weight, self.context_from = KlWeight(beta, slow_start), context_from

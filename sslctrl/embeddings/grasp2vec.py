@@ -13,7 +13,7 @@ from torch.nn import functional
 from sslctrl.augment import Strength, augment
 from sslctrl.clips import AFTER, BEFORE, OUTCOME, Clips, Layout, Pick
 from sslctrl.embeddings.base import Embedding
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.heads import channels_of, fresh_copy
 from sslctrl.losses.npairs import npairs
 from sslctrl.objective import Loss
@@ -46,8 +46,8 @@ class Grasp2Vec(Embedding):
         size_px: int = 64,
     ) -> None:
         super().__init__(backbone, dim, size_px)
-        if batch < 2:
-            raise InputError(f"batch is {batch}; allowed are 2 grasps or more; change it")
+        check_least(2, batch=batch)
+        check_least(0, l2=l2)
         self.outcome_head = nn.Conv2d(channels_of(backbone), dim, 1)
         self.scene_backbone = fresh_copy(backbone)
         self.scene_head = nn.Conv2d(channels_of(backbone), dim, 1)

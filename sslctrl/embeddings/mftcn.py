@@ -12,7 +12,7 @@ from sslctrl.augment import DEFAULT, STILL, augment
 from sslctrl.body import check_weight, coordinates
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.embeddings.base import Embedding
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.heads import SpatialSoftArgmax, channels_of
 from sslctrl.history import History
 from sslctrl.objective import Loss
@@ -58,6 +58,8 @@ class MfTcn(Embedding):
                 "views; change them"
             )
         check_weight(body_weight)
+        check_least(1, points=points)
+        check_least(0, hidden=hidden)
         self.points = nn.Conv2d(channels_of(backbone), points, 1, bias=False)
         self.positions = SpatialSoftArgmax()
         if hidden:

@@ -247,3 +247,30 @@ def test_no_name_is_taken_twice() -> None:
         Registry("vision.video", Objective),
     )
     assert set(itertools.chain.from_iterable(registry.names() for registry in registries)) == set(names)
+
+
+@pytest.mark.parametrize("name", objective_names())
+def test_numbers_that_cannot_be_are_one_line_or_mean_something(name: str, tiny_store: EpisodeStore) -> None:
+    spec = build(name).spec
+    for option, value in spec.options.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        for given in (0, -1):
+            options = {**options_of(name), option: given}
+            try:
+                built = build_objective(ObjectiveSpec(name, options, "conv", BACKBONE)).train()
+                built.prepare(tiny_store)
+                value = built.loss(batch(built, tiny_store), rng()).value
+            except InputError as error:
+                assert "\n" not in str(error) and "allowed" in str(error)
+            else:
+                assert torch.isfinite(value), option
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("tcn", {"l2": -0.1}), ("svtcn", {"margin": -1.0}), ("mftcn", {"l2": -0.1}), ("grasp2vec", {"l2": -0.1})],
+)
+def test_a_weight_below_nothing_is_refused(name: str, options: dict) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(options))} is .*; allowed is 0 or more"):
+        build_objective(ObjectiveSpec(name, options, "conv", BACKBONE))

@@ -33,7 +33,8 @@ def test_a_grasp_is_a_pure_function_of_its_index(config: GraspsConfig) -> None:
 def test_other_colours_change_what_is_seen_and_nothing_else(config: GraspsConfig) -> None:
     plain, colored = record_grasp(config, 1), record_grasp(replace(config, recolor=1.0), 1)
     np.testing.assert_array_equal(plain.state, colored.state)
-    assert plain.meta | {"recolor": 1.0} == colored.meta and (plain.frames != colored.frames).any()
+    recorded = plain.meta["recording"] | {"recolor": 1.0}
+    assert plain.meta | {"recording": recorded} == colored.meta and (plain.frames != colored.frames).any()
     rng = np.random.default_rng(0)
     hues = np.array([colorsys.rgb_to_hsv(*sample_rgb(rng))[0] for _ in range(500)])
     assert all(np.abs(hues - held_out).min() > 0.039 for held_out in HELDOUT_HUES.values())

@@ -98,10 +98,9 @@ def test_copying_in_place_is_no_gain_and_following_is(tmp_path: Path) -> None:
     moved = torch.stack([places.roll(frame, dims=2) for frame in range(4)])  # 2 px from one to the next
     task.features = lambda _: moved.expand(3, -1, -1, -1, -1)  # pyright: ignore[reportAttributeAccessIssue]
     followed = task.judge(question).metrics
+    changed = 1 - copied["accuracy"].item()
+    assert followed["accuracy_over_copying"].item() == pytest.approx(changed) and changed > 0.2
     assert followed["accuracy_where_changed"] == 1
-    assert (
-        followed["accuracy_over_copying"] == pytest.approx(1 - copied["accuracy"].item()) and copied["accuracy"] < 0.8
-    )
 
 
 def shifted_features(steps: int = 6, side: int = 16) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from sslctrl.errors import check_least
 from vision.backbones._blocks import channels_last, check_pairs, conv_bn
 
 
@@ -18,6 +19,7 @@ class Conv(nn.Module):
     ) -> None:
         super().__init__()
         check_pairs(widths, strides)
+        check_least(1, first_kernel=first_kernel)
         self.channels = widths[-1]
         inputs = (3, *widths[:-1])
         layers: list[nn.Module] = []

@@ -9,7 +9,7 @@ from kornia.color import rgb_to_grayscale
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.heads import grid_head
 from sslctrl.objective import Loss
 from vision.image_task import ImageTask
@@ -45,8 +45,7 @@ class Counting(ImageTask):
         super().__init__(backbone, batch)
         if batch < 2:
             raise InputError(f"batch is {batch}; allowed is 2 or more, to compare with another image; change it")
-        if units < 1:
-            raise InputError(f"units is {units}; allowed is 1 or more; change it")
+        check_least(1, units=units)
         self.phi = nn.Sequential(*grid_head(backbone, units), nn.ReLU())
         # Beyond the margin nothing pushes apart, and phi is pulled to 0, where ReLU is dead: it starts well within
         with torch.no_grad():

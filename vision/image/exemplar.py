@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.heads import channels_of
 from sslctrl.objective import Loss
 from vision.image_task import ImageTask
@@ -55,9 +55,8 @@ class Exemplar(ImageTask):
         color: bool = True,
     ) -> None:
         super().__init__(backbone, batch)
-        for name, value, least in (("views", views, 2), ("seeds", seeds, 2), ("dim", dim, 1)):
-            if value < least:
-                raise InputError(f"{name} is {value}; allowed is {least} or more; change it")
+        check_least(2, views=views, seeds=seeds)
+        check_least(1, dim=dim)
         if loss not in ("softmax", "triplet"):
             raise InputError(f"loss is {loss!r}; allowed are softmax, triplet; change it")
         self.views, self.seeds, self.kind, self.color = views, seeds, loss, color
