@@ -18,6 +18,8 @@ from vision.untrained import untrained
 
 RESOLUTION_M = 0.01
 """The displacement that a picture is taken to show: about a pixel of a 64 px view of the table."""
+_LEAST = 20
+"""Frames that probes are fitted on, at the least: a tenth of them says when to stop."""
 _UNTRAINED_SEED = 12345  # other than the seeds people train with, so that these weights are no one's first
 
 
@@ -53,7 +55,8 @@ def measure(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = 
 
 
 def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = ()) -> None:
-    """Raise InputError where a store cannot be measured: one episode, one camera, no positions, frames of another size.
+    """Raise InputError where a store cannot be measured: one episode, one camera, no positions, too few frames,
+    frames of another size.
 
     Raises DataError where it is damaged.
     """
@@ -61,6 +64,12 @@ def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[s
         raise InputError(f"{store.root} holds {len(store)} episodes; allowed are 2 or more to measure; record more")
     views = camera_indices(store.layout, cameras, at_least=2)
     _positions(store)
+    fewest = int(np.sort(store.lengths)[: max(1, len(store) * 7 // 10)].sum())
+    if fewest < _LEAST:
+        raise InputError(
+            f"{store.root} may leave {fewest} frames to fit the probes on; allowed are {_LEAST} or more; record longer "
+            "episodes, or more of them"
+        )
     embedding.embed_video(store.read(store.ids[0]).frames[views[0], :1])
 
 

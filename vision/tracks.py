@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,18 +54,20 @@ class Tracks:
         """Draw two or more tracks, up to `count`, int (M,), every two of which are from different episodes, or were
         seen side by side: as far as a video tells, not of one thing. Raises InputError where no two are.
         """
-        chosen: list[int] = []
-        for track in rng.permutation(np.flatnonzero(self._apart.any(1))).tolist():
-            if self._apart[track, chosen].all():
-                chosen.append(track)
-                if len(chosen) == count:
-                    break
-        if len(chosen) < 2:
-            raise InputError(
-                f"the store shows {len(self)} moving things that may all be one; allowed are two episodes in which "
-                "something moves, or things that move side by side; record more"
-            )
-        return np.array(chosen)
+        order = rng.permutation(len(self)).tolist()
+        for begin in range(len(order)):  # of one film, a track may have been seen beside none
+            chosen: list[int] = []
+            for track in order[begin:]:
+                if all(self._apart(track, other) for other in chosen):
+                    chosen.append(track)
+                    if len(chosen) == count:
+                        break
+            if len(chosen) > 1:
+                return np.array(chosen)
+        raise InputError(
+            f"the store shows {len(self)} moving things that may all be one; allowed are two episodes in which "
+            "something moves, or things that move side by side; record more"
+        )
 
     def pick(self, chosen: np.ndarray, at: np.ndarray) -> Pick:
         """Pick of tracks, int (B,), their own frames `at`, int (B, T); label: the patches' corners, int (B, T, 2)."""
@@ -73,24 +75,14 @@ class Tracks:
         corner = self.corner[chosen[:, None], at]
         return Pick(self.episode[chosen], self.view[chosen][:, None], step[:, None], label=corner)
 
-    @cached_property
-    def _apart(self) -> np.ndarray:
-        """Whether two tracks are from different episodes, or were seen side by side: bool (N, N)."""
-        apart = self.episode[:, None] != self.episode
-        end = self.start + self.length
-        order = np.lexsort((self.start, self.view, self.episode)).tolist()
-        for place, first in enumerate(order):
-            film = (self.episode[first], self.view[first])
-            for second in order[place + 1 :]:
-                if (self.episode[second], self.view[second]) != film or self.start[second] >= end[first]:
-                    break
-                apart[first, second] = apart[second, first] = self._side_by_side(first, second)
-        return apart
-
-    def _side_by_side(self, first: int, second: int) -> bool:
-        """Tell whether two tracks that share frames touch in none of them."""
+    def _apart(self, first: int, second: int) -> bool:
+        """Tell whether two tracks are from different episodes, or share frames of a film and touch in none of them."""
+        if self.episode[first] != self.episode[second]:
+            return True
         begin = max(self.start[first], self.start[second])
         end = min(self.start[first] + self.length[first], self.start[second] + self.length[second])
+        if self.view[first] != self.view[second] or begin >= end:
+            return False
         here, there = (self.corner[one, begin - self.start[one] : end - self.start[one]] for one in (first, second))
         return bool((np.abs(here - there).max(1) >= self.side_px).all())
 

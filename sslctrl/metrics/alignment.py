@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 UNIFORM_GUESS = 1 / 3
 """Expected alignment error of a nearest neighbour drawn uniformly, for long episodes."""
-CONSTANT_GUESS = 1 / 4
-"""Alignment error where the middle of the episode is everyone's nearest neighbour."""
 
 
 def alignment_error(z_a: np.ndarray, z_b: np.ndarray) -> float:
@@ -57,11 +55,13 @@ def alignment_of(
     """
     views = camera_indices(store.layout, cameras, at_least=1 if against else 2)
     other = camera_indices(store.layout, (against,)) if against else views[:0]
+    pairs = [(a, b) for a in other for b in views if a != b] if against else list(combinations(views, 2))
+    if not pairs:
+        raise InputError(f"{against} is to be aligned with itself; allowed is another camera; name one")
     errors = []
     for id in store.ids:
         frames = store.read(id).frames
         z = {index: embedding.embed_video(frames[index]) for index in {*views.tolist(), *other.tolist()}}
-        pairs = [(a, b) for a in other for b in views if a != b] if against else list(combinations(views, 2))
         errors.append(np.mean([alignment_error(z[a], z[b]) for a, b in pairs]))
     return np.array(errors)
 

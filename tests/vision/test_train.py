@@ -79,12 +79,13 @@ def test_velocities_and_angles_are_not_measured_against(tiny_store: EpisodeStore
 
 
 def test_what_cannot_be_measured_is_refused_before_the_training(tiny_store: EpisodeStore, tmp_path: Path) -> None:
-    one, blind = (EpisodeStore(tmp_path / name, create=True) for name in ("one", "blind"))
+    one, blind, short = (EpisodeStore(tmp_path / name, create=True) for name in ("one", "blind", "short"))
     episode = tiny_store.read(tiny_store.ids[0])
     one.add(episode)
     for _ in range(2):
         blind.add(episode._replace(meta=episode.meta | {"state_names": ["vx", "vy"]}))
-    for store, words in ((one, "holds 1 episodes"), (blind, "vx, vy")):
+        short.add(episode)
+    for store, words in ((one, "holds 1 episodes"), (blind, "vx, vy"), (short, "frames to fit the probes on")):
         with pytest.raises(InputError, match=words):
             train(config(tiny_store, tmp_path / "run", eval_store=store.root))
     with pytest.raises(InputError, match="size_px"):
