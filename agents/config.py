@@ -11,7 +11,7 @@ from sslctrl.errors import InputError, check_least, nearest
 ALGORITHMS = ("sac", "td3", "ppo", "tqc")
 OFF_POLICY = ("sac", "td3", "tqc")
 POLICIES = ("agent", "do_nothing", "random", "expert")
-RewardFrom = Literal["embedding", "random", "pixels", "state"]
+RewardFrom = Literal["embedding", "pixels", "state"]
 GoalFrom = Literal["final", "steps", "imagined", "shown"]
 FREE = ("run", "embedding", "init", "record", "device", "threads", "checkpoint_every", "progress")
 """Fields that may change when a run goes on; the embedding's weights are compared instead of its path."""
@@ -42,8 +42,8 @@ class TrainAgentConfig:
     embedding: Path | None = None
     """Checkpoint folder of a trained embedding."""
     reward_from: RewardFrom = "embedding"
-    """embedding; random: the same net, untrained; pixels: raw frames, with her averaged to 16 x 16, as every transition
-    keeps its goal; state: minus the true distance, metres."""
+    """embedding; pixels: raw frames, with her averaged to 16 x 16, as every transition keeps its goal; state: minus the
+    true distance, metres."""
     observe: Literal["embedding", "state"] = "embedding"
     """What the policy sees: embedding, proprioception and time; or the true state and time (an oracle)."""
     reward: str = "latent_distance"
@@ -120,7 +120,7 @@ class TrainAgentConfig:
 
     def _check_together(self) -> None:
         """Refuse options that do not go together."""
-        learned = self.observe == "embedding" or self.reward_from in ("embedding", "random")
+        learned = "embedding" in (self.observe, self.reward_from)
         if learned and self.embedding is None:
             raise InputError(
                 f"observe={self.observe} and reward_from={self.reward_from} need an embedding, and none is given; "

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from sslctrl import checkpoint
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.history import History
-from vision.build import ObjectiveSpec, build_objective, load_embedding
 
 
 class Encoder(Protocol):
@@ -60,12 +55,3 @@ class PixelEncoder:
             areas = functional.adaptive_avg_pool2d(torch.from_numpy(values).movedim(-1, 1), self.side)
             values = areas.movedim(1, -1).numpy()
         return values.reshape(len(frames), -1)
-
-
-def untrained(path: Path, seed: int, allow: Collection[str] = ()) -> Embedding:
-    """Return an embedding of the same architecture as a checkpoint's, with random weights. Raises as it does."""
-    loaded = load_embedding(path, allow)  # refuses what is damaged, of another kind, or names foreign code
-    spec = checkpoint.about_of(path)["spec"]
-    fresh = build_objective(replace(ObjectiveSpec(**spec), seed=seed))
-    assert isinstance(fresh, type(loaded)) and isinstance(fresh, Embedding)
-    return fresh

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from agents.config import TrainAgentConfig
-from agents.encoders import EmbeddingEncoder, Encoder, PixelEncoder, untrained
+from agents.encoders import EmbeddingEncoder, Encoder, PixelEncoder
 from agents.goals import Desired, Goals, Imagined, Shown, Targets
 from agents.judge import Judge, TrueDistance
 from agents.senses import Senses
@@ -93,8 +93,6 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
         trained = EmbeddingEncoder(load_embedding(embedding, allow), config.device)
     observer = trained if config.observe == "embedding" else None
     judged: dict[str, Encoder | None] = {"state": None, "embedding": trained}
-    if config.reward_from == "random" and embedding is not None:
-        judged["random"] = EmbeddingEncoder(untrained(embedding, config.seed, allow), config.device)
     if config.reward_from == "pixels":
         judged["pixels"] = PixelEncoder(observer.size_px if observer else size_px, POOLED if config.her else 0)
     columns = position_columns(task_of(config.env_id).state_names) if config.goal_from == "shown" else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,8 +65,14 @@ def train_agent(config: TrainAgentConfig) -> Path:
     try:
         start = _begin(config, lesson, worlds, recorded) if last is None else _go_on(config, lesson, worlds, *last)
         return _learn(config, lesson, start)
+    except (EOFError, ConnectionError) as error:  # of the pipe to a world's process
+        raise Interrupted(
+            f"a world's process has ended, often for want of memory ({error!r}); run the same to go on from the last "
+            f"checkpoint in {config.run}, or with fewer n_envs in another run"
+        ) from error
     finally:
-        worlds.close()
+        with contextlib.suppress(ConnectionError):
+            worlds.close()
 
 
 def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:

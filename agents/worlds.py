@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,13 @@ def horizon_of(env_id: str) -> int:
 
 def vector_of(makers: list[Callable[[], gym.Env]], processes: bool = False) -> VecEnv:
     """Return worlds side by side, each in a process of its own if asked for."""
-    return SubprocVecEnv(makers) if processes else DummyVecEnv(makers)
+    return SubprocVecEnv([partial(_undisturbed, make) for make in makers]) if processes else DummyVecEnv(makers)
+
+
+def _undisturbed(make: Callable[[], gym.Env]) -> gym.Env:
+    """Make a world in a process of its own, which Ctrl-C does not reach: who steps it is to save first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return make()
 
 
 def maker(

@@ -53,10 +53,8 @@ def main(
         with _errors_of_the_disk():
             config_class = _named(config) if isinstance(config, str) else config
             values = parse(config_class, [arg for arg in args if arg != "--debug"])
-            if line := (summary or _said)(_named(function)(values)):
-                print(line)
-    except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's last flush meets no error
+            line = (summary or _said)(_named(function)(values))
+        _say(line)
     except KeyboardInterrupt:
         _fail(Interrupted("stopped; what was finished is kept; run the same command again to go on"), debug)
     except SslctrlError as error:
@@ -64,6 +62,13 @@ def main(
     except Exception as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         _fail(SslctrlError(f"{what}; this is a bug of sslctrl or of your own class; --debug shows where"), debug)
+
+
+def _say(line: str) -> None:
+    try:
+        print(line, end="\n" if line else "", flush=True)
+    except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's last flush meets no error
 
 
 def _named(name: str) -> Any:

@@ -11,7 +11,6 @@ _SUCCESS = (("expert", "expert_success"), ("random", "random_success"), ("do not
 
 _REWARD = {
     "embedding": "Its distance to {goal}",
-    "random": "The distance to {goal} in an untrained net",
     "pixels": "The distance to {goal} in raw pixels",
     "state": "Minus the true distance to the goal",
 }

@@ -77,7 +77,7 @@ WORLDS = {
 
 def measure(config: CompareConfig) -> dict[str, Figure]:
     """Run what is missing, write the figures and the page, and return the figures."""
-    results, root = Results(config.out, config.command, config.seeds), Path(config.runs) / config.tier.folder("all")
+    results, root = Results(config.file, config.command, config.seeds), Path(config.runs) / config.tier.folder("all")
     for seed in config.seeds:
         record(root / f"seed-{seed}" / "video", seed, config)
     names = list(config.chosen)

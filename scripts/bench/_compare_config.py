@@ -23,18 +23,13 @@ class CompareConfig(PretextConfig):
     """Which backbones to compare under control, and where to write it; what is done is not done again."""
 
     tasks: ClassVar[tuple[str, ...]] = (*SINGLE, *(name + SUFFIX for name in DEEPER))
-    script: ClassVar[str] = "compare"
+    script: ClassVar[str] = "scripts/compare.py"
 
     out: Path = Path("results/backbones.json")
-    """The file of figures."""
+    """The file of figures, with fast as <name>-fast.json."""
     page: Path = Path("runs/compare/leaderboard.html")
     """The page: a sortable table, and plots."""
     runs: Path = Path("runs/compare")
     """Folder of the runs; what is finished there is not run again."""
     only: tuple[str, ...] = ()
     """The backbones to compare; by default all, and the best pair and triple of tasks combined."""
-
-    @property
-    def command(self) -> str:
-        """What a file of figures says that it is from."""
-        return super().command.replace("scripts/bench/", "scripts/")

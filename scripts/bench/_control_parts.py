@@ -26,10 +26,7 @@ PREFIXES: dict[Part, tuple[str, ...]] = {
 
 def measure(config: ControlConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
-    seeds = " ".join(map(str, config.seeds))
-    flags = ["--fast"] * config.fast + ["--stretch"] * config.stretch
-    command = " ".join([f"python scripts/bench/control.py --seeds {seeds}", *flags])
-    results = Results(config.out, command, config.seeds)
+    results = Results(config.file, config.command, config.seeds)
     for part in config.only:
         measured: set[str] = set()
         for figures, origin in MEASURES[part](config):

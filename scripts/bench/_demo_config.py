@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
+
+from scripts.bench._bench_config import BenchConfig
 
 
 @dataclass(frozen=True)
-class DemoBenchConfig:
-    """Which seeds, and where to write."""
+class DemoBenchConfig(BenchConfig):
+    """Which seeds of the demo, and where to write."""
 
-    seeds: tuple[int, ...] = (0, 1, 2)
-    """Seeds of the demo."""
-    runs: Path = Path("runs/bench-demo")
-    """Folder of the runs, one a seed; what is finished there is not run again."""
+    script: ClassVar[str] = "scripts/bench/demo.py"
     out: Path = Path("results/demo.json")
-    """The file of figures."""
+    """The file of figures, with fast as <name>-fast.json."""
+    runs: Path = Path("runs/bench-demo")
+    """Folder of the runs; what is finished there is not run again."""
+    workers: int = 1
+    """Trainings side by side; two tell more minutes a demo than one alone takes."""

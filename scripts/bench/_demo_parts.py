@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agents.config import EvaluateConfig, TrainAgentConfig
+from agents.config import EvaluateConfig
 from agents.demo import POLICY_CAMERA, agent_config, demo
 from agents.demo_config import DemoConfig
 from agents.evaluate import evaluate
@@ -16,67 +15,91 @@ from agents.train import train_agent
 from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
-from scripts.bench._jobs import Measured, over_seeds
+from scripts.bench._jobs import Job, Measured, over_seeds, run_jobs, short_hash
+from scripts.bench._tier import Tier
 from sslctrl import checkpoint
+from sslctrl.store import EpisodeStore
+from sslctrl.training_state import KIND, spec_of
+from vision.build import load_embedding
+from vision.untrained import untrained
 
-HER_STEPS = 30_000
+_STATE: dict[str, Any] = {"reward_from": "state", "observe": "state"}
 UNITS = {"minutes": "min", "distance_m": "m", "spearman": "rank correlation"}
 
 
 def measure(config: DemoBenchConfig) -> dict[str, Figure]:
     """Run what is missing, seed by seed, and return all figures of the file. Raises DataError or StorageError."""
-    results = Results(config.out, "python scripts/bench/demo.py", config.seeds)
-    measured: list[Measured] = []
+    results = Results(config.file, config.command, config.seeds)
+    shown, played = [], []
     for seed in config.seeds:
-        measured.append(one_seed(DemoConfig(run=config.runs / f"seed-{seed}", seed=seed)))
-        results.record(over_seeds(measured, unit))
+        run = Path(config.runs) / config.tier.folder("demo") / f"seed-{seed}"
+        demo_config = _of_tier(DemoConfig(run=run, seed=seed, workers=config.workers), config.tier)
+        shown.append(Job(run, seed, "demo", show, (demo_config,)))
+        for name, changes in BASELINES.items():
+            folder = run / f"{name}-{short_hash(repr((changes, replace(demo_config, run=Path(), seed=0))))}"
+            played.append(Job(folder, seed, name, play, (name, demo_config)))
+    demos: list[Measured] = []
+    for done in run_jobs(shown, config.workers):  # first, since what is beside them sees their embedding
+        demos = [seed["demo"] for seed in done.seeds]
+        results.record(over_seeds(demos, unit), done.origin)
+    for done in run_jobs(played, config.workers):
+        beside = [joined(found, own) for found, own in zip(done.seeds, demos, strict=False)]
+        results.record(over_seeds(beside, unit), done.origin)
     return results.figures
 
 
-def one_seed(config: DemoConfig) -> Measured:
-    """Return one seed's figures by name, the baselines' included."""
+def _of_tier(full: DemoConfig, tier: Tier) -> DemoConfig:
+    return replace(
+        full, video_episodes=tier.learned(full.video_episodes), heldout_episodes=tier.asked(full.heldout_episodes),
+        embedding_steps=tier.learned(full.embedding_steps), agent_steps=tier.learned(full.agent_steps),
+        test_episodes=tier.asked(full.test_episodes),
+    )  # fmt: skip
+
+
+def show(run: Path, config: DemoConfig) -> Measured:
+    """Run the demo and return its figures."""
     demo(config)
-    figures = json.loads((Path(config.run) / "demo.json").read_text())["figures"]
-    values = {name: float(figure["value"]) for name, figure in figures.items()}
-    for name, training in baselines(config):
-        measured = _success_of(config, name, training)
-        values |= {f"{name}_{what}": measured[what]["value"] for what in ("success", "distance_m")}
-    values["policy_over_oracle"] = values["policy_success"] / max(values["oracle_success"], 1e-9)
-    return values
+    figures = json.loads((run / "demo.json").read_text())["figures"]
+    return {name: float(figure["value"]) for name, figure in figures.items()}
 
 
-def baselines(config: DemoConfig) -> Iterator[tuple[str, TrainAgentConfig]]:
-    """Yield the same training on raw pixels, seen by two cameras and by one, an untrained net and the true state, and
-    the oracle of hindsight goals.
-    """
-    run = Path(config.run)
-    embedding = checkpoint.newest(run / "embedding")
-    changes: dict[str, dict[str, Any]] = {
-        "pixel": {"reward_from": "pixels"},
-        "pixel_same_view": {"reward_from": "pixels", "demo_camera": POLICY_CAMERA},
-        "random_encoder": {"reward_from": "random"},
-        "oracle": {"reward_from": "state", "observe": "state"},
-    }
-    for name, change in changes.items():
-        yield name, replace(agent_config(config, embedding), run=run / name, **change)
-    yield (
-        "oracle_her",
-        TrainAgentConfig(
-            run=run / "oracle_her", steps=HER_STEPS, seed=config.seed, her=True, observe="state", reward_from="state"
-        ),
-    )
+BASELINES: dict[str, dict[str, Any]] = {
+    "pixel": {"reward_from": "pixels"},
+    "pixel_same_view": {"reward_from": "pixels", "demo_camera": POLICY_CAMERA},
+    "random_encoder": {},
+    "oracle": _STATE,
+    "oracle_her": {**_STATE, "her": True, "steps": 30_000, "demonstration": None, "prior": None, "embedding": None},
+}
+"""What differs from the demo's own training of its policy: rewards of raw pixels, seen by two cameras and by one; an
+untrained net; the true distance; and the same with hindsight goals, for any goal.
+"""
 
 
-def _success_of(config: DemoConfig, name: str, training: TrainAgentConfig) -> dict[str, Any]:
-    out = Path(config.run) / name / "evaluation"
-    if not (out / "evaluation.json").exists():
-        evaluate(
-            EvaluateConfig(
-                out=out, agent=train_agent(training), policies=("agent",), demonstration=training.demonstration,
-                episodes=config.test_episodes,
-            )
-        )  # fmt: skip
-    return json.loads((out / "evaluation.json").read_text())["policies"]["agent"]
+def play(run: Path, name: str, config: DemoConfig) -> Measured:
+    """Train a policy beside the demo's in a folder of its own, and return how it ends."""
+    embedding = checkpoint.newest(Path(config.run) / "embedding")
+    if name == "random_encoder":
+        embedding = _untrained(embedding, Path(config.run), run / "untrained", config.seed)
+    training = replace(agent_config(config, embedding), run=run / "agent", **BASELINES[name])
+    exam = EvaluateConfig(
+        run / "evaluation", train_agent(training), ("agent",), demonstration=training.demonstration,
+        episodes=config.test_episodes,
+    )  # fmt: skip
+    found = evaluate(exam)["policies"]["agent"]
+    return {what: float(found[what]["value"]) for what in ("success", "distance_m")}
+
+
+def _untrained(embedding: Path, demo_run: Path, path: Path, seed: int) -> Path:
+    """Save the embedding of a checkpoint with random weights, and return its folder."""
+    net = untrained(load_embedding(embedding), EpisodeStore(demo_run / "video" / "train"), seed)
+    checkpoint.save(path, KIND, spec_of(net), net.state_dict(), {})
+    return path
+
+
+def joined(found: dict[str, Measured], own: Measured) -> Measured:
+    """Return one seed's figures of the trainings beside a demo, and of the demo beside them, by name."""
+    values = {f"{name}_{what}": value for name, one in found.items() for what, value in one.items()}
+    return values | {"policy_over_oracle": own["policy_success"] / max(values["oracle_success"], 1e-9)}
 
 
 def unit(name: str) -> str:

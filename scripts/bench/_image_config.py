@@ -19,8 +19,8 @@ class ImageConfig(PretextConfig):
     """What to measure of image tasks, and where to write it."""
 
     tasks: ClassVar[tuple[str, ...]] = TASKS
-    script: ClassVar[str] = "image_pretext"
+    script: ClassVar[str] = "scripts/bench/image_pretext.py"
     out: Path = Path("results/image_pretext.json")
-    """The file of figures; those of other tasks that it holds are kept."""
+    """The file of figures, with fast as <name>-fast.json; those of other tasks that it holds are kept."""
     runs: Path = Path("runs/bench-image")
     """Folder of the runs; what is finished there is not run again."""

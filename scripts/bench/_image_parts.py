@@ -92,7 +92,7 @@ CHANCE = {"rotation": 1 / 4, "relative_position": 1 / 8, "jigsaw": 1 / 24}
 
 def measure(config: ImageConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
-    results, root = Results(config.out, config.command, config.seeds), Path(config.runs) / config.tier.folder("image")
+    results, root = Results(config.file, config.command, config.seeds), Path(config.runs) / config.tier.folder("image")
     record(root / "video", config)
 
     def jobs(folders: dict[str, str], run: Callable[..., Measured], *given: Any) -> list[Job]:

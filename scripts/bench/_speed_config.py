@@ -15,7 +15,7 @@ class SpeedConfig:
     """What to measure, and where to write it."""
 
     out: Path = Path("results/speed.json")
-    """The file of figures; those of other parts that it holds are kept."""
+    """The file of figures, with fast as <name>-fast.json; those of other parts that it holds are kept."""
     only: tuple[Part, ...] = PARTS
     """The parts to measure."""
     fast: bool = False

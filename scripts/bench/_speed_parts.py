@@ -12,6 +12,7 @@ import torch
 from scripts.bench import _speed_learning as learning
 from scripts.bench import _speed_renderers as renderers
 from scripts.bench import _speed_worlds as worlds
+from scripts.bench import _tier
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
 from scripts.bench._speed_config import PARTS, Part, SpeedConfig
@@ -42,7 +43,8 @@ def measure(config: SpeedConfig) -> dict[str, Figure]:
     Raises InputError where panda-gym is missing, DataError or StorageError where the file is bad or cannot be written.
     """
     chosen = [f"--only {' '.join(config.only)}"] * (config.only != PARTS) + ["--fast"] * config.fast
-    results = Results(config.out, " ".join(["python scripts/bench/speed.py", *chosen]))
+    file = _tier.FAST.file(config.out) if config.fast else config.out
+    results = Results(file, " ".join(["python scripts/bench/speed.py", *chosen]))
     torch.set_num_threads(1)  # all comparisons are of one thread
     with tempfile.TemporaryDirectory(prefix="bench-speed-") as scratch:
         for name, part in parts(FAST if config.fast else FULL, Path(scratch)).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -17,6 +18,10 @@ class Tier(NamedTuple):
     def folder(self, part: str) -> str:
         """Return the name of a part's folder of runs."""
         return part if self == FULL else f"{part}-{self.name}"
+
+    def file(self, out: Path) -> Path:
+        """Return its file of figures: a quick look is not to write over what is published."""
+        return out if self == FULL else out.with_stem(f"{out.stem}-{self.name}")
 
     def learned(self, count: int) -> int:
         """Return how many of these batches, episodes to learn from or steps there are."""

@@ -18,8 +18,8 @@ class VideoConfig(PretextConfig):
     """What to measure of video tasks, and where to write it."""
 
     tasks: ClassVar[tuple[str, ...]] = TASKS
-    script: ClassVar[str] = "video_pretext"
+    script: ClassVar[str] = "scripts/bench/video_pretext.py"
     out: Path = Path("results/video_pretext.json")
-    """The file of figures; those of other tasks that it holds are kept."""
+    """The file of figures, with fast as <name>-fast.json; those of other tasks that it holds are kept."""
     runs: Path = Path("runs/bench-video")
     """Folder of the runs; what is finished there is not run again."""

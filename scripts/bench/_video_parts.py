@@ -69,7 +69,7 @@ TRIALS: dict[str, dict[str, Trial]] = {
 
 def measure(config: VideoConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
-    results, root = Results(config.out, config.command, config.seeds), Path(config.runs) / config.tier.folder("video")
+    results, root = Results(config.file, config.command, config.seeds), Path(config.runs) / config.tier.folder("video")
     record(root / "video", config)
     for task in config.chosen:
         jobs = [

@@ -14,10 +14,15 @@ from scripts.bench import (
     _jobs,
     control,
 )
-from scripts.bench._control_config import FAST, ControlConfig
+from scripts.bench._compare_config import CompareConfig
+from scripts.bench._control_config import ControlConfig
+from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Origin
+from scripts.bench._image_config import ImageConfig
 from scripts.bench._jobs import KEPT, Job, over_seeds, run_jobs
+from scripts.bench._tier import FAST
 from scripts.bench._verdicts import verdict
+from scripts.bench._video_config import VideoConfig
 from sslctrl.errors import InputError
 
 
@@ -74,6 +79,15 @@ def test_values_that_cannot_be_are_one_line() -> None:
         ControlConfig(seeds=())
     with pytest.raises(InputError, match="both fast and stretch"):
         ControlConfig(fast=True, stretch=True)
+
+
+def test_a_quick_look_writes_over_nothing_that_is_published() -> None:
+    for config in (ControlConfig(), CompareConfig(), DemoBenchConfig(), ImageConfig(), VideoConfig()):
+        assert config.file == config.out and config.command.endswith(".py --seeds 0 1 2")
+        quick = replace(config, fast=True, seeds=(3,))
+        assert quick.file.name == f"{config.out.stem}-fast.json" and quick.command.endswith(".py --seeds 3 --fast")
+    more = ControlConfig(stretch=True, seeds=(0,))
+    assert str(more.file) == "results/control-stretch.json" and more.command.endswith("--seeds 0 --stretch")
 
 
 @pytest.mark.slow

@@ -1,0 +1,49 @@
+"""What every bench over seeds can be told. Kept apart so that `--help` imports neither torch nor numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from scripts.bench._tier import FAST, FULL, Tier
+from sslctrl.errors import InputError
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """Which seeds to measure, and where to write it."""
+
+    script: ClassVar[str] = ""
+    """Its path."""
+
+    out: Path = Path("results/bench.json")
+    """The file of figures, with fast as <name>-fast.json; those that are not measured now are kept."""
+    runs: Path = Path("runs/bench")
+    """Folder of the runs; what is finished there is not run again."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds of the trainings."""
+    workers: int = 2
+    """Trainings side by side, of one thread each."""
+    fast: bool = False
+    """A tenth of the learning, for a quick look; its runs and figures are kept apart."""
+
+    def __post_init__(self) -> None:
+        if not self.seeds or self.workers < 1:
+            raise InputError(f"seeds are {self.seeds}, workers {self.workers}; allowed are one or more of each")
+
+    @property
+    def tier(self) -> Tier:
+        """How much is done."""
+        return FAST if self.fast else FULL
+
+    @property
+    def file(self) -> Path:
+        """The file of figures of this tier."""
+        return self.tier.file(self.out)
+
+    @property
+    def command(self) -> str:
+        """What a file of figures says that it is from."""
+        flag = "" if self.tier == FULL else f" --{self.tier.name}"
+        return f"python {self.script} --seeds {' '.join(map(str, self.seeds))}{flag}"
