@@ -1,16 +1,15 @@
-"""Simulated worlds; importing this package registers them with Gymnasium."""
+"""Simulated worlds; importing this package registers them with Gymnasium: `push_varied` as `sslctrl/PushVaried-v0`."""
 
 import gymnasium as gym
 
-for _name, _task, _variety in (
-    ("Reach", "reach", "fixed"),
-    ("Push", "push", "fixed"),
-    ("PushVaried", "push_varied", "train"),
-    ("Grasp", "grasp", "train"),
-):
+from envs.tasks import TASKS
+
+EPISODE_STEPS = 50
+
+for _name in TASKS.names():  # lists files, and imports none: that would load the physics
     gym.register(
-        f"sslctrl/{_name}-v0",
+        f"sslctrl/{_name.title().replace('_', '')}-v0",
         entry_point="envs.env:RobotEnv",
-        max_episode_steps=50,  # Task.max_steps, which is not imported here: it would load the physics
-        kwargs={"task": _task, "variety": _variety},
+        max_episode_steps=EPISODE_STEPS,
+        kwargs={"task": _name},
     )

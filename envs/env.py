@@ -14,7 +14,7 @@ from envs.panda import Panda
 from envs.render import RENDERERS, Renderer
 from envs.sim import PANDA_GYM_TIMING, Sim, Timing
 from envs.tasks import TASKS
-from envs.tasks.base import Variety
+from envs.tasks.base import Task, Variety
 from envs.tray import CENTER_M
 from sslctrl.errors import InputError
 
@@ -28,8 +28,9 @@ class RobotEnv(gym.Env):
 
     Observations: ``observation`` float64 (S,), the true state; ``achieved_goal`` and ``desired_goal`` (G,), metres.
     Rewards: ``sparse`` is 0 where the goal is reached and -1 elsewhere; ``dense`` is minus the distance in metres.
-    ``randomize``: strength, 0 to 1, of each episode's own light, colours and camera errors; ``orbit_rad``: how far, at
-    most, each episode carries each camera round the workspace, either way, as a hand-held one would be.
+    ``variety``: where colours and shapes come from, by default as the task says. ``randomize``: strength, 0 to 1, of
+    each episode's own light, colours and camera errors; ``orbit_rad``: how far, at most, each episode carries each
+    camera round the workspace, either way, as a hand-held one would be.
     Episodes end by truncation only. Same seed, same machine, same versions: the same states and the same frames.
     """
 
@@ -38,7 +39,7 @@ class RobotEnv(gym.Env):
     def __init__(
         self,
         task: str,
-        variety: Variety = "fixed",
+        variety: Variety | None = None,
         reward: Literal["sparse", "dense"] = "sparse",
         randomize: float = 0.0,
         orbit_rad: float = 0.0,
@@ -47,7 +48,8 @@ class RobotEnv(gym.Env):
         cameras: Sequence[str] = ("front", "left", "right", "top"),
         render_mode: Literal["rgb_array"] | None = None,
     ) -> None:
-        _check_choice("variety", variety, get_args(Variety))
+        if variety is not None:
+            _check_choice("variety", variety, get_args(Variety))
         _check_choice("reward", reward, ("sparse", "dense"))
         _check_choice("timing", timing, TIMINGS)
         _check_choice("renderer", renderer, RENDERERS)
@@ -57,7 +59,7 @@ class RobotEnv(gym.Env):
             raise InputError(f"orbit_rad {orbit_rad} given; it is an angle from 0 to pi, either way")
         self.metadata = self.metadata | {"render_fps": round(1 / TIMINGS[timing].control_dt_s)}
         self.render_mode = render_mode
-        self.task = TASKS.get(task)(variety)
+        self.task: Task = TASKS.get(task)(**({} if variety is None else {"variety": variety}))
         self.sparse = reward == "sparse"
         self.randomize, self.orbit_rad = randomize, orbit_rad
         self.sim = Sim(TIMINGS[timing])

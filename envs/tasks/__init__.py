@@ -1,8 +1,7 @@
 """Tasks: one file each; the file's name is the task's name."""
 
-from envs.tasks.base import Task
 from sslctrl.registry import Registry
 
-TASKS = Registry("envs.tasks", Task)
+TASKS = Registry("envs.tasks", "envs.tasks.base:Task")
 
-__all__ = ["TASKS", "Task"]
+__all__ = ["TASKS"]

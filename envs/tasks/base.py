@@ -26,7 +26,6 @@ class Task(ABC):
     state_names: ClassVar[tuple[str, ...]]
     proprio_size: ClassVar[int]  # the state begins with this many numbers of the arm itself
     goal_size: ClassVar[int]
-    max_steps: ClassVar[int] = 50
     success_m: ClassVar[float] = 0.05
     middle_m: ClassVar[float] = 0.0  # height that cameras stand around and look at
 

@@ -1,4 +1,4 @@
-"""One new file is a new pretext task, and learning needs no simulator: both proved in a process of their own."""
+"""One new file is a pretext task, or a world, and learning needs no simulator: proved in processes of their own."""
 
 from __future__ import annotations
 
@@ -85,6 +85,35 @@ def test_a_dropped_in_file_is_listed_and_trained_and_under_contract(tiny_store, 
         "import pytest; pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', 'tests/contract'])", tree
     )
     assert "test_objectives.py::test_gradient_reaches_every_parameter[brightness]" in listed
+
+
+NEW_WORLD = '''
+"""As Push, anywhere near."""
+from envs.tasks.push import Push
+
+
+class Shove(Push):
+    """A toy."""
+
+    success_m = 0.1
+'''
+
+RECORD = """
+import sys
+from pathlib import Path
+from envs.collect import collect
+from envs.collect_config import CollectConfig
+config = CollectConfig(Path(sys.argv[1]), "sslctrl/Shove-v0", episodes=1, cameras=("front",), size_px=16, workers=1)
+store = collect(config)
+assert store.lengths.tolist() == [51] and store.read(store.ids[0]).meta["env_id"] == "sslctrl/Shove-v0"
+"""
+
+
+def test_a_dropped_in_world_is_recorded(tmp_path: Path) -> None:
+    for package in ("sslctrl", "envs"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "envs" / "tasks" / "shove.py").write_text(NEW_WORLD)
+    run(RECORD, tmp_path, str(tmp_path / "store"))
 
 
 def test_learns_without_simulator_or_agents(tiny_store, tmp_path: Path) -> None:

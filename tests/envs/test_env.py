@@ -9,6 +9,7 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import envs
+from envs import EPISODE_STEPS
 from envs.env import RobotEnv
 from sslctrl.errors import InputError
 
@@ -36,7 +37,7 @@ def test_registration_agrees_with_the_task(env_id):
     env = gym.make(f"{envs.__name__}:{env_id}")
     robot = env.unwrapped
     assert isinstance(robot, RobotEnv)
-    assert env.spec is not None and env.spec.max_episode_steps == robot.task.max_steps
+    assert env.spec is not None and env.spec.max_episode_steps == EPISODE_STEPS
     assert robot.metadata["render_fps"] == 24
     env.close()
 

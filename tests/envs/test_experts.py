@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from envs import EPISODE_STEPS
 from envs.env import RobotEnv
 
 KINDS = [
@@ -23,7 +24,7 @@ def success_rate(task, variety, seeds, timing="default"):
     solved = 0
     for seed in seeds:
         env.reset(seed=seed)
-        for _ in range(env.task.max_steps):
+        for _ in range(EPISODE_STEPS):
             *_, info = env.step(env.expert_action())
         solved += info["is_success"]
     env.close()

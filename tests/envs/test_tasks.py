@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from envs import palette
+from envs import EPISODE_STEPS, palette
 from envs.env import RobotEnv
 from envs.tasks import TASKS
 from envs.tasks.grasp import IN_BIN
@@ -140,7 +140,7 @@ def test_what_waits_far_away_costs_nothing_and_is_not_seen():
     names = {env.renderer.bodies[i] for i in np.unique(images.segmentation) if i >= 0}
     assert names - {"panda", "tray", "table"} == {thing.name for thing in env.task.present}
     waiting = [thing.name for thing in env.task.things if thing not in env.task.present]
-    for _ in range(env.task.max_steps):
+    for _ in range(EPISODE_STEPS):
         env.step(np.zeros(5))
     assert all(env.sim.pose(name)[0][2] > 100 for name in waiting)  # still falling freely: they touch nothing
     assert not any(env.sim.touching(name, "table") for name in waiting)
