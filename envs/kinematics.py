@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
+from envs.urdf import origin_of
 from sslctrl.errors import DataError
 
 ITERATIONS = 4  # from 4 cm and 0.5 rad away: within 0.2 mm
@@ -18,11 +19,11 @@ REST_GAIN = 0.1  # share of the way to the rest pose that one iteration takes, a
 def chain(root: ET.Element, joints: Sequence[str], tip_joint: str) -> np.ndarray:
     """Origins [R | t] (J + 1, 3, 4) of a URDF's ``joints``, about their z axes, and of the tip on the last link."""
     by_name = {joint.attrib["name"]: joint for joint in root.findall("joint")}
-    origins = [_origin(by_name[name]) for name in joints]
+    origins = [origin_of(by_name[name]) for name in joints]
     parent_of = {_link(joint, "child"): joint for joint in by_name.values()}
     end, joint = np.eye(4), by_name[tip_joint]
     while joint is not by_name[joints[-1]]:
-        end = _origin(joint) @ end
+        end = origin_of(joint) @ end
         joint = parent_of[_link(joint, "parent")]
     return np.array([*origins, end])[:, :3]
 
@@ -70,16 +71,3 @@ def _link(joint: ET.Element, role: str) -> str:
     if link is None:
         raise DataError(f"joint {joint.attrib} of a URDF names no {role}; every joint needs a parent and a child")
     return link.attrib["link"]
-
-
-def _origin(joint: ET.Element) -> np.ndarray:
-    origin = joint.find("origin")
-    attributes = {} if origin is None else origin.attrib
-    xyz, rpy = (np.array(attributes.get(key, "0 0 0").split(), float) for key in ("xyz", "rpy"))
-    (cr, cp, cy), (sr, sp, sy) = np.cos(rpy), np.sin(rpy)
-    roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
-    pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
-    yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
-    matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = yaw @ pitch @ roll, xyz
-    return matrix

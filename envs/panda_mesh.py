@@ -21,6 +21,7 @@ import numpy as np
 
 from envs.meshes import Color, Mesh, merge, moved
 from envs.obj import load_obj
+from envs.urdf import origin_of
 from sslctrl.errors import InputError, StorageError
 
 FACES_PER_LINK = 300
@@ -79,23 +80,9 @@ def _visuals(folder: Path) -> list[Visual]:
             if geometry is None:
                 continue
             path = folder / geometry.attrib["filename"].removeprefix("package://")
-            origin = visual.find("origin")
-            attributes = {} if origin is None else origin.attrib
-            rpy, xyz = (np.array(attributes.get(key, "0 0 0").split(), float) for key in ("rpy", "xyz"))
-            visuals.append(Visual(link.attrib["name"], path, _rotation(rpy), xyz))
+            origin = origin_of(visual)
+            visuals.append(Visual(link.attrib["name"], path, origin[:3, :3], origin[:3, 3]))
     return visuals
-
-
-def _rotation(rpy: np.ndarray) -> np.ndarray:
-    """URDF's fixed-axis roll, pitch, yaw as a matrix (3, 3)."""
-    (cr, cp, cy), (sr, sp, sy) = np.cos(rpy), np.sin(rpy)
-    return np.array(
-        [
-            [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
-            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-            [-sp, cp * sr, cp * cr],
-        ]
-    )
 
 
 def _key(visuals: list[Visual], faces_per_link: int) -> str:

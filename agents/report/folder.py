@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sslctrl import config as configs
-from sslctrl.checkpoint import ABOUT
+from sslctrl.checkpoint import ABOUT, folders
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError, SslctrlError
 from sslctrl.run import CONFIG
@@ -169,10 +169,10 @@ class RunFolder:
         return pair[0], pair[-1]
 
     def _newest(self) -> Path:
-        folders = sorted(self.find("embedding/checkpoints").glob("step-*"))
-        if not folders:
+        found = folders(self.find("embedding/checkpoints").parent)
+        if not found:
             raise DataError(f"{self.path} has no checkpoint of an embedding yet; {self.maker('embedding')}")
-        return folders[-1]
+        return found[0]
 
     def _config(self, part: str) -> dict[str, Any]:
         name = f"{part}/{CONFIG}"
