@@ -61,9 +61,9 @@ def keep_embedding(config: TrainAgentConfig) -> Path | None:
     return own
 
 
-def sha256_of(embedding: Path) -> str:
+def sha256_of(path: Path) -> str:
     """Return the hash of a checkpoint's weights, as it says itself."""
-    return checkpoint.about_of(embedding)["sha256"][checkpoint.WEIGHTS]
+    return checkpoint.about_of(path)["sha256"][checkpoint.WEIGHTS]
 
 
 def save(model: BaseAlgorithm, config: TrainAgentConfig, lesson: Lesson, step: int, training: bool) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,11 @@ def demo(config: DemoConfig) -> Path:
 
     Raises StorageError where the folder cannot be written and Interrupted after Ctrl-C; then the same call goes on.
     """
-    began = time.monotonic()
+    with _minutes(Path(config.run)) as minutes:
+        return _demo(config, minutes)
+
+
+def _demo(config: DemoConfig, minutes: Callable[[], float]) -> Path:
     run = Path(config.run)
     record(config)
     checkpoint = train(embedding_config(config))
@@ -53,8 +59,7 @@ def demo(config: DemoConfig) -> Path:
         )
     )
     measured = figures(config, embedding, evaluation)
-    minutes = _minutes_so_far(run, time.monotonic() - began)
-    measured["minutes"] = {"value": minutes, "low": minutes, "high": minutes, "n": 1}
+    measured["minutes"] = _alone(minutes(), 1)
     about = {"figures": measured, "cameras": {"policy": POLICY_CAMERA, "demonstration": DEMONSTRATION_CAMERA}}
     write_atomically(run / "demo.json", json.dumps(about, indent=2) + "\n")
     return write_report(ReportConfig(run=run))
@@ -154,10 +159,19 @@ def _alone(value: float, n: int) -> dict[str, Any]:
     return {"value": value, "low": value, "high": value, "n": n}
 
 
-def _minutes_so_far(run: Path, seconds: float) -> float:
-    """Minutes of work until the run was first finished, those of interrupted attempts included: kept in a file."""
-    path = run / "seconds.json"
+@contextmanager
+def _minutes(run: Path) -> Iterator[Callable[[], float]]:
+    """Yield what tells the minutes of work so far, those of attempts that were stopped included, as a file keeps them.
+    What comes after the first whole run does not count.
+    """
+    path, began, finished = run / "seconds.json", time.monotonic(), (run / "demo.json").exists()
     before = json.loads(path.read_text()) if path.exists() else 0.0
-    spent = before if (run / "demo.json").exists() else before + seconds
-    write_atomically(path, json.dumps(spent))
-    return spent / 60
+
+    def seconds() -> float:
+        return before if finished else before + time.monotonic() - began
+
+    try:
+        yield lambda: seconds() / 60
+    finally:
+        if run.is_dir():
+            write_atomically(path, json.dumps(seconds()))

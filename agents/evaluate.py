@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.vec_env import VecEnv
 
-from agents.checkpoint import Agent, load
+from agents.checkpoint import Agent, load, sha256_of
 from agents.config import EvaluateConfig
 from agents.goals import Desired, Goals, Shown
 from agents.judge import Judge, TrueDistance
@@ -21,7 +21,9 @@ from agents.recorder import Recorder
 from agents.senses import Senses
 from agents.worlds import demonstration, maker, task_of, true_goal, vector_of
 from agents.wrapper import LearnedVecEnv
+from envs.collect import check_kept
 from sslctrl import durable
+from sslctrl.checkpoint import newest
 from sslctrl.errors import InputError
 from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
@@ -33,7 +35,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Play the same starts with each policy, write `<out>/evaluation.json`, and return what it says.
 
     For each policy: `success` (rate) and `distance_m` (true, at the end), each with `value`, `low`, `high` (bootstrap
-    95 %), and every episode's own numbers. Raises InputError, CheckpointError, DataError or StorageError.
+    95 %), and every episode's own numbers. Raises InputError, where there are films of something else, too,
+    CheckpointError, DataError or StorageError.
     """
     torch.set_num_threads(config.threads)
     durable.make_folder(Path(config.out))
@@ -41,6 +44,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     if agent is not None and agent.config.env_id != config.env_id:
         raise InputError(f"the agent acts in {agent.config.env_id}, asked for is {config.env_id}; give its own env_id")
     goal = _goal(config, agent)
+    for name in config.policies if config.record else ():
+        check_kept(Path(config.out) / name, _recording(config, name, goal))
     results: dict[str, Any] = {
         "env_id": config.env_id,
         "variety": config.variety,
@@ -111,13 +116,25 @@ def _worlds(
     return LearnedVecEnv(vector_of([make] * count), senses, judge, goals, her)
 
 
+def _recording(config: EvaluateConfig, name: str, goal: np.ndarray | None) -> dict[str, Any]:
+    """Return what a policy's films are of, beside their starts."""
+    recording: dict[str, Any] = {
+        "env_id": config.env_id, "variety": config.variety, "policy": name, "seed": config.seed,
+        "size_px": config.record_px, "goal_m": None if goal is None else goal.tolist(),
+    }  # fmt: skip
+    if name == "agent" and config.agent is not None:
+        recording["agent"] = sha256_of(newest(Path(config.agent)))
+    return recording
+
+
 def _record(config: EvaluateConfig, name: str, agent: Agent | None, goal: np.ndarray | None) -> None:
     """Play the first starts again before all cameras; what is recorded there already is kept."""
     store = EpisodeStore(Path(config.out) / name, create=True)
     missing = config.record - len(store)
     if missing <= 0:
         return
-    about = {"env_id": config.env_id, "variety": config.variety, "policy": name, "seed": config.seed, "versions": {}}
+    recording = _recording(config, name, goal)
+    about = {**recording, "recording": recording, "versions": {}}
 
     def inside(env: gym.Env) -> gym.Env:
         return Recorder(env, store, config.record_px, about)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agents import demo as module
 from agents.demo import demo
 from agents.demo_config import DemoConfig
 from sslctrl.errors import InputError
@@ -15,6 +16,18 @@ from sslctrl.errors import InputError
 def test_refuses_what_cannot_be() -> None:
     with pytest.raises(InputError, match="agent_steps is 0; allowed is 1 or more"):
         DemoConfig(agent_steps=0)
+
+
+def test_minutes_are_those_of_attempts_that_were_stopped_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 600.0, 1000.0, 1060.0, 1060.0, 5000.0])
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    with pytest.raises(KeyboardInterrupt), module._minutes(tmp_path):
+        raise KeyboardInterrupt
+    with module._minutes(tmp_path) as minutes:
+        assert minutes() == 11
+        (tmp_path / "demo.json").touch()
+    with module._minutes(tmp_path) as minutes:
+        assert minutes() == 11
 
 
 @pytest.mark.slow

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from agents.goals import Shown, Targets
 from agents.lesson import lesson_of
 from agents.model_state import training_of, weights_of
 from agents.train import train_agent
+from agents.worlds import maker, vector_of
 from envs.collect import CollectConfig, record_episode
 from sslctrl.errors import CheckpointError, DataError, InputError, Interrupted, SslctrlError
 from sslctrl.store import EpisodeStore
@@ -191,6 +195,33 @@ def test_recorded_rollouts_are_what_was_measured(trained: Path, tmp_path: Path) 
     assert episode.frames.shape == (4, 51, 24, 24, 3)
     assert -episode.reward[-1] == pytest.approx(found["distance_m"][0], abs=1e-6)
     assert episode.meta["success"] == found["success"][0]
+    before = store.digest()
+    for changes, says in (({"seed": 7}, "seed 1000000, asked for is 7"), ({"record_px": 32}, "size_px 24")):
+        with pytest.raises(InputError, match=says):
+            evaluate(replace(config, **changes))
+    assert store.digest() == before and evaluate(config)["policies"]["agent"]["each"] == found
+
+
+def test_a_world_s_process_that_ends_is_one_line(recorded: Path, tmp_path: Path, monkeypatch) -> None:
+    def ended(*_: Any) -> None:
+        raise EOFError
+
+    monkeypatch.setattr(train, "_learn", ended)
+    with pytest.raises(Interrupted, match=r"a world's process has ended.*run the same to go on") as caught:
+        train_agent(tiny(recorded, tmp_path))
+    assert _one_line(caught, 6)
+
+
+@pytest.mark.slow
+def test_ctrl_c_does_not_reach_worlds_in_processes() -> None:
+    worlds = vector_of([maker("sslctrl/Push-v0", "fixed", None, None, None)], processes=True)
+    try:
+        worlds.reset()
+        os.kill(worlds.processes[0].pid, signal.SIGINT)
+        worlds.step(np.zeros((1, 2), np.float32))
+        assert worlds.processes[0].is_alive()
+    finally:
+        worlds.close()
 
 
 def test_the_interval_holds_the_mean_and_narrows() -> None:
