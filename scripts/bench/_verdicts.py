@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from scripts.bench._intervals import Figure
 
-INTERVAL = "interval >="
+INTERVAL, MISSED = "interval >=", "MISSED"
 Goal = tuple[str, float, float]
 """`<=`, `>=` or that the interval's lower end is above; what each should reach, and what would be better still."""
 
@@ -17,15 +17,16 @@ def told(figures: Mapping[str, Figure], goals: Mapping[str, Goal]) -> str:
     for name, figure in sorted(figures.items()):
         line = f"{name:44s}{figure.value:10.4g} {figure.unit:17s}({figure.low:.4g} to {figure.high:.4g})"
         if name in goals:
-            value = figure.low if goals[name][0] == INTERVAL else figure.value
-            line += f"   {verdict(value, *goals[name])}"
+            line += f"   {verdict(figure, goals[name])}"
         lines.append(line)
     return "\n".join(lines)
 
 
-def verdict(value: float, sense: str, accepted: float, better: float) -> str:
-    """Say which of the two marks a value reaches."""
+def verdict(figure: Figure, goal: Goal) -> str:
+    """Say which of the two marks a figure reaches."""
+    sense, accepted, better = goal
+    value = figure.low if sense == INTERVAL else figure.value
     sign = -1 if sense == "<=" else 1
     if better != accepted and sign * value >= sign * better:
         return f"{sense} {better:g}: better than asked"
-    return f"{sense} {accepted:g}: {'reached' if sign * value >= sign * accepted else 'MISSED'}"
+    return f"{sense} {accepted:g}: {'reached' if sign * value >= sign * accepted else MISSED}"

@@ -7,16 +7,24 @@ A table stands between `<!-- figures NAME -->`, optionally with the keys to show
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts._cli import main
+from scripts.bench import control, image_pretext, speed, video_pretext
 from scripts.bench._figures import Origin, fields_of, figure_of, load, origin_of
 from scripts.bench._intervals import Figure
+from scripts.bench._verdicts import Goal, verdict
 from sslctrl.errors import DataError, InputError, StorageError, nearest
 from sslctrl.run import write_atomically
 
 _TABLE = re.compile(r"(<!-- figures (?P<name>[\w-]+)(?P<keys>[^>]*?) -->\n)(?P<body>.*?)(<!-- /figures -->)", re.DOTALL)
+GOALS: dict[str, dict[str, Goal]] = {
+    "control": control.GOALS, "control-stretch": control.GOALS, "image_pretext": image_pretext.GOALS,
+    "speed": speed.GOALS, "video_pretext": video_pretext.GOALS,
+}  # fmt: skip
+"""What is asked of the figures of each file."""
 _OPENING, _CLOSING = "<!-- figures ", "<!-- /figures -->"
 
 
@@ -67,17 +75,21 @@ def table(path: Path, keys: list[str]) -> str:
         raise DataError(
             f"{path} has no {', '.join(missing)}; the nearest are {close}; mend the marker, or run its bench"
         )
-    rows = [row(name, figures[name]) for name in keys or figures]
+    goals = GOALS.get(path.stem, {})
+    rows = [row(name, figures[name], goals) for name in keys or figures]
+    asked, line = (" asked |", "---|") if goals else ("", "")
+    head = [f"| figure | value | range |{asked} unit | n |", f"|---|---:|---:|{line}---|---:|"]
     commits, machines = Origin.joined(origin_of(name, content) for name in keys or figures)
     commands = dict.fromkeys(fields_of(name, content)["command"] for name in keys or figures)
     source = f"`{'`, `'.join(commands)}` at `{commits}`, {content['date'][:10]}, on {machines}"
-    return "\n".join(["| figure | value | range | unit | n |", "|---|---:|---:|---|---:|", *rows, "", source, ""])
+    return "\n".join([*head, *rows, "", source, ""])
 
 
-def row(name: str, figure: Figure) -> str:
-    """Return one figure's row, to three digits."""
+def row(name: str, figure: Figure, goals: Mapping[str, Goal]) -> str:
+    """Return one figure's row, to three digits; where its file has goals, with what is asked of it."""
     spread = f"{short(figure.low)} to {short(figure.high)}"
-    return f"| `{name}` | {short(figure.value)} | {spread} | {figure.unit} | {figure.n} |"
+    asked = f" {verdict(figure, goals[name]) if name in goals else ''} |" * bool(goals)
+    return f"| `{name}` | {short(figure.value)} | {spread} |{asked} {figure.unit} | {figure.n} |"
 
 
 def short(value: float) -> str:

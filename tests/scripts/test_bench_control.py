@@ -19,6 +19,7 @@ from scripts.bench._control_config import ControlConfig
 from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Origin
 from scripts.bench._image_config import ImageConfig
+from scripts.bench._intervals import from_seeds
 from scripts.bench._jobs import KEPT, Job, over_seeds, run_jobs
 from scripts.bench._tier import FAST
 from scripts.bench._verdicts import verdict
@@ -71,7 +72,7 @@ def test_figures_are_medians_over_the_seeds() -> None:
     ],
 )
 def test_verdicts(value: float, goal: tuple[str, float, float], says: str) -> None:
-    assert says in verdict(value, *goal)
+    assert says in verdict(from_seeds([value], "m"), goal)
 
 
 def test_values_that_cannot_be_are_one_line() -> None:
