@@ -42,11 +42,14 @@ from vision.build import ObjectiveSpec, build_objective, load_embedding
 from vision.untrained import settle
 
 TCN_STEPS, POLICY_STEPS, EVAL_EVERY, STARTS = 1000, 6000, 1500, 50
-METRICS = (
-    "probe_r2", "push_alignment", "push_spearman", "push_success", "push_efficiency", "reach_alignment",
-    "reach_spearman", "reach_success", "reach_efficiency",
-)  # fmt: skip
-"""Of every backbone. Efficiency: the mean success over the evaluations while the policy learned."""
+_OF_WORLDS = {"alignment": -1, "spearman": 1, "success": 1, "distance_m": -1, "efficiency": 1}
+METRICS = {"probe_r2": 1} | {
+    f"{world}_{metric}": sign for world in ("push", "reach") for metric, sign in _OF_WORLDS.items()
+}
+"""Of every backbone; -1: less is better. `distance_m`: from where policies end to the goal, one for all starts: they
+may all end just beside it, and success is all or nothing. `efficiency`: the mean success over the evaluations while the
+policy learned.
+"""
 PRETEXT = (*IMAGE_TASKS, *VIDEO_TASKS)
 LEARNED_FROM = "push"
 """The world whose video backbones learn from."""
@@ -57,7 +60,6 @@ by which the tasks to combine are chosen: the best of many noisy numbers would h
 TRIALS = _image_parts.TRIALS | _video_parts.TRIALS
 LONGEST = max(kinds["sim"].steps for kinds in TRIALS.values())
 """Batches of the longest pretext task: as many have the baselines."""
-_LESS_IS_BETTER = "alignment"
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,7 @@ def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier)
         f"{world}_alignment": float(alignment_of(embedding, EpisodeStore(video / "heldout"), CAMERAS).mean()),
         f"{world}_spearman": float(reward_figures(embedding, video)["reward_spearman"]["value"]),
         f"{world}_success": float(found["success"]["value"]),
+        f"{world}_distance_m": float(found["distance_m"]["value"]),
         f"{world}_efficiency": float(np.mean(curve)),
     }
 
@@ -259,8 +262,7 @@ def gains(seeds: Sequence[Mapping[str, Measured]]) -> list[Measured]:
     mixes = [name for name in names if "+" in name]
     deep = [name for name in names if name.endswith(SUFFIX) and named(name)[0] in names]
     tasks = [name for name in names if name in PRETEXT]
-    for metric in METRICS:
-        sign = -1 if metric.endswith(_LESS_IS_BETTER) else 1
+    for metric, sign in METRICS.items():
         of = {name: sign * np.array([seed[name][metric] for seed in seeds]) for name in names}
         for number, found in enumerate(values):
             own: Measured = {}
@@ -284,5 +286,5 @@ def _best(names: Sequence[str], of: Mapping[str, np.ndarray], seed: int) -> str:
 
 def unit(name: str) -> str:
     """Return the unit of a figure."""
-    endings = {"r2": "R^2", "spearman": "rank correlation", "minutes": "min"}
+    endings = {"r2": "R^2", "spearman": "rank correlation", "distance_m": "m", "minutes": "min"}
     return next((unit for ending, unit in endings.items() if name.endswith(ending)), "fraction")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,11 +33,15 @@ class Cell(NamedTuple):
     range: str
 
 
-def write_page(path: Path, figures: Mapping[str, Figure], metrics: Sequence[str]) -> Path:
-    """Write the page of all figures `<backbone>.<metric>` and return its path. Raises StorageError."""
+def write_page(path: Path, figures: Mapping[str, Figure], metrics: Mapping[str, int]) -> Path:
+    """Write the page of all figures `<backbone>.<metric>` and return its path. Raises StorageError.
+
+    metrics: of which less is better, they are -1. The first ranks the backbones.
+    """
     names = {name.rpartition(".")[0] for name in figures if name.rpartition(".")[2] in metrics} - set(_QUESTIONS)
     rows = {name: [_cell(figures.get(f"{name}.{metric}")) for metric in metrics] for name in names}
-    best = sorted(rows.items(), key=lambda row: -figures.get(f"{row[0]}.{metrics[0]}", Figure(0, 0, 0, 0, "")).value)
+    first = next(iter(metrics))
+    best = sorted(rows.items(), key=lambda row: -figures.get(f"{row[0]}.{first}", Figure(0, 0, 0, 0, "")).value)
     answers = [
         (text, [_cell(figures.get(f"{key}.{metric}"), signed=True) for metric in metrics])
         for key, text in _QUESTIONS.items()
@@ -47,11 +51,11 @@ def write_page(path: Path, figures: Mapping[str, Figure], metrics: Sequence[str]
     script = (here / "leaderboard.js").read_text()
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page = environment.from_string((here / "leaderboard.html").read_text()).render(
-        metrics=[metric.replace("_", " ") for metric in metrics],
+        metrics={metric.replace("_", " "): sign for metric, sign in metrics.items()},
         rows=best,
         answers=answers,
         seeds=max((figure.n for figure in figures.values()), default=0),
-        plots=[_plot(metric, names, figures) for metric in metrics],
+        plots=[_plot(metric, sign, names, figures) for metric, sign in metrics.items()],
         style=Markup((here.parents[1] / "agents" / "report" / "page.css").read_text()),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -67,11 +71,10 @@ def _cell(figure: Figure | None, signed: bool = False) -> Cell | None:
     return Cell(figure.value, f"{figure.value:{sign}.3g}", f"{figure.low:{sign}.2g} to {figure.high:{sign}.2g}")
 
 
-def _plot(metric: str, names: set[str], figures: Mapping[str, Figure]) -> Plot:
+def _plot(metric: str, sign: int, names: set[str], figures: Mapping[str, Figure]) -> Plot:
     """Draw one metric of all backbones with its intervals, the best on top."""
-    sign = 1 if "alignment" in metric else -1
     found = {name: figures[f"{name}.{metric}"] for name in names if f"{name}.{metric}" in figures}
-    ordered = sorted(found.items(), key=lambda pair: sign * pair[1].value)
+    ordered = sorted(found.items(), key=lambda pair: -sign * pair[1].value)
     with canvas(760, 70 + 20 * len(ordered)) as figure:
         axes = figure.add_subplot()
         axes.grid(False, axis="y")

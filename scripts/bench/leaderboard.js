@@ -4,7 +4,7 @@ const board = document.querySelector("#board"), body = board.tBodies[0];
 const valueOf = (row, column) => Number(row.cells[column].dataset.value ?? NaN);
 for (const button of board.querySelectorAll("thead button")) {
   button.addEventListener("click", () => {
-    const head = button.closest("th"), less = button.textContent.includes("alignment");
+    const head = button.closest("th"), less = "less" in head.dataset;
     const first = less ? "ascending" : "descending", other = less ? "descending" : "ascending";
     const order = head.getAttribute("aria-sort") === first ? other : first;
     for (const one of board.querySelectorAll("thead th")) one.removeAttribute("aria-sort");

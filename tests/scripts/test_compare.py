@@ -27,10 +27,10 @@ from vision.video import VIDEO_TASKS
 
 
 def seed(**success: float) -> dict[str, dict[str, float]]:
-    """Return one seed's metrics, all of them equal to the success but alignments, which are 1 less that."""
+    """Return one seed's metrics, all of them equal to the success but those of which less is better: 1 less that."""
     return {
         name.replace("_and_", "+").replace("__", "-"): {
-            metric: 1 - value if metric.endswith("alignment") else value for metric in compare.METRICS
+            metric: value if sign > 0 else 1 - value for metric, sign in compare.METRICS.items()
         }
         for name, value in success.items()
     }
@@ -121,7 +121,7 @@ def test_figures_have_the_names_that_were_asked_for() -> None:
 
 
 def test_the_page_has_every_figure_and_loads_nothing(tmp_path: Path) -> None:
-    metrics = ("probe_r2", "push_alignment")
+    metrics = {"probe_r2": 1, "push_alignment": -1}
     figures = {
         f"{name}.{metric}": Figure(value, value - 0.1, value + 0.1, 3, "fraction")
         for name, value in (("random", 0.2), ("rotation", 0.6), ("rotation+jigsaw", 0.71))
@@ -132,6 +132,7 @@ def test_the_page_has_every_figure_and_loads_nothing(tmp_path: Path) -> None:
         "rotation+jigsaw", "rotation", "random"
     ]  # fmt: skip
     assert 'data-value="0.71"' in page and "+0.11" in page and "-0.02 to +0.2" in page
+    assert page.count("<th data-less>") == 1 and '<th data-less><button type="button">push alignment' in page
     assert "Does combining tasks help?" in page and "Do deeper backbones help?" not in page
     assert page.count("<svg") == 2 and not re.search(r"(src|href)=\"(?!#)(?!data:)", page.replace("xlink:href", ""))
     (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
