@@ -109,9 +109,10 @@ assert store.lengths.tolist() == [51] and store.read(store.ids[0]).meta["env_id"
 """
 
 
+@pytest.mark.slow
 def test_a_dropped_in_world_is_recorded(tmp_path: Path) -> None:
     for package in ("sslctrl", "envs"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, tmp_path / package)  # with what numba has compiled
     (tmp_path / "envs" / "tasks" / "shove.py").write_text(NEW_WORLD)
     run(RECORD, tmp_path, str(tmp_path / "store"))
 
