@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from agents_toys import SIZE_PX, tiny
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from agents import checkpoint, train
 from agents.config import ALGORITHMS, OFF_POLICY, EvaluateConfig, TrainAgentConfig
@@ -64,6 +65,21 @@ def test_every_source_of_reward_trains(changes: dict[str, Any], recorded: Path, 
     agent = checkpoint.load(train_agent(tiny(recorded, tmp_path, steps=160, **changes)))
     assert agent.config.reward_from == changes.get("reward_from", "embedding")
     assert isinstance(agent.goals, Targets) == (agent.config.reward_from != "state")
+
+
+def test_no_two_trainings_begin_alike_nor_as_an_exam(recorded: Path, tmp_path: Path, monkeypatch) -> None:
+    begun: list[set[int]] = []
+    real = DummyVecEnv.reset
+
+    def reset(worlds: DummyVecEnv) -> Any:
+        begun.append({seed for seed in worlds._seeds if seed is not None})
+        return real(worlds)
+
+    monkeypatch.setattr(DummyVecEnv, "reset", reset)
+    for seed in (0, 1):
+        train_agent(tiny(recorded, tmp_path / str(seed), steps=8, seed=seed, n_envs=4))
+    one, other = (seeds for seeds in begun if seeds)
+    assert len(one | other) == 8 and min(one | other) > 2**32  # exams begin at 500,000 and a million
 
 
 def test_moments_of_several_frames_train_and_are_evaluated(recorded: Path, tmp_path: Path) -> None:
