@@ -1,7 +1,8 @@
 """Write the README's tables of figures anew from results/*.json; `--check` only says whether they are up to date.
 
 A table stands between `<!-- figures NAME -->`, optionally with the keys to show: `<!-- figures NAME KEY KEY -->`, and
-`<!-- /figures -->`; it comes from `results/NAME.json`.
+`<!-- /figures -->`; it comes from `results/NAME.json`. `<!-- figures NAME by METRIC METRIC -->` shows what has all of
+these, `<what>.<metric>`, a row each, those first that have most of the first.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts._cli import main
 from scripts.bench import control, image_pretext, speed, video_pretext
@@ -25,6 +27,7 @@ GOALS: dict[str, dict[str, Goal]] = {
     "speed": speed.GOALS, "video_pretext": video_pretext.GOALS,
 }  # fmt: skip
 """What is asked of the figures of each file."""
+_BY = "by"
 _OPENING, _CLOSING = "<!-- figures ", "<!-- /figures -->"
 
 
@@ -67,8 +70,12 @@ def filled(text: str, results: Path) -> str:
 
 
 def table(path: Path, keys: list[str]) -> str:
-    """Return the Markdown table of a file's figures, all or those of `keys`, and where they are from."""
+    """Return the Markdown table of a file's figures, all, those of `keys` or, after `by`, of these metrics, and where
+    they are from.
+    """
     content = load(path)
+    if keys[:1] == [_BY]:
+        return _board(content, keys[1:])
     figures = {name: figure_of(fields) for name, fields in content["figures"].items()}
     if missing := [key for key in keys if key not in figures]:
         close = nearest(missing[0], figures)
@@ -79,10 +86,36 @@ def table(path: Path, keys: list[str]) -> str:
     rows = [row(name, figures[name], goals) for name in keys or figures]
     asked, line = (" asked |", "---|") if goals else ("", "")
     head = [f"| figure | value | range |{asked} unit | n |", f"|---|---:|---:|{line}---|---:|"]
-    commits, machines = Origin.joined(origin_of(name, content) for name in keys or figures)
-    commands = dict.fromkeys(fields_of(name, content)["command"] for name in keys or figures)
-    source = f"`{'`, `'.join(commands)}` at `{commits}`, {content['date'][:10]}, on {machines}"
-    return "\n".join([*head, *rows, "", source, ""])
+    return "\n".join([*head, *rows, "", _source(content, keys or list(figures)), ""])
+
+
+def _board(content: Mapping[str, Any], metrics: list[str]) -> str:
+    """Return the table of all that have these metrics, and where they are from."""
+    figures = {name: figure_of(fields) for name, fields in content["figures"].items()}
+    names = [name.removesuffix(f".{metrics[0]}") for name in figures if name.endswith(f".{metrics[0]}")]
+    rows = {name: [figures.get(f"{name}.{metric}") for metric in metrics] for name in names}
+    whole = {name: [one for one in row if one is not None] for name, row in rows.items() if None not in row}
+    if not whole:
+        raise DataError(f"nothing has all of {', '.join(metrics)}; mend the marker, or run the bench")
+    lines = [
+        f"| `{name}` | {' | '.join(_with_range(one) for one in row)} |"
+        for name, row in sorted(whole.items(), key=lambda item: -item[1][0].value)
+    ]
+    head = [f"| | {' | '.join(f'`{metric}`' for metric in metrics)} |", f"|---|{'---:|' * len(metrics)}"]
+    shown = [f"{name}.{metric}" for name in whole for metric in metrics]
+    return "\n".join([*head, *lines, "", _source(content, shown), ""])
+
+
+def _with_range(figure: Figure) -> str:
+    spread = f" ({short(figure.low)} to {short(figure.high)})" if figure.n > 1 else ""
+    return f"{short(figure.value)}{spread}"
+
+
+def _source(content: Mapping[str, Any], names: list[str]) -> str:
+    """Say by which command, at which commits, when and where these figures were made."""
+    commits, machines = Origin.joined(origin_of(name, content) for name in names)
+    commands = dict.fromkeys(fields_of(name, content)["command"] for name in names)
+    return f"`{'`, `'.join(commands)}` at `{commits}`, {content['date'][:10]}, on {machines}"
 
 
 def row(name: str, figure: Figure, goals: Mapping[str, Goal]) -> str:
