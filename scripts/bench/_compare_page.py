@@ -31,6 +31,7 @@ class Cell(NamedTuple):
     value: float
     text: str
     range: str
+    """Empty where there is one seed."""
 
 
 def write_page(path: Path, figures: Mapping[str, Figure], metrics: Mapping[str, int]) -> Path:
@@ -42,10 +43,10 @@ def write_page(path: Path, figures: Mapping[str, Figure], metrics: Mapping[str, 
     rows = {name: [_cell(figures.get(f"{name}.{metric}")) for metric in metrics] for name in names}
     first = next(iter(metrics))
     best = sorted(rows.items(), key=lambda row: -figures.get(f"{row[0]}.{first}", Figure(0, 0, 0, 0, "")).value)
+    asked = {key: text for key, text in _QUESTIONS.items() if any(f"{key}.{metric}" in figures for metric in metrics)}
     answers = [
-        (text, [_cell(figures.get(f"{key}.{metric}"), signed=True) for metric in metrics])
-        for key, text in _QUESTIONS.items()
-        if any(f"{key}.{metric}" in figures for metric in metrics)
+        (metric.replace("_", " "), [_cell(figures.get(f"{key}.{metric}"), signed=True) for key in asked])
+        for metric in metrics
     ]
     here = Path(__file__).parent
     script = (here / "leaderboard.js").read_text()
@@ -53,6 +54,7 @@ def write_page(path: Path, figures: Mapping[str, Figure], metrics: Mapping[str, 
     page = environment.from_string((here / "leaderboard.html").read_text()).render(
         metrics={metric.replace("_", " "): sign for metric, sign in metrics.items()},
         rows=best,
+        questions=asked.values(),
         answers=answers,
         seeds=max((figure.n for figure in figures.values()), default=0),
         plots=[_plot(metric, sign, names, figures) for metric, sign in metrics.items()],
@@ -68,7 +70,8 @@ def _cell(figure: Figure | None, signed: bool = False) -> Cell | None:
     if figure is None:
         return None
     sign = "+" if signed else ""
-    return Cell(figure.value, f"{figure.value:{sign}.3g}", f"{figure.low:{sign}.2g} to {figure.high:{sign}.2g}")
+    spread = f"{figure.low:{sign}.2g} to {figure.high:{sign}.2g}" if figure.n > 1 else ""
+    return Cell(figure.value, f"{figure.value:{sign}.3g}", spread)
 
 
 def _plot(metric: str, sign: int, names: set[str], figures: Mapping[str, Figure]) -> Plot:
