@@ -48,7 +48,8 @@ def train_agent(config: TrainAgentConfig) -> Path:
     their intervals), tb/ and a copy of the embedding. A run that has a checkpoint goes on from the newest that
     verifies: weights, optimisers, replay buffer and scales are kept; the worlds start new episodes, and noise is drawn
     anew from seed and step. Raises InputError, DataError, CheckpointError for what is missing or does not fit,
-    StorageError where the folder cannot be written, Interrupted, with everything saved, after Ctrl-C or SIGTERM.
+    StorageError where the folder cannot be written, Interrupted after Ctrl-C or SIGTERM, everything saved, or where
+    a world's process ends by itself, as the last checkpoint was.
     """
     torch.set_num_threads(config.threads)
     recorded = None if config.prior is None else EpisodeStore(config.prior)
@@ -71,7 +72,7 @@ def train_agent(config: TrainAgentConfig) -> Path:
             f"checkpoint in {config.run}, or with fewer n_envs in another run"
         ) from error
     finally:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(EOFError, ConnectionError):
             worlds.close()
 
 

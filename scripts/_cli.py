@@ -52,9 +52,12 @@ def main(
     try:
         with _errors_of_the_disk():
             config_class = _named(config) if isinstance(config, str) else config
-            values = parse(config_class, [arg for arg in args if arg != "--debug"])
-            line = (summary or _said)(_named(function)(values))
-        _say(line)
+            values = None
+            with _reader_may_leave():  # of --help
+                values = parse(config_class, [arg for arg in args if arg != "--debug"])
+            line = "" if values is None else (summary or _said)(_named(function)(values))
+        with _reader_may_leave():
+            print(line, end="\n" if line else "", flush=True)
     except KeyboardInterrupt:
         _fail(Interrupted("stopped; what was finished is kept; run the same command again to go on"), debug)
     except SslctrlError as error:
@@ -64,10 +67,12 @@ def main(
         _fail(SslctrlError(f"{what}; this is a bug of sslctrl or of your own class; --debug shows where"), debug)
 
 
-def _say(line: str) -> None:
+@contextlib.contextmanager
+def _reader_may_leave():
+    """Do no more where the reader of our output, as `head`, has seen enough."""
     try:
-        print(line, end="\n" if line else "", flush=True)
-    except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
+        yield
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's last flush meets no error
 
 

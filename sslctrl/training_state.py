@@ -38,7 +38,7 @@ def spec_of(objective: Objective) -> dict[str, Any]:
     backbone = getattr(objective, "backbone", None)
     built = asdict(spec)
     if isinstance(backbone, nn.Module) and (its := getattr(backbone, "spec", None)) is not None:
-        known = {"pretrained": False} if getattr(backbone, "pretrained", False) else {}  # its weights are saved
+        known = {"pretrained": False} if its.options.get("pretrained") else {}  # its weights are saved
         built |= {"backbone": its.name, "backbone_options": {**its.options, **known}}
         if is_frozen(backbone):
             built |= {"frozen": True}

@@ -111,7 +111,7 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
         results.record(over_seeds([flat(seed) for seed in seeds], unit, iqm), done.origin)
         if not config.only:
             results.record(over_seeds(gains(seeds), unit, iqm), done.origin)
-        write_page(Path(config.page), results.figures, METRICS)
+        write_page(config.board, results.figures, METRICS)
     return results.figures
 
 

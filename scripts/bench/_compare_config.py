@@ -16,6 +16,12 @@ DEEPER = ("random", "supervised", "rotation", "relative_position", "video_colori
 DEEP: dict[str, Any] = {"widths": (32, 48, 48, 64, 64), "strides": (2, 2, 1, 1, 1)}
 """Five layers instead of three, a map of the same size."""
 SUFFIX = "-deep"
+QUESTIONS = {
+    "combining_gain": "Does combining tasks help?",
+    "depth_gain": "Do deeper backbones help?",
+    "supervised_lead": "Does supervision still lead?",
+}
+"""By the names of the figures that answer them: <name>.<metric>."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,13 @@ class CompareConfig(PretextConfig):
     out: Path = Path("results/backbones.json")
     """The file of figures, with fast as <name>-fast.json."""
     page: Path = Path("runs/compare/leaderboard.html")
-    """The page: a sortable table, and plots."""
+    """The page: a sortable table, and plots; with fast <name>-fast.html."""
     runs: Path = Path("runs/compare")
     """Folder of the runs; what is finished there is not run again."""
     only: tuple[str, ...] = ()
     """The backbones to compare; by default all, and the best pair and triple of tasks combined."""
+
+    @property
+    def board(self) -> Path:
+        """The page of this tier."""
+        return self.tier.file(self.page)

@@ -13,15 +13,11 @@ from markupsafe import Markup
 
 from agents.report.blocks import Plot
 from agents.report.svg import MUTED, OURS, canvas, svg
+from scripts.bench._compare_config import QUESTIONS
 from scripts.bench._intervals import Figure
 from sslctrl import durable
 from sslctrl.run import write_atomically
 
-_QUESTIONS = {
-    "combining_gain": "Does combining tasks help?",
-    "depth_gain": "Do deeper backbones help?",
-    "supervised_lead": "Does supervision still lead?",
-}
 _BASELINES = ("random", "supervised", "autoencoder")
 
 
@@ -39,11 +35,11 @@ def write_page(path: Path, figures: Mapping[str, Figure], metrics: Mapping[str, 
 
     metrics: of which less is better, they are -1. The first ranks the backbones.
     """
-    names = {name.rpartition(".")[0] for name in figures if name.rpartition(".")[2] in metrics} - set(_QUESTIONS)
+    names = {name.rpartition(".")[0] for name in figures if name.rpartition(".")[2] in metrics} - set(QUESTIONS)
     rows = {name: [_cell(figures.get(f"{name}.{metric}")) for metric in metrics] for name in names}
     first = next(iter(metrics))
     best = sorted(rows.items(), key=lambda row: -figures.get(f"{row[0]}.{first}", Figure(0, 0, 0, 0, "")).value)
-    asked = {key: text for key, text in _QUESTIONS.items() if any(f"{key}.{metric}" in figures for metric in metrics)}
+    asked = {key: text for key, text in QUESTIONS.items() if any(f"{key}.{metric}" in figures for metric in metrics)}
     answers = [
         (metric.replace("_", " "), [_cell(figures.get(f"{key}.{metric}"), signed=True) for key in asked])
         for metric in metrics

@@ -33,7 +33,7 @@ def measure(config: DemoBenchConfig) -> dict[str, Figure]:
     shown, played = [], []
     for seed in config.seeds:
         run = Path(config.runs) / config.tier.folder("demo") / f"seed-{seed}"
-        demo_config = _of_tier(DemoConfig(run=run, seed=seed, workers=config.workers), config.tier)
+        demo_config = _of_tier(DemoConfig(run=run, seed=seed), config.tier)
         shown.append(Job(run, seed, "demo", show, (demo_config,)))
         for name, changes in BASELINES.items():
             folder = run / f"{name}-{short_hash(repr((changes, replace(demo_config, run=Path(), seed=0))))}"
@@ -71,7 +71,7 @@ BASELINES: dict[str, dict[str, Any]] = {
     "oracle_her": {**_STATE, "her": True, "steps": 30_000, "demonstration": None, "prior": None, "embedding": None},
 }
 """What differs from the demo's own training of its policy: rewards of raw pixels, seen by two cameras and by one; an
-untrained net; the true distance; and the same with hindsight goals, for any goal.
+untrained net, for its eyes and its reward; the true distance; and the same with hindsight goals, for any goal.
 """
 
 

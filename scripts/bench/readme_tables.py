@@ -15,6 +15,7 @@ from typing import Any
 
 from scripts._cli import main
 from scripts.bench import control, image_pretext, speed, video_pretext
+from scripts.bench._compare_config import QUESTIONS
 from scripts.bench._figures import Origin, fields_of, figure_of, load, origin_of
 from scripts.bench._intervals import Figure
 from scripts.bench._verdicts import Goal, verdict
@@ -92,10 +93,10 @@ def table(path: Path, keys: list[str]) -> str:
 def _board(content: Mapping[str, Any], metrics: list[str]) -> str:
     """Return the table of all that have these metrics, and where they are from."""
     figures = {name: figure_of(fields) for name, fields in content["figures"].items()}
-    names = [name.removesuffix(f".{metrics[0]}") for name in figures if name.endswith(f".{metrics[0]}")]
+    names = dict.fromkeys(name.rpartition(".")[0] for name in figures if name.rpartition(".")[0] not in QUESTIONS)
     rows = {name: [figures.get(f"{name}.{metric}") for metric in metrics] for name in names}
     whole = {name: [one for one in row if one is not None] for name, row in rows.items() if None not in row}
-    if not whole:
+    if not whole or not metrics:
         raise DataError(f"nothing has all of {', '.join(metrics)}; mend the marker, or run the bench")
     lines = [
         f"| `{name}` | {' | '.join(_with_range(one) for one in row)} |"

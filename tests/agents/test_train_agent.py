@@ -223,6 +223,7 @@ def test_a_world_s_process_that_ends_is_one_line(recorded: Path, tmp_path: Path,
         raise EOFError
 
     monkeypatch.setattr(train, "_learn", ended)
+    monkeypatch.setattr(DummyVecEnv, "close", ended)  # as of worlds that were about to answer
     with pytest.raises(Interrupted, match=r"a world's process has ended.*run the same to go on") as caught:
         train_agent(tiny(recorded, tmp_path))
     assert _one_line(caught, 6)

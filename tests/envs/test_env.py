@@ -33,11 +33,13 @@ def test_both_checkers_pass_without_a_warning(env_id):
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_registration_agrees_with_the_task(env_id):
+def test_worlds_are_registered_as_their_tasks_are(env_id):
     env = gym.make(f"{envs.__name__}:{env_id}")
     robot = env.unwrapped
     assert isinstance(robot, RobotEnv)
-    assert env.spec is not None and env.spec.max_episode_steps == EPISODE_STEPS
+    assert env.spec is not None and env.spec.max_episode_steps == EPISODE_STEPS == 50
+    varied = env_id in ("sslctrl/PushVaried-v0", "sslctrl/Grasp-v0")
+    assert robot.task.variety == ("train" if varied else "fixed")
     assert robot.metadata["render_fps"] == 24
     env.close()
 

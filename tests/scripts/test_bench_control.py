@@ -87,6 +87,8 @@ def test_a_quick_look_writes_over_nothing_that_is_published() -> None:
         assert config.file == config.out and config.command.endswith(".py --seeds 0 1 2")
         quick = replace(config, fast=True, seeds=(3,))
         assert quick.file.name == f"{config.out.stem}-fast.json" and quick.command.endswith(".py --seeds 3 --fast")
+    assert CompareConfig().board == CompareConfig().page
+    assert CompareConfig(fast=True).board.name == "leaderboard-fast.html"
     more = ControlConfig(stretch=True, seeds=(0,))
     assert str(more.file) == "results/control-stretch.json" and more.command.endswith("--seeds 0 --stretch")
 
