@@ -62,7 +62,7 @@ def record_missing(
 def record_episode(config: CollectConfig, index: int) -> Episode:
     """Record one episode: the same arrays for the same configuration and index, on the same machine and versions."""
     env, limit = _environment(config)
-    seed = _seed(config, index)
+    seed = int(np.random.SeedSequence([config.seed, index]).generate_state(1)[0])
     rng = np.random.default_rng([config.seed, index, 1])
     behavior = config.behaviors[index % len(config.behaviors)]
     env.reset(seed=seed, options={} if config.goal is None else {"goal": config.goal})
@@ -122,10 +122,6 @@ def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Return the versions that decide what is recorded."""
     return {name: importlib.metadata.version(name) for name in ("pybullet", "gymnasium", "numpy")}
-
-
-def _seed(config: CollectConfig, index: int) -> int:
-    return int(np.random.SeedSequence([config.seed, index]).generate_state(1)[0])
 
 
 def _id(index: int) -> str:

@@ -22,14 +22,14 @@ class BodyLayer(nn.Module):
     to it that it does not; nor may it depend on where the body is, as it could, were a single decoder told both. The
     body's colours are colours, in [0, 1]: it cannot be drawn but opaque, and then hides what is behind it, as it does.
     Of unbounded ones a thin layer is enough, and what is half hidden is taken for something small. Without columns the
-    scene is the picture.
+    scene is the picture. `width`: the scene's decoder's; the body's is half as wide.
     """
 
     def __init__(self, columns: Sequence[int], size_px: int, width: int) -> None:
         super().__init__()
         self.columns = tuple(columns)
         self.standardize = nn.BatchNorm1d(len(columns), affine=False)
-        self.decoder = Decoder(len(columns), size_px, width, channels=4) if columns else None
+        self.decoder = Decoder(len(columns), size_px, max(1, width // 2), channels=4) if columns else None
 
     def over(self, scene: Tensor, clips: Clips) -> Tensor:
         """Return pictures (N, 3, H, W) of all frames of the clips, N = B V T, whose scenes are given likewise."""

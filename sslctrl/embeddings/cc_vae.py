@@ -57,7 +57,7 @@ class CcVae(Imagining):
         self.features = FlatHead(shape, 128)
         self.head = nn.Sequential(nn.ReLU(), nn.Linear(128 + context_dim, 128), nn.ReLU(), nn.Linear(128, 2 * dim))
         self.decoder = Decoder(dim + context_dim, size_px, width)
-        self.body = BodyLayer(body, size_px, max(1, width // 2))
+        self.body = BodyLayer(body, size_px, width)
         self.context_decoder = Decoder(context_dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
         self.kl_weight, self.context_from = KlWeight(beta, slow_start), context_from

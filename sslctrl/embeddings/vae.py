@@ -43,7 +43,7 @@ class Vae(Imagining):
         self.head = FlatHead(map_shape(backbone, size_px), 2 * dim)
         self.decoder = Decoder(dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
-        self.body = BodyLayer(body, size_px, max(1, width // 2))
+        self.body = BodyLayer(body, size_px, width)
         self.kl_weight = KlWeight(beta, slow_start)
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
