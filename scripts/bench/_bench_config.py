@@ -27,6 +27,10 @@ class BenchConfig:
     """Trainings side by side, of one thread each."""
     fast: bool = False
     """A tenth of the learning, for a quick look; its runs and figures are kept apart."""
+    reuse: bool = False
+    """Take from results/seeds/ what trainings of the same settings measured elsewhere, and run only the others: adds
+    seeds to those published. What builds on a training that is not in the runs here fails.
+    """
 
     def __post_init__(self) -> None:
         if not self.seeds or self.workers < 1:
@@ -43,7 +47,12 @@ class BenchConfig:
         return self.tier.file(self.out)
 
     @property
+    def ledger(self) -> Path:
+        """The file of what each training measured."""
+        return self.file.parent / "seeds" / self.file.name
+
+    @property
     def command(self) -> str:
         """What a file of figures says that it is from."""
-        flag = "" if self.tier == FULL else f" --{self.tier.name}"
+        flag = ("" if self.tier == FULL else f" --{self.tier.name}") + " --reuse" * self.reuse
         return f"python {self.script} --seeds {' '.join(map(str, self.seeds))}{flag}"

@@ -106,7 +106,7 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
         )
         for seed in config.seeds for name in names for world in WORLDS
     ]  # fmt: skip
-    for done in run_jobs(jobs, config.workers):
+    for done in run_jobs(jobs, config):
         seeds = [joined(found, before) for found, before in zip(done.seeds, learned, strict=False)]
         results.record(over_seeds([flat(seed) for seed in seeds], unit, iqm), done.origin)
         if not config.only:
@@ -154,7 +154,7 @@ def known(names: Sequence[str], root: Path, config: CompareConfig) -> list[dict[
         for seed in config.seeds for name in names
     ]  # fmt: skip
     seeds: list[dict[str, Measured]] = [{} for _ in config.seeds]
-    for done in run_jobs(jobs, config.workers) if jobs else ():
+    for done in run_jobs(jobs, config) if jobs else ():
         seeds[: len(done.seeds)] = [dict(seed) for seed in done.seeds]
     return seeds
 

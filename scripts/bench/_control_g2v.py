@@ -72,7 +72,7 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
             run = folder / f"value-{name}-from-{VARIANTS[labeller].folder(labeller)}"
             tried.append(Job(run, seed, name, learn_and_grasp, (name, seed, grasps, config.tier)))
     for jobs, summarise in ((learned, known), (tried, grasped)):
-        for done in run_jobs(jobs, config.workers):
+        for done in run_jobs(jobs, config):
             yield over_seeds([summarise(one) for one in done.seeds], unit), done.origin
 
 

@@ -86,7 +86,7 @@ def figures(
             run = folder / _policy_folder(name, learner, world)
             acted.append(Job(run, seed, name, train_and_play, (learner, seed, *given)))
     for jobs, summarise in ((learned, known), (acted, reached)):
-        for done in run_jobs(jobs, config.workers):
+        for done in run_jobs(jobs, config):
             yield over_seeds([summarise(one) for one in done.seeds], unit, iqm), done.origin
 
 

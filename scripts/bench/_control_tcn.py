@@ -72,7 +72,7 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
             Job(root / f"seed-{seed}" / variant.folder(name), seed, name, train_and_measure, (seed, name, config.tier))
             for name, variant in VARIANTS.items()
         ]
-    for done in run_jobs(jobs, config.workers):
+    for done in run_jobs(jobs, config):
         yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.origin
 
 

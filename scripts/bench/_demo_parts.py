@@ -39,10 +39,10 @@ def measure(config: DemoBenchConfig) -> dict[str, Figure]:
             folder = run / f"{name}-{short_hash(repr((changes, replace(demo_config, run=Path(), seed=0))))}"
             played.append(Job(folder, seed, name, play, (name, demo_config)))
     demos: list[Measured] = []
-    for done in run_jobs(shown, config.workers):  # first, since what is beside them sees their embedding
+    for done in run_jobs(shown, config):  # first, since what is beside them sees their embedding
         demos = [seed["demo"] for seed in done.seeds]
         results.record(over_seeds(demos, unit), done.origin)
-    for done in run_jobs(played, config.workers):
+    for done in run_jobs(played, config):
         beside = [joined(found, own) for found, own in zip(done.seeds, demos, strict=False)]
         results.record(over_seeds(beside, unit), done.origin)
     return results.figures

@@ -103,9 +103,7 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
         ]
 
     untrained: list[Measured] = []
-    for done in run_jobs(
-        jobs({name: f"{name}/{short_hash(_PROBES)}" for name in BASELINES}, of_baseline), config.workers
-    ):
+    for done in run_jobs(jobs({name: f"{name}/{short_hash(_PROBES)}" for name in BASELINES}, of_baseline), config):
         untrained = [seed["random"] for seed in done.seeds]
         plain = [
             {f"{name}.{what}": value for name, one in seed.items() for what, value in one.items()}
@@ -114,7 +112,7 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
         results.record(over_seeds(plain, unit), done.origin)
     for task in config.chosen:
         folders = {where: trial.folder(f"{task}-{where}", _PROBES) for where, trial in TRIALS[task].items()}
-        for done in run_jobs(jobs(folders, train_and_measure, task), config.workers):
+        for done in run_jobs(jobs(folders, train_and_measure, task), config):
             found = [figures_of(task, *both) for both in zip(done.seeds, untrained, strict=False)]
             results.record(over_seeds(found, unit), done.origin)
     return results.figures

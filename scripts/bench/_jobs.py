@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 
+from scripts.bench._bench_config import BenchConfig
 from scripts.bench._figures import Origin, origin
 from scripts.bench._intervals import Figure, Statistic, from_seeds
+from scripts.bench._ledger import Ledger, Measured
 from scripts.bench._tier import Tier
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
@@ -23,7 +25,6 @@ from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective
 
-Measured = dict[str, float]
 KEPT = "measured.json"
 
 
@@ -75,22 +76,27 @@ class Done(NamedTuple):
     """Where it is from: what is kept keeps its own."""
 
 
-def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[Done]:
+def run_jobs(jobs: Sequence[Job], config: BenchConfig) -> Iterator[Done]:
     """Run what is missing and yield, after each seed, what is measured of all seeds done so far.
 
-    Jobs are in order of their seeds.
+    Jobs are in order of their seeds, their folders below the config's.
     """
-    now = origin()
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
-    found = iter(parallel(joblib.delayed(_kept)(job, now) for job in jobs))
+    now, ledger = origin(), Ledger(config.ledger)
+    names = [job.folder.relative_to(config.runs).as_posix() for job in jobs]
+    known = {name: found for name in names if config.reuse and (found := ledger.get(name))}
+    parallel = joblib.Parallel(n_jobs=config.workers, return_as="generator")
+    missing = [job for job, name in zip(jobs, names, strict=True) if name not in known]
+    new: Iterator[Any] = iter(parallel(joblib.delayed(_kept)(job, now) for job in missing))
     seeds: list[dict[str, Measured]] = []
     origins: list[Origin] = []
-    for _, of_seed in groupby(jobs, key=lambda job: job.seed):
+    for _, of_seed in groupby(zip(jobs, names, strict=True), key=lambda pair: pair[0].seed):
         seeds.append({})
-        for job in of_seed:
-            kept: Any = next(found)
-            seeds[-1][job.name] = kept["values"]
-            origins.append(Origin(kept["commit"], kept["machine"]))
+        for job, name in of_seed:
+            source, values = known[name] if name in known else next(new)
+            ledger.put(name, source, values)
+            seeds[-1][job.name] = values
+            origins.append(source)
+        ledger.save()
         yield Done(seeds, Origin.joined(origins))
 
 
@@ -101,12 +107,13 @@ def over_seeds(
     return {name: from_seeds([one[name] for one in seeds], unit(name), statistic) for name in seeds[0]}
 
 
-def _kept(job: Job, now: Origin) -> dict[str, Any]:
-    """Return the values of a job, and the commit and machine they are from."""
+def _kept(job: Job, now: Origin) -> tuple[Origin, Measured]:
+    """Return the commit and machine that a job's values are from, and the values."""
     path = job.folder / KEPT
     if not path.exists():
         values = job.run(job.folder, *job.arguments)
         job.folder.mkdir(parents=True, exist_ok=True)
         plain = {name: float(value) for name, value in values.items()}
         write_atomically(path, json.dumps({**now._asdict(), "values": plain}, indent=1) + "\n")
-    return json.loads(path.read_text())
+    kept = json.loads(path.read_text())
+    return Origin(kept["commit"], kept["machine"]), kept["values"]

@@ -80,7 +80,7 @@ def measure(config: VideoConfig) -> dict[str, Figure]:
             for seed in config.seeds
             for where, trial in TRIALS[task].items()
         ]  # fmt: skip
-        for done in run_jobs(jobs, config.workers):
+        for done in run_jobs(jobs, config):
             results.record(over_seeds([figures_of(task, seed) for seed in done.seeds], unit), done.origin)
     return results.figures
 

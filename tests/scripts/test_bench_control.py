@@ -14,6 +14,7 @@ from scripts.bench import (
     _jobs,
     control,
 )
+from scripts.bench._bench_config import BenchConfig
 from scripts.bench._compare_config import CompareConfig
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._demo_config import DemoBenchConfig
@@ -21,10 +22,11 @@ from scripts.bench._figures import Origin
 from scripts.bench._image_config import ImageConfig
 from scripts.bench._intervals import from_seeds
 from scripts.bench._jobs import KEPT, Job, over_seeds, run_jobs
+from scripts.bench._ledger import Ledger
 from scripts.bench._tier import FAST
 from scripts.bench._verdicts import verdict
 from scripts.bench._video_config import VideoConfig
-from sslctrl.errors import InputError
+from sslctrl.errors import DataError, InputError
 
 
 def grow(folder: Path, amount: float) -> dict[str, float]:
@@ -35,25 +37,55 @@ def grow(folder: Path, amount: float) -> dict[str, float]:
     return {"size": amount}
 
 
-def jobs(root: Path, seeds: int) -> list[Job]:
+def jobs(root: Path, seeds: int, settings: str = "0123abcd") -> list[Job]:
     return [
-        Job(root / f"{seed}-{name}", seed, name, grow, (seed + offset,))
+        Job(root / f"{seed}-{name}-{settings}", seed, name, grow, (seed + offset,))
         for seed in range(seeds)
         for name, offset in (("a", 0.0), ("b", 10.0))
     ]
 
 
+def config_at(root: Path, runs: str = "runs", reuse: bool = False) -> BenchConfig:
+    return BenchConfig(out=root / "bench.json", runs=root / runs, workers=1, reuse=reuse)
+
+
 def test_what_is_measured_once_is_kept_and_each_seed_is_yielded_when_it_is_done(tmp_path: Path, monkeypatch) -> None:
+    config = config_at(tmp_path)
     monkeypatch.setattr(_jobs, "origin", lambda: Origin("one", "a laptop"))
-    first = next(iter(run_jobs(jobs(tmp_path, 3), workers=1)))
+    first = next(iter(run_jobs(jobs(config.runs, 3), config)))
     assert first.seeds == [{"a": {"size": 0.0}, "b": {"size": 10.0}}] and first.origin == ("one", "a laptop")
-    for one in jobs(tmp_path, 1):
+    for one in jobs(config.runs, 1):
         assert (one.folder / KEPT).exists()
     monkeypatch.setattr(_jobs, "origin", lambda: Origin("two", "a laptop"))
-    *_, last = run_jobs(jobs(tmp_path, 4), workers=1)
+    *_, last = run_jobs(jobs(config.runs, 4), config)
     assert [seed["b"]["size"] for seed in last.seeds] == [10, 11, 12, 13]
     assert last.origin == ("one; two", "a laptop")  # what was kept was measured before
-    assert {path.read_text() for path in tmp_path.glob("*/calls")} == {"x"}
+    assert {path.read_text() for path in tmp_path.glob("runs/*/calls")} == {"x"}
+
+
+def test_seeds_are_added_to_those_of_another_machine(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(_jobs, "origin", lambda: Origin("one", "a laptop"))
+    here = config_at(tmp_path)
+    list(run_jobs(jobs(here.runs, 2), here))
+    monkeypatch.setattr(_jobs, "origin", lambda: Origin("two", "a tower"))
+    there = config_at(tmp_path, "elsewhere", reuse=True)
+    *_, last = run_jobs(jobs(there.runs, 3), there)
+    assert [seed["b"]["size"] for seed in last.seeds] == [10, 11, 12]
+    assert last.origin == ("one; two", "a laptop; a tower")
+    assert sorted(path.parent.name for path in there.runs.glob("*/calls")) == ["2-a-0123abcd", "2-b-0123abcd"]
+    *_, others = run_jobs(jobs(there.runs, 1, "ffffffff"), there)  # of other settings nothing is known
+    assert others.origin == ("two", "a tower")
+    again = config_at(tmp_path, "again")
+    *_, fresh = run_jobs(jobs(again.runs, 1), again)  # unasked, all is measured
+    assert fresh.origin == ("two", "a tower") and len(list(again.runs.glob("*/calls"))) == 2
+    assert set(Ledger(there.ledger)._entries) == {f"{n}-{x}-0123abcd" for n in range(3) for x in "ab"}
+
+
+def test_a_file_that_is_no_ledger_is_one_line(tmp_path: Path) -> None:
+    for text in ("{", '[{"commit": "x"}]', '["x"]', "3"):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(DataError, match=r"is not a ledger .*run its bench again"):
+            Ledger(tmp_path / "x.json")
 
 
 def test_figures_are_medians_over_the_seeds() -> None:
