@@ -13,10 +13,9 @@ import numpy as np
 
 from agents.config import EvaluateConfig, TrainAgentConfig
 from agents.demo_config import DemoConfig
-from agents.encoders import EmbeddingEncoder, PixelEncoder
 from agents.evaluate import evaluate, interval
 from agents.report.config import ReportConfig
-from agents.report.latent import progress
+from agents.report.latent import reward_ranks
 from agents.report.write import write_report
 from agents.train import train_agent
 from envs.collect import CollectConfig, collect
@@ -139,20 +138,9 @@ def reward_figures(embedding: Embedding, video: Path) -> dict[str, dict[str, Any
     """Spearman between reward and minus true distance to the demonstration's end, on held-out video: the learned
     reward's and raw pixels', both between two cameras, and that of raw pixels which see both from one.
     """
-    goal_store, store = EpisodeStore(video / "demonstration"), EpisodeStore(video / "heldout")
-    goal, encoder = goal_store.read(goal_store.ids[0]), EmbeddingEncoder(embedding)
-    raw = PixelEncoder(encoder.size_px)
-    found: dict[str, list[float]] = {}
-    for id in store.ids:
-        episode = store.read(id)
-        seen = progress(encoder, episode, POLICY_CAMERA, goal, DEMONSTRATION_CAMERA)
-        same = progress(raw, episode, POLICY_CAMERA, goal, POLICY_CAMERA)
-        rewards = {"reward": seen.learned, "pixel": seen.pixels, "pixel_same_view": same.pixels}
-        for name, reward in rewards.items():
-            rank = seen.rank_correlation(reward)
-            if rank is not None:
-                found.setdefault(f"{name}_spearman", []).append(rank)
-    return {name: interval(values, 0, np.median) for name, values in found.items()}
+    goals, store = EpisodeStore(video / "demonstration"), EpisodeStore(video / "heldout")
+    ranks = reward_ranks(embedding, store, POLICY_CAMERA, goals.read(goals.ids[0]), DEMONSTRATION_CAMERA)
+    return {f"{name}_spearman": interval(values, 0, np.median) for name, values in ranks.items()}
 
 
 def _alone(value: float, n: int) -> dict[str, Any]:

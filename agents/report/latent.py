@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from agents.encoders import Encoder, PixelEncoder
+from agents.encoders import EmbeddingEncoder, Encoder, PixelEncoder
 from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import DataError
@@ -78,6 +78,26 @@ def progress(encoder: Encoder, episode: Episode, camera: str, goal: Episode, goa
         _reward(encoder, frames, target),
         _reward(PixelEncoder(size_px), frames, target),
     )
+
+
+def reward_ranks(
+    embedding: Embedding, store: EpisodeStore, camera: str, goal: Episode, goal_camera: str
+) -> dict[str, list[float]]:
+    """Return how rewards rank progress in each episode in which something moved, by the reward's name: `reward`, the
+    learned one, and `pixel`, both between two cameras; `pixel_same_view`: raw pixels that see both from `camera`.
+    """
+    encoder = EmbeddingEncoder(embedding)
+    raw = PixelEncoder(encoder.size_px)
+    found: dict[str, list[float]] = {"reward": [], "pixel": [], "pixel_same_view": []}
+    for id in store.ids:
+        episode = store.read(id)
+        seen = progress(encoder, episode, camera, goal, goal_camera)
+        same = progress(raw, episode, camera, goal, camera)
+        for name, reward in zip(found, (seen.learned, seen.pixels, same.pixels), strict=True):
+            rank = seen.rank_correlation(reward)
+            if rank is not None:
+                found[name].append(rank)
+    return found
 
 
 def positions(episode: Episode) -> np.ndarray:

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from agents.demo import DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, embedding_options
-from agents.encoders import EmbeddingEncoder
-from agents.report.latent import progress
+from agents.report.latent import reward_ranks
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from envs.tasks.push import Push
@@ -44,22 +43,28 @@ ARRIVED_M = 0.02
 """Kendall's tau is of the way there: an expert that has arrived stands still, and its steps have no order."""
 
 
-_SV = {"augment": True, "hue": 0.5}
 _PLAIN: dict[str, Any] = {"views_per_batch": 3, "augment": False, "hue": 0.5, "hidden": 0}
+_FRAMES: dict[str, Any] = {**_PLAIN, "dim": 64}
+STEPS = 4500
+"""Batches of every net, but the pair of one frame and of five: an equal number of each other's."""
 VARIANTS = {
-    "mv": Variant("tcn", {**embedding_options(), "body_weight": 0.7}, 4500),
-    "plain": Variant("tcn", {**_PLAIN, "slow": False}, 1500),
-    "triplet": Variant("tcn", {**_PLAIN, "slow": False, "loss": "triplet"}, 1500),
-    "sv": Variant("svtcn", _SV, 1500),
-    "multi_frame": Variant("mftcn", {**_PLAIN, "dim": 64}, 3000),
-    "single_frame": Variant("mftcn", {**_PLAIN, "dim": 64, "frames": 1}, 3000),
-    "supervised": Variant("supervised", {"columns": (0, 1, 4, 5)}, 1000),
-    "autoencoder": Variant("autoencoder", {}, 1500),
+    "mv": Variant("tcn", {**embedding_options(), "body_weight": 0.7}, STEPS),
+    "plain": Variant("tcn", {**_PLAIN, "slow": False}, STEPS),
+    "triplet": Variant("tcn", {**_PLAIN, "slow": False, "loss": "triplet"}, STEPS),
+    "sv": Variant("svtcn", {"augment": True, "hue": 0.5}, STEPS),
+    "multi_frame": Variant("mftcn", _FRAMES, 3000),
+    "single_frame": Variant("mftcn", {**_FRAMES, "frames": 1}, 3000),
+    "supervised": Variant("supervised", {"columns": (0, 1, 4, 5)}, STEPS),
+    "autoencoder": Variant("autoencoder", {}, STEPS),
     "random": Variant("tcn", {}, 0),
 }
 """`mv` is the demo's, half as long again, whose distances weigh the puck; in those of `plain` and `triplet`, the
 paper's, the hand does.
 """
+
+
+_SAME = ("alignment_floor", "attribute_error_floor", "pixel_spearman", "pixel_same_view_spearman")
+"""Of all variants."""
 
 
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
@@ -158,22 +163,19 @@ def tau(embedding: Embedding, first: EpisodeStore, second: EpisodeStore) -> floa
 
 
 def rewards(embedding: Embedding, demonstrations: EpisodeStore, store: EpisodeStore) -> Measured:
-    """Return the median rank correlation of reward and progress towards one demonstration's end in another view, and
-    that of raw pixels.
+    """Return the median rank correlation of reward and progress towards one demonstration's end in another view, that
+    of raw pixels, and that of raw pixels in one view.
     """
-    goal, encoder = demonstrations.read(demonstrations.ids[0]), EmbeddingEncoder(embedding)
-    seen = [progress(encoder, store.read(id), POLICY_CAMERA, goal, DEMONSTRATION_CAMERA) for id in store.ids]
-    ranks = [(one.rank_correlation(one.learned), one.rank_correlation(one.pixels)) for one in seen]
-    kept = [pair for pair in ranks if None not in pair]
-    learned, pixels = np.median(np.array(kept, float), axis=0)
-    return {"reward_spearman": float(learned), "pixel_spearman": float(pixels)}
+    goal = demonstrations.read(demonstrations.ids[0])
+    ranks = reward_ranks(embedding, store, POLICY_CAMERA, goal, DEMONSTRATION_CAMERA)
+    return {f"{name}_spearman": float(np.median(values)) for name, values in ranks.items()}
 
 
 def seed_figures(variants: dict[str, Measured]) -> Measured:
     """Return one seed's figures by name, from those of its variants."""
     values = {
         f"tcn.{name}.{what}": value for name, found in variants.items() for what, value in found.items()
-        if "_frame" not in name and what not in ("alignment_floor", "attribute_error_floor", "pixel_spearman")
+        if "_frame" not in name and what not in _SAME
     }  # fmt: skip
     values |= {
         "tcn.mv.alignment_above_floor": variants["mv"]["alignment"] - variants["mv"]["alignment_floor"],
@@ -181,7 +183,7 @@ def seed_figures(variants: dict[str, Measured]) -> Measured:
         "tcn.reward_minus_pixel_spearman": variants["mv"]["reward_spearman"] - variants["mv"]["pixel_spearman"],
     }
     many, one, mv = variants["multi_frame"], variants["single_frame"], variants["mv"]
-    for what in ("alignment_floor", "attribute_error_floor", "pixel_spearman", "reward_spearman"):
+    for what in (*_SAME, "reward_spearman"):
         values[f"tcn.{what}"] = mv[what]
     for what in (
         "alignment",
