@@ -15,14 +15,14 @@ from scripts._cli import main
 
 @dataclass(frozen=True)
 class Recipe:
-    """Record grasps, learn from them without labels, and grasp what is asked for: about 25 minutes on two cores."""
+    """Record grasps, learn from them without labels, and grasp what is asked for: about half an hour on two cores."""
 
     run: Path = Path("runs/recipes/grasp2vec")
     """Folder of everything; what is done there is not done again."""
     grasps: int = 10_000
     """Grasps to learn from; failed ones included."""
-    steps: int = 4000
-    """Batches of 32 grasps."""
+    steps: int = 3000
+    """Batches of 96 grasps."""
     starts: int = 100
     """Bins to grasp from."""
     seed: int = 0

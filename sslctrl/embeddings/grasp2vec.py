@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
+from kornia.enhance import adjust_hue
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,6 +35,11 @@ class Grasp2Vec(Embedding):
     An episode is one grasp: the scene before, the scene after, and the outcome, what the gripper holds seen closely.
     `embed` is phi_o, of outcomes. An object that occurs twice in a batch is a negative of itself: of few objects, no
     net reaches a loss of zero, and none needs to.
+
+    A batch is `palettes` groups of grasps, each of which repel only one another. In about half of them all hues are
+    turned, by another angle in each: then colours that were never recorded are told apart, too, and since a group's are
+    turned alike, shapes still are. All groups go through the nets together, as a batch norm that met one palette alone
+    would take its turn out. Of one palette no hue is turned.
     """
 
     def __init__(
@@ -40,18 +47,21 @@ class Grasp2Vec(Embedding):
         backbone: nn.Module,
         dim: int = 128,
         l2: float = 0.0005,
-        batch: int = 32,
+        batch: int = 96,
+        palettes: int = 4,
         camera: str = "",
         augment: bool = True,
         size_px: int = 64,
     ) -> None:
         super().__init__(backbone, dim, size_px)
         check_least(2, batch=batch)
+        check_least(1, palettes=palettes)
         check_least(0, l2=l2)
         self.outcome_head = nn.Conv2d(channels_of(backbone), dim, 1)
         self.scene_backbone = fresh_copy(backbone)
         self.scene_head = nn.Conv2d(channels_of(backbone), dim, 1)
-        self.l2, self.batch, self.camera, self.augment = l2, batch, camera, augment
+        self.l2, self.batch, self.palettes = l2, batch, palettes
+        self.camera, self.augment = camera, augment
 
     @property
     def backbones(self) -> tuple[nn.Module, ...]:
@@ -81,19 +91,22 @@ class Grasp2Vec(Embedding):
                 f"the clips are {tuple(clips.frames.shape)}, success known: {clips.success is not None}; allowed are "
                 "grasps (B, 1, 3, 3, H, W) with success; pick them as pick() does"
             )
-        images = images[:, 0]
+        images = images[:, 0][clips.success.to(images.device)]
+        groups = min(self.palettes, len(images) // 2)
+        if not groups:
+            nothing = 0 * torch.stack([weight.sum() for weight in self.parameters()]).sum()
+            return Loss(nothing, {"nearest_is_own": torch.zeros(())})
         if self.augment:
             images = self._augmented(images, rng)
-        scenes = self.scene(images[:, :OUTCOME].flatten(0, 1)).unflatten(0, (-1, 2))  # together: one batch norm
-        missing = scenes[:, BEFORE] - scenes[:, AFTER]
-        outcome = self.encode(images[:, OUTCOME])
-        done = clips.success.to(missing.device)
-        first, second = missing[done], outcome[done]
-        if len(first) < 2:
-            return Loss(0 * (missing.sum() + outcome.sum()), {"nearest_is_own": torch.zeros(())})
-        value = npairs(first, second, self.l2) + npairs(second, first, self.l2)
-        own = (first @ second.mT).argmax(1) == torch.arange(len(first), device=first.device)
-        return Loss(value, {"nearest_is_own": own.float().mean(), "norm": outcome.detach().norm(dim=1).mean()})
+        images = images[: len(images) // groups * groups]
+        if groups > 1:
+            images = _with_turned_hues(images.unflatten(0, (groups, -1)), rng).flatten(0, 1)
+        scenes = self.scene(images[:, :OUTCOME].flatten(0, 1)).unflatten(0, (groups, -1, 2))  # together: one batch norm
+        missing = scenes[:, :, BEFORE] - scenes[:, :, AFTER]
+        outcome = self.encode(images[:, OUTCOME]).unflatten(0, (groups, -1))
+        value = npairs(missing, outcome, self.l2) + npairs(outcome, missing, self.l2)
+        own = (missing @ outcome.mT).argmax(-1) == torch.arange(outcome.shape[1], device=outcome.device)
+        return Loss(value, {"nearest_is_own": own.float().mean(), "norm": outcome.detach().norm(dim=-1).mean()})
 
     def encode(self, images: Tensor) -> Tensor:
         """Return phi_o (N, D) of outcomes (N, 3, H, W)."""
@@ -133,6 +146,16 @@ class Grasp2Vec(Embedding):
             scenes = _by_chance(flipped, scenes, rng)
         together = torch.cat([scenes, augment(outcome, rng, replace(MILD, shift=0.1))], dim=1)
         return _by_chance(lambda image: image.flip(-1), together, rng)
+
+
+def _with_turned_hues(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Turn all hues of a group (G, N, 3, 3, H, W) by one angle, with a chance of a half for each group."""
+    chosen = torch.rand(len(images), generator=rng, device=rng.device) < 0.5
+    angle_rad = math.pi * (2 * torch.rand(len(images), generator=rng, device=rng.device) - 1)
+    turned = images[chosen]
+    angles_rad = angle_rad[chosen].repeat_interleave(turned.shape[1] * turned.shape[2])
+    images[chosen] = adjust_hue(turned.flatten(0, 2), angles_rad).view_as(turned)
+    return images
 
 
 def _by_chance(change: Callable[[Tensor], Tensor], images: Tensor, rng: torch.Generator) -> Tensor:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import colorsys
+
 import numpy as np
 import pytest
 import torch
 
 from sslctrl.clips import Clips, Layout
-from sslctrl.embeddings.grasp2vec import Grasp2Vec
+from sslctrl.embeddings.grasp2vec import Grasp2Vec, _with_turned_hues
 from sslctrl.errors import InputError
 from vision.backbones.conv import Conv
 
@@ -14,7 +16,9 @@ SIZE_PX = 16
 
 def small(**options) -> Grasp2Vec:
     torch.manual_seed(0)
-    return Grasp2Vec(Conv((4, 8), (2, 2)), **({"dim": 6, "augment": False, "size_px": SIZE_PX} | options))
+    return Grasp2Vec(
+        Conv((4, 8), (2, 2)), **({"dim": 6, "palettes": 1, "augment": False, "size_px": SIZE_PX} | options)
+    )
 
 
 def grasps(count: int = 5, seed: int = 0, success: list[bool] | None = None) -> Clips:
@@ -39,6 +43,42 @@ def test_the_loss_is_npairs_both_ways_of_the_grasps_that_succeeded(success: list
     found = model.embed(outcome)
     wanted = naive(missing, found, 0.3) + naive(found, missing, 0.3)
     assert model.loss(clips, torch.Generator()).value.item() == pytest.approx(wanted, rel=1e-4)
+
+
+def test_grasps_repel_only_those_of_their_own_palette() -> None:
+    model, clips = small(l2=0.3, palettes=2).eval(), grasps(7, success=[True, True, False, True, True, True, True])
+    kept = clips.frames[[0, 1, 3, 4, 5, 6], 0]  # two groups of three
+    seed = next(s for s in range(99) if not (torch.rand(2, generator=torch.Generator().manual_seed(s)) < 0.5).any())
+    before, after, outcome = kept.unbind(1)
+    missing, found = model.embed_scene(before) - model.embed_scene(after), model.embed(outcome)
+    wanted = [naive(a, b, 0.3) + naive(b, a, 0.3) for a, b in zip(missing.split(3), found.split(3), strict=True)]
+    loss = model.loss(clips, torch.Generator().manual_seed(seed))  # one that turns no hue
+    assert loss.value.item() == pytest.approx(sum(wanted) / 2, rel=1e-4)
+
+
+def test_hues_of_a_palette_are_turned_alike_and_half_of_them_not_at_all() -> None:
+    red, grey = torch.tensor([0.8, 0.1, 0.1]), torch.full((3,), 0.4)
+    frame = torch.stack([red, grey]).mT[:, :, None].expand(3, 2, 4)  # above red, below grey
+    angles: list[float] = []
+    for seed in range(100):
+        images = frame.expand(4, 5, 3, -1, -1, -1).clone()
+        turned = _with_turned_hues(images, torch.Generator().manual_seed(seed))
+        torch.testing.assert_close(turned[..., 1, :], images[..., 1, :])  # grey has no hue
+        for group in turned:
+            assert (group - group[:1, :1]).abs().max() < 1e-6
+            r, g, b = (float(value) for value in group[0, 0, :, 0, 0])
+            assert max(r, g, b) == pytest.approx(0.8, abs=1e-5) and min(r, g, b) == pytest.approx(0.1, abs=1e-5)
+            angles.append(colorsys.rgb_to_hsv(r, g, b)[0] % 1)
+    still = np.isclose(angles, 0, atol=1e-4) | np.isclose(angles, 1, atol=1e-4)
+    assert 0.4 < still.mean() < 0.6
+    others = np.histogram(np.array(angles)[~still], bins=4, range=(0, 1))[0]
+    assert others.min() > 25  # from all round the circle
+
+
+def test_few_grasps_make_fewer_palettes() -> None:
+    model = small(palettes=4)
+    for count in (2, 3, 5, 9):
+        assert torch.isfinite(model.loss(grasps(count), torch.Generator().manual_seed(0)).value)
 
 
 def test_without_two_successes_nothing_is_learned_and_nothing_breaks() -> None:
