@@ -31,6 +31,8 @@ CAMERA, STARTS = "front", 100
 IMAGINED: dict[str, Any] = {"goal_from": "imagined"}
 RIG: dict[str, Any] = {**IMAGINED, "relabel_prior": 0.5, "relabel_future": 0.3}
 SHOWN: dict[str, Any] = {"goal_from": "shown"}
+UNTAUGHT = ("random", "do_nothing")
+"""Beside the policies in every exam."""
 _SAC: dict[str, Any] = {"her": True, "batch_size": 256, "net": (256, 256)}
 """Of all policies. Nets of 64 and batches of 128 are enough for true positions, and not for latents."""
 
@@ -40,6 +42,8 @@ class Learner(NamedTuple):
 
     embedding: str | None
     options: dict[str, Any]
+    times: int = 1
+    """How many times the world's steps it takes."""
 
 
 @dataclass(frozen=True)
@@ -116,21 +120,21 @@ def train_and_measure(run: Path, name: str, seed: int, world: World, folder: Pat
 
 
 def train_and_play(run: Path, learner: Learner, seed: int, world: World, folder: Path, tier: Tier) -> Measured:
-    """Train a policy in its folder and return how far from the goal it ends, and doing nothing does, m, in each exam's
-    variety.
+    """Train a policy in its folder and return how far from the goal it ends, and random actions and none do, m, in each
+    exam's variety.
     """
     torch.set_num_threads(1)
     embedding = None if learner.embedding is None else _trained(world, learner.embedding, seed, folder, tier)
     agent = TrainAgentConfig(
-        run, env_id=world.env_id, variety=world.variety, steps=tier.learned(world.steps), seed=seed, camera=CAMERA,
-        prior=folder / "video" / "train", eval_every=2500, embedding=embedding,
+        run, env_id=world.env_id, variety=world.variety, steps=tier.learned(world.steps * learner.times), seed=seed,
+        camera=CAMERA, prior=folder / "video" / "train", eval_every=2500, embedding=embedding,
         **_SAC, **learner.options,
     )  # fmt: skip
     train_agent(agent)
     values = {}
     for variety in world.exams:
         exam = EvaluateConfig(
-            run / f"exam-{variety}", run, ("agent", "do_nothing"), world.env_id, variety, episodes=tier.asked(STARTS)
+            run / f"exam-{variety}", run, ("agent", *UNTAUGHT), world.env_id, variety, episodes=tier.asked(STARTS)
         )
         found = evaluate(exam)["policies"]
         values |= {f"{who}_{variety}_m": found[who]["distance_m"]["value"] for who in found}

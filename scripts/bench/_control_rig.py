@@ -1,5 +1,6 @@
 """RIG on pushing and reaching: what its VAE knows of the puck, and how far from goal pictures its policies end; beside
-the oracles of puck, and of hand and puck, pixels, an autoencoder, doing nothing, and other shares of relabelled goals.
+the oracles of puck, and of hand and puck, pixels, a plain VAE, an autoencoder, random actions, none, and other shares
+of relabelled goals.
 """
 
 from __future__ import annotations
@@ -9,36 +10,37 @@ from typing import Any
 
 from scripts.bench import _control_goals as goals
 from scripts.bench._control_config import ControlConfig
-from scripts.bench._control_goals import CAMERA, IMAGINED, RIG, SHOWN, Learner, World
+from scripts.bench._control_goals import CAMERA, IMAGINED, RIG, SHOWN, UNTAUGHT, Learner, World
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Measured, Variant
 
 _STATE: dict[str, Any] = {"reward_from": "state", "observe": "state"}
+_CONV: dict[str, Any] = {"widths": (32, 64, 64, 64), "strides": (2, 2, 1, 1)}
+_VAE: dict[str, Any] = {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0}
 PUSH = World(
     env_id="sslctrl/Push-v0",
     embeddings={
-        "vae": Variant(
-            "vae", {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0}, 3000, lr=3e-3
-        ),
-        "plain": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 0.3}, 1500, lr=3e-3),
-        "autoencoder": Variant("autoencoder", {"camera": CAMERA, "dim": 6}, 1500, lr=3e-3),
+        "vae": Variant("vae", _VAE, 6000, _CONV, lr=3e-3),
+        "plain": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 0.3}, 6000, _CONV, lr=3e-3),
+        "autoencoder": Variant("vae", {**_VAE, "beta": 0.0}, 6000, _CONV, lr=3e-3),
     },
     learners={
         "rig": Learner("vae", RIG),
         "oracle": Learner(None, _STATE),
-        "oracle_both": Learner(None, {**_STATE, **SHOWN}),
+        "oracle_both": Learner(None, {**_STATE, **SHOWN}, times=3),
         "none": Learner("vae", {**IMAGINED, "relabel_prior": 0.0, "relabel_future": 0.0}),
         "future": Learner("vae", {**IMAGINED, "relabel_prior": 0.0, "relabel_future": 0.8}),
         "prior": Learner("vae", {**IMAGINED, "relabel_prior": 0.8, "relabel_future": 0.0}),
         "pixels": Learner("vae", {**SHOWN, "reward_from": "pixels"}),
+        "plain": Learner("plain", RIG),
         "autoencoder": Learner("autoencoder", RIG),
     },
     steps=20_000,
     places={"puck": (4, 5), "hand": (0, 1), "both": (0, 1, 4, 5)},
 )
-"""The decoder of `vae` is told where the hand is: distances in its latents are the puck's, as the oracle's are. The
-others hold both, as `oracle_both` does."""
+"""The decoder of `vae` is told where the hand is: distances in its latents are the puck's, as the oracle's are; of
+`autoencoder`, the same without KL, too. `plain` holds both, as `oracle_both` does, which takes more steps to learn."""
 REACH = World(
     env_id="sslctrl/Reach-v0",
     embeddings={"vae": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 5.0, "smooth": 1000.0}, 3000, lr=3e-3)},
@@ -67,10 +69,10 @@ def known(variants: dict[str, Measured]) -> Measured:
 def reached(policies: dict[str, Measured]) -> Measured:
     """Return one seed's figures of the policies on pushing."""
     final = {name: found["agent_fixed_m"] for name, found in policies.items()}
-    nothing = policies["rig"]["do_nothing_fixed_m"]
+    final |= {name: policies["rig"][f"{name}_fixed_m"] for name in UNTAUGHT}
+    nothing = final["do_nothing"]
     return {
         **{f"rig.push_final_m.{name}": value for name, value in final.items()},
-        "rig.push_final_m.do_nothing": nothing,
         "rig.push_over_do_nothing": final["rig"] / nothing,
         "rig.oracle_over_do_nothing": final["oracle"] / nothing,
         "rig.oracle_both_over_do_nothing": final["oracle_both"] / nothing,
@@ -87,6 +89,6 @@ def known_of_reach(variants: dict[str, Measured]) -> Measured:
 
 def reached_of_reach(policies: dict[str, Measured]) -> Measured:
     """Return one seed's figures of the policies on reaching."""
-    values = {f"rig.reach_final_m.{name}": found["agent_fixed_m"] for name, found in policies.items()}
-    nothing = policies["rig"]["do_nothing_fixed_m"]
-    return {**values, "rig.reach_final_m.do_nothing": nothing, "rig.reach_final_m": values["rig.reach_final_m.rig"]}
+    final = {name: found["agent_fixed_m"] for name, found in policies.items()}
+    final |= {name: policies["rig"][f"{name}_fixed_m"] for name in UNTAUGHT}
+    return {**{f"rig.reach_final_m.{name}": value for name, value in final.items()}, "rig.reach_final_m": final["rig"]}

@@ -132,15 +132,16 @@ def origin() -> Origin:
 
 
 def commit() -> str:
-    """Return the checkout's short hash, with `+changes` where tracked files differ from it.
-
-    In a copy without git it is what the variable GIT_COMMIT says.
+    """Return what the variable GIT_COMMIT says, which a copy of a checkout on another machine is to be given; without
+    it the checkout's short hash, with `+changes` where tracked files differ from it.
     """
+    if told := os.environ.get("GIT_COMMIT"):
+        return told
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *GENERATED)
     except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("GIT_COMMIT", "unknown")
+        return "unknown"
     return head + ("+changes" if changed else "")
 
 
