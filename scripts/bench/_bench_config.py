@@ -29,7 +29,7 @@ class BenchConfig:
     """A tenth of the learning, for a quick look; its runs and figures are kept apart."""
     reuse: bool = False
     """Take from results/seeds/ what trainings of the same settings measured elsewhere, and run only the others: adds
-    seeds to those published. What builds on a training that is not in the runs here fails.
+    seeds to those published, and goes on with a run of another machine.
     """
 
     def __post_init__(self) -> None:

@@ -103,6 +103,7 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
         Job(
             folder_of(name, root / f"seed-{seed}") / f"{world}-{short_hash(_CONTROL + repr(WORLDS[world]))}",
             seed, f"{name} {world}", control, (name, world, seed, root, config.tier),
+            _learned(name, seed, root, config),
         )
         for seed in config.seeds for name in names for world in WORLDS
     ]  # fmt: skip
@@ -146,17 +147,17 @@ def record(folder: Path, seed: int, config: CompareConfig) -> None:
 
 def known(names: Sequence[str], root: Path, config: CompareConfig) -> list[dict[str, Measured]]:
     """Train backbones, and return what is known from them, by seed and name."""
-    jobs = [
-        Job(
-            folder_of(name, root / f"seed-{seed}") / f"probe-{short_hash(_LEARN)}",
-            seed, name, learn, (name, seed, root, config.tier),
-        )
-        for seed in config.seeds for name in names
-    ]  # fmt: skip
+    jobs = [_learned(name, seed, root, config) for seed in config.seeds for name in names]
     seeds: list[dict[str, Measured]] = [{} for _ in config.seeds]
     for done in run_jobs(jobs, config) if jobs else ():
         seeds[: len(done.seeds)] = [dict(seed) for seed in done.seeds]
     return seeds
+
+
+def _learned(name: str, seed: int, root: Path, config: CompareConfig) -> Job:
+    """Return what trains a backbone."""
+    run = folder_of(name, root / f"seed-{seed}") / f"probe-{short_hash(_LEARN)}"
+    return Job(run, seed, name, learn, (name, seed, root, config.tier))
 
 
 def learn(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Measured:

@@ -37,7 +37,7 @@ def measure(config: DemoBenchConfig) -> dict[str, Figure]:
         shown.append(Job(run, seed, "demo", show, (demo_config,)))
         for name, changes in BASELINES.items():
             folder = run / f"{name}-{short_hash(repr((changes, replace(demo_config, run=Path(), seed=0))))}"
-            played.append(Job(folder, seed, name, play, (name, demo_config)))
+            played.append(Job(folder, seed, name, play, (name, demo_config), shown[-1]))
     demos: list[Measured] = []
     for done in run_jobs(shown, config):  # first, since what is beside them sees their embedding
         demos = [seed["demo"] for seed in done.seeds]

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
+from filelock import FileLock
 
 from scripts.bench._bench_config import BenchConfig
 from scripts.bench._figures import Origin, origin
 from scripts.bench._intervals import Figure, Statistic, from_seeds
 from scripts.bench._ledger import Ledger, Measured
 from scripts.bench._tier import Tier
+from sslctrl import durable
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.objective import Objective
@@ -65,6 +67,8 @@ class Job(NamedTuple):
     name: str
     run: Callable[..., Measured]
     arguments: tuple[Any, ...]
+    needs: Job | None = None
+    """What it builds on: done first, where it is not in the runs."""
 
 
 class Done(NamedTuple):
@@ -94,9 +98,9 @@ def run_jobs(jobs: Sequence[Job], config: BenchConfig) -> Iterator[Done]:
         for job, name in of_seed:
             source, values = known[name] if name in known else next(new)
             ledger.put(name, source, values)
+            ledger.save()
             seeds[-1][job.name] = values
             origins.append(source)
-        ledger.save()
         yield Done(seeds, Origin.joined(origins))
 
 
@@ -108,12 +112,16 @@ def over_seeds(
 
 
 def _kept(job: Job, now: Origin) -> tuple[Origin, Measured]:
-    """Return the commit and machine that a job's values are from, and the values."""
+    """Return the commit and machine that a job's values are from, and the values. No two processes do one job."""
     path = job.folder / KEPT
-    if not path.exists():
-        values = job.run(job.folder, *job.arguments)
-        job.folder.mkdir(parents=True, exist_ok=True)
-        plain = {name: float(value) for name, value in values.items()}
-        write_atomically(path, json.dumps({**now._asdict(), "values": plain}, indent=1) + "\n")
+    durable.make_folder(job.folder.parent)
+    with FileLock(job.folder.with_name(f".{job.folder.name}.lock")):
+        if not path.exists():
+            if job.needs is not None:
+                _kept(job.needs, now)
+            values = job.run(job.folder, *job.arguments)
+            durable.make_folder(job.folder)
+            plain = {name: float(value) for name, value in values.items()}
+            write_atomically(path, json.dumps({**now._asdict(), "values": plain}, indent=1) + "\n")
     kept = json.loads(path.read_text())
     return Origin(kept["commit"], kept["machine"]), kept["values"]

@@ -81,6 +81,17 @@ def test_seeds_are_added_to_those_of_another_machine(tmp_path: Path, monkeypatch
     assert set(Ledger(there.ledger)._entries) == {f"{n}-{x}-0123abcd" for n in range(3) for x in "ab"}
 
 
+def test_what_a_training_builds_on_is_done_first_and_once(tmp_path: Path) -> None:
+    config = config_at(tmp_path)
+    base = Job(config.runs / "base", 0, "base", grow, (1.0,))
+    above = [Job(config.runs / name, 0, name, grow, (2.0,), base) for name in ("x", "y")]
+    *_, done = run_jobs(above, replace(config, workers=2))
+    assert done.seeds == [{"x": {"size": 2.0}, "y": {"size": 2.0}}]
+    assert {path.parent.name: path.read_text() for path in config.runs.glob("*/calls")} == dict.fromkeys(
+        ("base", "x", "y"), "x"
+    )
+
+
 def test_a_file_that_is_no_ledger_is_one_line(tmp_path: Path) -> None:
     for text in ("{", '[{"commit": "x"}]', '["x"]', "3"):
         (tmp_path / "x.json").write_text(text)
