@@ -15,7 +15,7 @@ from agents.config import EvaluateConfig, TrainAgentConfig
 from agents.demo_config import DemoConfig
 from agents.evaluate import evaluate, interval
 from agents.report.config import ReportConfig
-from agents.report.latent import reward_ranks
+from agents.report.latent import reward_spearman
 from agents.report.write import write_report
 from agents.train import train_agent
 from envs.collect import CollectConfig, collect
@@ -139,8 +139,8 @@ def reward_figures(embedding: Embedding, video: Path) -> dict[str, dict[str, Any
     reward's and raw pixels', both between two cameras, and that of raw pixels which see both from one.
     """
     goals, store = EpisodeStore(video / "demonstration"), EpisodeStore(video / "heldout")
-    ranks = reward_ranks(embedding, store, POLICY_CAMERA, goals.read(goals.ids[0]), DEMONSTRATION_CAMERA)
-    return {f"{name}_spearman": interval(values, 0, np.median) for name, values in ranks.items()}
+    found = reward_spearman(embedding, store, POLICY_CAMERA, goals.read(goals.ids[0]), DEMONSTRATION_CAMERA)
+    return {f"{name}_spearman": interval(values, 0, np.median) for name, values in found.items() if values}
 
 
 def _alone(value: float, n: int) -> dict[str, Any]:

@@ -80,11 +80,12 @@ def progress(encoder: Encoder, episode: Episode, camera: str, goal: Episode, goa
     )
 
 
-def reward_ranks(
+def reward_spearman(
     embedding: Embedding, store: EpisodeStore, camera: str, goal: Episode, goal_camera: str
 ) -> dict[str, list[float]]:
-    """Return how rewards rank progress in each episode in which something moved, by the reward's name: `reward`, the
-    learned one, and `pixel`, both between two cameras; `pixel_same_view`: raw pixels that see both from `camera`.
+    """Return Spearman's correlation of reward and progress in each episode in which something moved, by the reward's
+    name: `reward`, the learned one, and `pixel`, both between two cameras; `pixel_same_view`: raw pixels that see both
+    from `camera`.
     """
     encoder = EmbeddingEncoder(embedding)
     raw = PixelEncoder(encoder.size_px)

@@ -54,5 +54,5 @@ class BenchConfig:
     @property
     def command(self) -> str:
         """What a file of figures says that it is from."""
-        flag = ("" if self.tier == FULL else f" --{self.tier.name}") + " --reuse" * self.reuse
+        flag = "" if self.tier == FULL else f" --{self.tier.name}"
         return f"python {self.script} --seeds {' '.join(map(str, self.seeds))}{flag}"

@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
+from agents.grasping import value
 from agents.grasping.aims import by_heat_map, by_value, recorded
 from agents.grasping.exam import outcomes, share_grasped
 from agents.grasping.labels import Labelling
-from agents.grasping.value import learn
 from envs.grasps import collect_grasps, masks
 from envs.grasps_config import GraspsConfig
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
-from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from sslctrl.clips import AFTER, BEFORE, OUTCOME
 from sslctrl.embeddings.base import Embedding
@@ -62,24 +62,31 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
     grasps = {name: _grasps(root, name, config) for name in _RECORDED}
     for one in grasps.values():
         collect_grasps(one)
-    learned, tried = [], []
+    learned: list[Job] = []
+    tried: list[Job] = []
+    measuring = settings_hash(train_and_measure, _measured, _retrieval, _within, _histogram, STARTS)
     for seed in config.seeds:
         folder = root / f"seed-{seed}"
-        for name, variant in VARIANTS.items():
-            run = folder / variant.folder(name)
-            learned.append(Job(run, seed, name, train_and_measure, (name, seed, grasps, config.tier)))
+        of_seed = {
+            name: Job(
+                folder / _folder(name) / measuring, seed, name, train_and_measure, (name, seed, grasps, config.tier)
+            )
+            for name in VARIANTS
+        }
+        learned += of_seed.values()
         for name, (labeller, _) in LABELLINGS.items():
-            run = folder / f"value-{name}-from-{VARIANTS[labeller].folder(labeller)}"
-            tried.append(Job(run, seed, name, learn_and_grasp, (name, seed, grasps, config.tier)))
+            trying = settings_hash(LABELLINGS[name], _folder(labeller), VALUE_STEPS, STARTS, value, learn_and_grasp)
+            given = name, seed, grasps, config.tier
+            tried.append(Job(folder / f"value-{name}-{trying}", seed, name, learn_and_grasp, given, of_seed[labeller]))
     for jobs, summarise in ((learned, known), (tried, grasped)):
         for done in run_jobs(jobs, config):
             yield over_seeds([summarise(one) for one in done.seeds], unit), done.origin
 
 
 def train_and_measure(run: Path, name: str, seed: int, grasps: dict[str, GraspsConfig], tier: Tier) -> Measured:
-    """Train an embedding in its folder and return what it is worth."""
+    """Train an embedding in the folder above and return what it is worth."""
     torch.set_num_threads(1)
-    embedding = _trained(run, name, seed, grasps["train"].out, tier)
+    embedding = _trained(run.parent, name, seed, grasps["train"].out, tier)
     if not isinstance(embedding, Grasp2Vec):
         return {}
     values = {}
@@ -102,9 +109,10 @@ def learn_and_grasp(run: Path, name: str, seed: int, grasps: dict[str, GraspsCon
     """Learn a value from labels of one kind and return how often it grasps what is asked for."""
     torch.set_num_threads(1)
     labeller, labelling = LABELLINGS[name]
-    embedding = _trained(run.parent / VARIANTS[labeller].folder(labeller), labeller, seed, grasps["train"].out, tier)
-    value = learn(recorded(EpisodeStore(grasps["train"].out), embedding), labelling, tier.learned(VALUE_STEPS), seed)
-    rng, aim = np.random.default_rng([seed, 5]), partial(by_value, value, embedding)
+    embedding = _trained(run.parent / _folder(labeller), labeller, seed, grasps["train"].out, tier)
+    steps = tier.learned(VALUE_STEPS)
+    learned = value.learn(recorded(EpisodeStore(grasps["train"].out), embedding), labelling, steps, seed)
+    rng, aim = np.random.default_rng([seed, 5]), partial(by_value, learned, embedding)
     return {
         f"policy_{name}_{which}": share_grasped(
             aim, outcomes(EpisodeStore(grasps[which].out)), VARIETY[which], tier.asked(STARTS), rng
@@ -178,6 +186,11 @@ def _grasps(root: Path, name: str, config: ControlConfig) -> GraspsConfig:
     count = config.tier.asked(count) if name in VARIETY else config.tier.learned(count)
     variety = VARIETY.get(name, "train")
     return GraspsConfig(root / name, count, variety, seed=seed, workers=config.workers)
+
+
+def _folder(name: str) -> str:
+    """Return the name of an embedding's runs' folder."""
+    return VARIANTS[name].folder(name, _RECORDED)
 
 
 def _trained(run: Path, name: str, seed: int, store: Path, tier: Tier) -> Embedding:

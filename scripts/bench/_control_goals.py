@@ -19,7 +19,7 @@ from envs.tasks.base import Variety
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure, iqm
-from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, short_hash
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from sslctrl.embeddings.base import Embedding
 from sslctrl.metrics.distances import compared
@@ -31,7 +31,7 @@ CAMERA, STARTS = "front", 100
 IMAGINED: dict[str, Any] = {"goal_from": "imagined"}
 RIG: dict[str, Any] = {**IMAGINED, "relabel_prior": 0.5, "relabel_future": 0.3}
 SHOWN: dict[str, Any] = {"goal_from": "shown"}
-UNTAUGHT = ("random", "do_nothing")
+BASELINES = ("random", "do_nothing")
 """Beside the policies in every exam."""
 _SAC: dict[str, Any] = {"her": True, "batch_size": 256, "net": (256, 256)}
 """Of all policies. Nets of 64 and batches of 128 are enough for true positions, and not for latents."""
@@ -42,7 +42,7 @@ class Learner(NamedTuple):
 
     embedding: str | None
     options: dict[str, Any]
-    times: int = 1
+    steps_factor: int = 1
     """How many times the world's steps it takes."""
 
 
@@ -67,6 +67,11 @@ class World:
     more: Callable[[Embedding, EpisodeStore, int], Measured] | None = None
     """More to measure of each embedding on held-out video, by seed."""
 
+    def folder(self, embedding: str) -> str:
+        """Return the name of an embedding's runs' folder."""
+        video = self.env_id, self.variety, self.behavior, self.episodes, self.length
+        return self.embeddings[embedding].folder(embedding, video)
+
 
 def figures(
     world: World,
@@ -79,23 +84,29 @@ def figures(
 
     First those of embeddings, then those of policies; known, reached: one seed's figures from what was measured.
     """
-    learned, acted = [], []
+    learned: list[Job] = []
+    acted: list[Job] = []
+    measuring = settings_hash(train_and_measure, world.places, world.more)
     for seed in config.seeds:
         folder = Path(config.runs) / config.tier.folder(part) / f"seed-{seed}"
         _record(folder / "video", world, seed, config)
         given = (world, folder, config.tier)
-        for name, variant in world.embeddings.items():
-            learned.append(Job(folder / variant.folder(name), seed, name, train_and_measure, (name, seed, *given)))
+        of_seed: dict[str | None, Job] = {
+            name: Job(folder / world.folder(name) / measuring, seed, name, train_and_measure, (name, seed, *given))
+            for name in world.embeddings
+        }
+        learned += of_seed.values()
         for name, learner in world.learners.items():
             run = folder / _policy_folder(name, learner, world)
-            acted.append(Job(run, seed, name, train_and_play, (learner, seed, *given)))
+            needs = of_seed.get(learner.embedding)
+            acted.append(Job(run, seed, name, train_and_play, (learner, seed, *given), needs))
     for jobs, summarise in ((learned, known), (acted, reached)):
         for done in run_jobs(jobs, config):
             yield over_seeds([summarise(one) for one in done.seeds], unit, iqm), done.origin
 
 
 def train_and_measure(run: Path, name: str, seed: int, world: World, folder: Path, tier: Tier) -> Measured:
-    """Train an embedding in its folder and return what it knows of held-out video.
+    """Train an embedding in the folder above and return what it knows of held-out video.
 
     Of every place: R^2 by an MLP and by a linear probe, and how distances between embeddings rank true distances.
     """
@@ -120,21 +131,21 @@ def train_and_measure(run: Path, name: str, seed: int, world: World, folder: Pat
 
 
 def train_and_play(run: Path, learner: Learner, seed: int, world: World, folder: Path, tier: Tier) -> Measured:
-    """Train a policy in its folder and return how far from the goal it ends, and random actions and none do, m, in each
-    exam's variety.
+    """Train a policy in its folder and return how far from the goal it ends, m, in each exam's variety; random actions
+    and doing nothing, too.
     """
     torch.set_num_threads(1)
     embedding = None if learner.embedding is None else _trained(world, learner.embedding, seed, folder, tier)
     agent = TrainAgentConfig(
-        run, env_id=world.env_id, variety=world.variety, steps=tier.learned(world.steps * learner.times), seed=seed,
-        camera=CAMERA, prior=folder / "video" / "train", eval_every=2500, embedding=embedding,
+        run, env_id=world.env_id, variety=world.variety, seed=seed,
+        steps=tier.learned(world.steps * learner.steps_factor), camera=CAMERA, prior=folder / "video" / "train", eval_every=2500, embedding=embedding,
         **_SAC, **learner.options,
     )  # fmt: skip
     train_agent(agent)
     values = {}
     for variety in world.exams:
         exam = EvaluateConfig(
-            run / f"exam-{variety}", run, ("agent", *UNTAUGHT), world.env_id, variety, episodes=tier.asked(STARTS)
+            run / f"exam-{variety}", run, ("agent", *BASELINES), world.env_id, variety, episodes=tier.asked(STARTS)
         )
         found = evaluate(exam)["policies"]
         values |= {f"{who}_{variety}_m": found[who]["distance_m"]["value"] for who in found}
@@ -142,8 +153,7 @@ def train_and_play(run: Path, learner: Learner, seed: int, world: World, folder:
 
 
 def _trained(world: World, name: str, seed: int, folder: Path, tier: Tier) -> Path:
-    variant = world.embeddings[name]
-    return variant.train(folder / variant.folder(name), folder / "video" / "train", seed, tier)
+    return world.embeddings[name].train(folder / world.folder(name), folder / "video" / "train", seed, tier)
 
 
 def _record(folder: Path, world: World, seed: int, config: ControlConfig) -> None:
@@ -173,9 +183,10 @@ def _record(folder: Path, world: World, seed: int, config: ControlConfig) -> Non
 
 
 def _policy_folder(name: str, learner: Learner, world: World) -> str:
-    """Return the name of a policy's folder: another for another embedding, other options or another length."""
-    told = repr((learner, world.embeddings.get(learner.embedding or ""), world.steps, _SAC))
-    return f"policy-{name}-{short_hash(told)}"
+    """Return the name of a policy's folder: another for another embedding, other options, another length or exam."""
+    embedding = world.folder(learner.embedding) if learner.embedding else None
+    settings = learner, embedding, world.env_id, world.variety, world.steps, world.exams, _SAC, train_and_play
+    return f"policy-{name}-{settings_hash(*settings)}"
 
 
 def unit(name: str) -> str:

@@ -1,6 +1,6 @@
 """RIG on pushing and reaching: what its VAE knows of the puck, and how far from goal pictures its policies end; beside
-the oracles of puck, and of hand and puck, pixels, a plain VAE, an autoencoder, random actions, none, and other shares
-of relabelled goals.
+the oracles of puck, and of hand and puck, pixels, a plain VAE, an autoencoder, random actions, doing nothing, and
+other shares of relabelled goals.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from scripts.bench import _control_goals as goals
 from scripts.bench._control_config import ControlConfig
-from scripts.bench._control_goals import CAMERA, IMAGINED, RIG, SHOWN, UNTAUGHT, Learner, World
+from scripts.bench._control_goals import BASELINES, CAMERA, IMAGINED, RIG, SHOWN, Learner, World
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Measured, Variant
@@ -28,7 +28,7 @@ PUSH = World(
     learners={
         "rig": Learner("vae", RIG),
         "oracle": Learner(None, _STATE),
-        "oracle_both": Learner(None, {**_STATE, **SHOWN}, times=3),
+        "oracle_both": Learner(None, {**_STATE, **SHOWN}, steps_factor=3),
         "none": Learner("vae", {**IMAGINED, "relabel_prior": 0.0, "relabel_future": 0.0}),
         "future": Learner("vae", {**IMAGINED, "relabel_prior": 0.0, "relabel_future": 0.8}),
         "prior": Learner("vae", {**IMAGINED, "relabel_prior": 0.8, "relabel_future": 0.0}),
@@ -39,8 +39,10 @@ PUSH = World(
     steps=20_000,
     places={"puck": (4, 5), "hand": (0, 1), "both": (0, 1, 4, 5)},
 )
-"""The decoder of `vae` is told where the hand is: distances in its latents are the puck's, as the oracle's are; of
-`autoencoder`, the same without KL, too. `plain` holds both, as `oracle_both` does, which takes more steps to learn."""
+"""The decoder of `vae` is told where the hand is: distances in its latents are the puck's, as the oracle's are.
+`autoencoder` is the same without KL. `plain` holds hand and puck. Rewarded for both, `oracle_both` takes more steps to
+learn.
+"""
 REACH = World(
     env_id="sslctrl/Reach-v0",
     embeddings={"vae": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 5.0, "smooth": 1000.0}, 3000, lr=3e-3)},
@@ -69,7 +71,7 @@ def known(variants: dict[str, Measured]) -> Measured:
 def reached(policies: dict[str, Measured]) -> Measured:
     """Return one seed's figures of the policies on pushing."""
     final = {name: found["agent_fixed_m"] for name, found in policies.items()}
-    final |= {name: policies["rig"][f"{name}_fixed_m"] for name in UNTAUGHT}
+    final |= {name: policies["rig"][f"{name}_fixed_m"] for name in BASELINES}
     nothing = final["do_nothing"]
     return {
         **{f"rig.push_final_m.{name}": value for name, value in final.items()},
@@ -90,5 +92,5 @@ def known_of_reach(variants: dict[str, Measured]) -> Measured:
 def reached_of_reach(policies: dict[str, Measured]) -> Measured:
     """Return one seed's figures of the policies on reaching."""
     final = {name: found["agent_fixed_m"] for name, found in policies.items()}
-    final |= {name: policies["rig"][f"{name}_fixed_m"] for name in UNTAUGHT}
+    final |= {name: policies["rig"][f"{name}_fixed_m"] for name in BASELINES}
     return {**{f"rig.reach_final_m.{name}": value for name, value in final.items()}, "rig.reach_final_m": final["rig"]}

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from agents.demo import DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, embedding_options
-from agents.report.latent import reward_ranks
+from agents.report.latent import reward_spearman
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from envs.tasks.push import Push
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
-from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from sslctrl.embeddings.base import Embedding
 from sslctrl.history import History
@@ -46,7 +46,7 @@ ARRIVED_M = 0.02
 _PLAIN: dict[str, Any] = {"views_per_batch": 3, "augment": False, "hue": 0.5, "hidden": 0}
 _FRAMES: dict[str, Any] = {**_PLAIN, "dim": 64}
 STEPS = 4500
-"""Batches of every net, but the pair of one frame and of five: an equal number of each other's."""
+"""Batches of every net, but the pair of one frame and of five, which have 3,000 each."""
 VARIANTS = {
     "mv": Variant("tcn", {**embedding_options(), "body_weight": 0.7}, STEPS),
     "plain": Variant("tcn", {**_PLAIN, "slow": False}, STEPS),
@@ -74,9 +74,12 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
     for seed in config.seeds:
         record(root / f"seed-{seed}", seed, config)
         jobs += [
-            Job(root / f"seed-{seed}" / variant.folder(name), seed, name, train_and_measure, (seed, name, config.tier))
+            Job(
+                root / f"seed-{seed}" / variant.folder(name, record) / _MEASURING,
+                seed, name, train_and_measure, (seed, name, config.tier),
+            )
             for name, variant in VARIANTS.items()
-        ]
+        ]  # fmt: skip
     for done in run_jobs(jobs, config):
         yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.origin
 
@@ -97,11 +100,11 @@ def record(folder: Path, seed: int, config: ControlConfig) -> None:
 
 
 def train_and_measure(run: Path, seed: int, name: str, tier: Tier) -> Measured:
-    """Train one variant in its folder and return what it is worth."""
+    """Train one variant in the folder above and return what it is worth."""
     torch.set_num_threads(1)
-    variant, video = VARIANTS[name], run.parent / "video"
+    variant, video = VARIANTS[name], run.parent.parent / "video"
     if variant.steps:
-        embedding = load_embedding(variant.train(run, video / "train", seed, tier))
+        embedding = load_embedding(variant.train(run.parent, video / "train", seed, tier))
     else:
         embedding = variant.build(seed)
         settle(embedding.backbone, EpisodeStore(video / "train"), seed)
@@ -167,8 +170,8 @@ def rewards(embedding: Embedding, demonstrations: EpisodeStore, store: EpisodeSt
     of raw pixels, and that of raw pixels in one view.
     """
     goal = demonstrations.read(demonstrations.ids[0])
-    ranks = reward_ranks(embedding, store, POLICY_CAMERA, goal, DEMONSTRATION_CAMERA)
-    return {f"{name}_spearman": float(np.median(values)) for name, values in ranks.items()}
+    found = reward_spearman(embedding, store, POLICY_CAMERA, goal, DEMONSTRATION_CAMERA)
+    return {f"{name}_spearman": float(np.median(values)) for name, values in found.items()}
 
 
 def seed_figures(variants: dict[str, Measured]) -> Measured:
@@ -220,3 +223,7 @@ def _arrival(store: EpisodeStore, id: str) -> int:
     """Return the first step at which the puck is at the goal, or the last."""
     near = np.linalg.norm(store.read(id).state[:, 4:6] - GOAL_M, axis=1) < ARRIVED_M
     return int(near.argmax()) if near.any() else len(near) - 1
+
+
+_MEASURING = settings_hash(measured, attributes, tau, rewards, _moved, _arrival)
+"""Names what is measured: kept values are of this."""

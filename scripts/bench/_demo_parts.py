@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from agents.config import EvaluateConfig
-from agents.demo import POLICY_CAMERA, agent_config, demo
+from agents.demo import POLICY_CAMERA, agent_config, demo, embedding_options, record
 from agents.demo_config import DemoConfig
 from agents.evaluate import evaluate
 from agents.train import train_agent
 from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
-from scripts.bench._jobs import Job, Measured, over_seeds, run_jobs, short_hash
+from scripts.bench._jobs import Job, Measured, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from sslctrl import checkpoint
 from sslctrl.store import EpisodeStore
@@ -32,11 +32,13 @@ def measure(config: DemoBenchConfig) -> dict[str, Figure]:
     results = Results(config.file, config.command, config.seeds)
     shown, played = [], []
     for seed in config.seeds:
-        run = Path(config.runs) / config.tier.folder("demo") / f"seed-{seed}"
-        demo_config = _of_tier(DemoConfig(run=run, seed=seed), config.tier)
+        settings = _of_tier(DemoConfig(seed=seed), config.tier)
+        made_from = settings_hash(replace(settings, run=Path(), seed=0), embedding_options, agent_config, record)
+        run = Path(config.runs) / config.tier.folder("demo") / f"seed-{seed}" / f"demo-{made_from}"
+        demo_config = replace(settings, run=run)
         shown.append(Job(run, seed, "demo", show, (demo_config,)))
         for name, changes in BASELINES.items():
-            folder = run / f"{name}-{short_hash(repr((changes, replace(demo_config, run=Path(), seed=0))))}"
+            folder = run / f"{name}-{settings_hash(changes, made_from, play)}"
             played.append(Job(folder, seed, name, play, (name, demo_config), shown[-1]))
     demos: list[Measured] = []
     for done in run_jobs(shown, config):  # first, since what is beside them sees their embedding

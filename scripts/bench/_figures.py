@@ -132,10 +132,10 @@ def origin() -> Origin:
 
 
 def commit() -> str:
-    """Return what the variable GIT_COMMIT says, which a copy of a checkout on another machine is to be given; without
-    it the checkout's short hash, with `+changes` where tracked files differ from it.
+    """Return what the variable SSLCTRL_COMMIT says, which a copy of a checkout on another machine is to be given;
+    without it the checkout's short hash, with `+changes` where tracked files differ from it.
     """
-    if told := os.environ.get("GIT_COMMIT"):
+    if told := os.environ.get("SSLCTRL_COMMIT"):
         return told
     try:
         head = _git("rev-parse", "--short=12", "HEAD")

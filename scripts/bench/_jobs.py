@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import joblib
@@ -20,11 +23,13 @@ from scripts.bench._intervals import Figure, Statistic, from_seeds
 from scripts.bench._ledger import Ledger, Measured
 from scripts.bench._tier import Tier
 from sslctrl import durable
+from sslctrl.errors import InputError
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.objective import Objective
 from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
+from sslctrl.training_state import spec_of
 from vision.build import ObjectiveSpec, build_objective
 
 KEPT = "measured.json"
@@ -49,14 +54,22 @@ class Variant:
         settings = FitConfig(tier.learned(self.steps), lr=self.lr, seed=seed, device="auto")
         return fit(self.build(seed), EpisodeStore(store), run, settings)
 
-    def folder(self, name: str) -> str:
-        """Return the name of its runs' folder: another for other options, so that no kept run stands in for them."""
-        return f"{name}-{short_hash(repr(self))}"
+    def folder(self, name: str, *made_from: object) -> str:
+        """Return the name of its runs' folder: another for other settings, defaults of its classes among them, and for
+        what else it is made from, so that no kept run stands in for them.
+        """
+        return f"{name}-{settings_hash(spec_of(self.build(0)), self.steps, self.lr, *made_from)}"
 
 
 def short_hash(text: str) -> str:
     """Return a name for what a text says."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def settings_hash(*settings: object) -> str:
+    """Return a name for settings: of functions and modules their source, of all else what it looks like."""
+    code = FunctionType, ModuleType
+    return short_hash("\n".join(inspect.getsource(one) if isinstance(one, code) else repr(one) for one in settings))
 
 
 class Job(NamedTuple):
@@ -90,7 +103,7 @@ def run_jobs(jobs: Sequence[Job], config: BenchConfig) -> Iterator[Done]:
     known = {name: found for name in names if config.reuse and (found := ledger.get(name))}
     parallel = joblib.Parallel(n_jobs=config.workers, return_as="generator")
     missing = [job for job, name in zip(jobs, names, strict=True) if name not in known]
-    new: Iterator[Any] = iter(parallel(joblib.delayed(_kept)(job, now) for job in missing))
+    new: Iterator[Any] = iter(parallel(joblib.delayed(_kept)(job, now, config.runs) for job in missing))
     seeds: list[dict[str, Measured]] = []
     origins: list[Origin] = []
     for _, of_seed in groupby(zip(jobs, names, strict=True), key=lambda pair: pair[0].seed):
@@ -111,17 +124,23 @@ def over_seeds(
     return {name: from_seeds([one[name] for one in seeds], unit(name), statistic) for name in seeds[0]}
 
 
-def _kept(job: Job, now: Origin) -> tuple[Origin, Measured]:
-    """Return the commit and machine that a job's values are from, and the values. No two processes do one job."""
-    path = job.folder / KEPT
-    durable.make_folder(job.folder.parent)
-    with FileLock(job.folder.with_name(f".{job.folder.name}.lock")):
+def _kept(job: Job, now: Origin, runs: Path) -> tuple[Origin, Measured]:
+    """Return the commit and machine that a job's values are from, and the values. No two processes do one job.
+
+    Raises InputError where a value is not finite.
+    """
+    path, locks = job.folder / KEPT, runs / ".locks"  # in a folder that no job deletes
+    durable.make_folder(locks)
+    with FileLock(locks / short_hash(str(job.folder))):
         if not path.exists():
             if job.needs is not None:
-                _kept(job.needs, now)
-            values = job.run(job.folder, *job.arguments)
+                _kept(job.needs, now, runs)
+            plain = {name: float(value) for name, value in job.run(job.folder, *job.arguments).items()}
+            if wrong := [name for name, value in plain.items() if not math.isfinite(value)]:
+                raise InputError(
+                    f"{job.folder} measured {wrong[0]} {plain[wrong[0]]}; allowed are finite numbers; mend it"
+                )
             durable.make_folder(job.folder)
-            plain = {name: float(value) for name, value in values.items()}
             write_atomically(path, json.dumps({**now._asdict(), "values": plain}, indent=1) + "\n")
     kept = json.loads(path.read_text())
     return Origin(kept["commit"], kept["machine"]), kept["values"]

@@ -22,7 +22,7 @@ class Recipe:
     grasps: int = 10_000
     """Grasps to learn from; failed ones included."""
     steps: int = 3000
-    """Batches of 96 grasps."""
+    """Batches of 64 grasps."""
     starts: int = 100
     """Bins to grasp from."""
     seed: int = 0

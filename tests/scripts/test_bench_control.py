@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from scripts.bench import (
     _control_ccrig,
     _control_g2v,
+    _control_goals,
     _control_parts,
     _control_rig,
     _control_tcn,
@@ -21,11 +24,12 @@ from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Origin
 from scripts.bench._image_config import ImageConfig
 from scripts.bench._intervals import from_seeds
-from scripts.bench._jobs import KEPT, Job, over_seeds, run_jobs
+from scripts.bench._jobs import KEPT, Job, Variant, over_seeds, run_jobs
 from scripts.bench._ledger import Ledger
 from scripts.bench._tier import FAST
 from scripts.bench._verdicts import verdict
 from scripts.bench._video_config import VideoConfig
+from sslctrl.embeddings.svtcn import SvTcn
 from sslctrl.errors import DataError, InputError
 
 
@@ -81,15 +85,71 @@ def test_seeds_are_added_to_those_of_another_machine(tmp_path: Path, monkeypatch
     assert set(Ledger(there.ledger)._entries) == {f"{n}-{x}-0123abcd" for n in range(3) for x in "ab"}
 
 
+def slowly(folder: Path, amount: float) -> dict[str, float]:
+    time.sleep(0.5)
+    return grow(folder, amount)
+
+
+def above(folder: Path, base: Path) -> dict[str, float]:
+    """Fail where what it builds on is missing."""
+    return grow(folder, 1 + json.loads((base / KEPT).read_text())["values"]["size"])
+
+
 def test_what_a_training_builds_on_is_done_first_and_once(tmp_path: Path) -> None:
     config = config_at(tmp_path)
-    base = Job(config.runs / "base", 0, "base", grow, (1.0,))
-    above = [Job(config.runs / name, 0, name, grow, (2.0,), base) for name in ("x", "y")]
-    *_, done = run_jobs(above, replace(config, workers=2))
+    base = Job(config.runs / "base", 0, "base", slowly, (1.0,))
+    both = [Job(config.runs / name, 0, name, above, (base.folder,), base) for name in ("x", "y")]
+    *_, done = run_jobs(both, replace(config, workers=2))
     assert done.seeds == [{"x": {"size": 2.0}, "y": {"size": 2.0}}]
-    assert {path.parent.name: path.read_text() for path in config.runs.glob("*/calls")} == dict.fromkeys(
-        ("base", "x", "y"), "x"
-    )
+    calls = {path.parent.name: path.read_text() for path in config.runs.glob("*/calls")}
+    assert calls == dict.fromkeys(("base", "x", "y"), "x")
+
+
+def test_policies_and_values_say_what_they_build_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[Job] = []
+    for module in (_control_goals, _control_g2v):
+        monkeypatch.setattr(module, "run_jobs", lambda jobs, config: (listed.extend(jobs), iter(()))[1])
+    monkeypatch.setattr(_control_goals, "_record", lambda *given: None)
+    monkeypatch.setattr(_control_g2v, "collect_grasps", lambda grasps: None)
+    config = ControlConfig(runs=tmp_path, seeds=(0, 1))
+    for part in ("g2v", "rig", "ccrig"):
+        assert not list(_control_parts.MEASURES[part](config))
+    needed = {job.folder.relative_to(tmp_path).as_posix(): job.needs for job in listed}
+    assert len(needed) == len(listed)
+    for name, needs in needed.items():
+        learns = "/policy-" in name or "/value-" in name
+        alone = "/policy-oracle" in name
+        assert (needs is not None) == (learns and not alone)
+        assert needs is None or needs.folder.relative_to(tmp_path).as_posix() in needed
+
+
+def test_numbers_that_are_none_are_not_kept(tmp_path: Path) -> None:
+    config = config_at(tmp_path)
+    with pytest.raises(InputError, match="measured size nan; allowed are finite numbers"):
+        list(run_jobs([Job(config.runs / "x", 0, "x", grow, (float("nan"),))], config))
+    assert not (config.runs / "x" / KEPT).exists() and not config.ledger.exists()
+
+
+def test_two_benches_add_to_one_ledger(tmp_path: Path) -> None:
+    path, origin = tmp_path / "x.json", Origin("one", "a laptop")
+    first, second = Ledger(path), Ledger(path)
+    for ledger, name in ((first, "a-0123abcd"), (second, "b-0123abcd")):
+        ledger.put(name, origin, {"size": 1.0})
+        ledger.save()
+    second.put("a-ffffffff", origin, {"size": 2.0})
+    second.save()
+    assert Ledger(path).get("b-0123abcd") == (origin, {"size": 1.0})
+    assert Ledger(path).get("a-ffffffff") and Ledger(path).get("a-0123abcd") is None
+
+
+def test_a_folder_is_another_for_other_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    variant = Variant("svtcn")
+    before = variant.folder("sv")
+    assert before == Variant("svtcn", {"dim": 32}).folder("sv") != Variant("svtcn", {"dim": 16}).folder("sv")
+    assert before != variant.folder("sv", "other video")
+    defaults = tuple(64 if value == 32 else value for value in SvTcn.__init__.__defaults__ or ())
+    monkeypatch.setattr(SvTcn.__init__, "__defaults__", defaults)
+    assert variant.folder("sv") != before
 
 
 def test_a_file_that_is_no_ledger_is_one_line(tmp_path: Path) -> None:
@@ -143,7 +203,7 @@ def test_every_goal_of_the_tcns_has_its_figure(tmp_path: Path, monkeypatch: pyte
     config = ControlConfig(runs=tmp_path, seeds=(0,), workers=1, fast=True)
     _control_tcn.record(tmp_path / "seed-0", 0, config)
     measured = {
-        name: _control_tcn.train_and_measure(tmp_path / "seed-0" / name, 0, name, FAST)
+        name: _control_tcn.train_and_measure(tmp_path / "seed-0" / name / "measured", 0, name, FAST)
         for name in ("mv", "multi_frame", "single_frame")
     }
     figures = _control_tcn.seed_figures(measured | dict.fromkeys(set(untrained) - set(measured), measured["mv"]))
