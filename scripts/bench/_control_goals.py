@@ -137,9 +137,9 @@ def train_and_play(run: Path, learner: Learner, seed: int, world: World, folder:
     torch.set_num_threads(1)
     embedding = None if learner.embedding is None else _trained(world, learner.embedding, seed, folder, tier)
     agent = TrainAgentConfig(
-        run, env_id=world.env_id, variety=world.variety, seed=seed,
-        steps=tier.learned(world.steps * learner.steps_factor), camera=CAMERA, prior=folder / "video" / "train", eval_every=2500, embedding=embedding,
-        **_SAC, **learner.options,
+        run, env_id=world.env_id, variety=world.variety, seed=seed, embedding=embedding,
+        steps=tier.learned(world.steps * learner.steps_factor), camera=CAMERA, prior=folder / "video" / "train",
+        eval_every=2500, **_SAC, **learner.options,
     )  # fmt: skip
     train_agent(agent)
     values = {}

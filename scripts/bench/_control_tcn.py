@@ -44,7 +44,7 @@ ARRIVED_M = 0.02
 
 
 _PLAIN: dict[str, Any] = {"views_per_batch": 3, "augment": False, "hue": 0.5, "hidden": 0}
-_FRAMES: dict[str, Any] = {**_PLAIN, "dim": 64}
+_FRAMES: dict[str, Any] = {**_PLAIN, "dim": 128}
 STEPS = 4500
 """Batches of every net, but the pair of one frame and of five, which have 3,000 each."""
 VARIANTS = {
