@@ -37,8 +37,8 @@ VARIETY: dict[str, Literal["train", "heldout"]] = {"seen": "train", "unseen": "h
 _SEES_33_PX = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
 """Around each of 16 x 16 places: an outcome's object is as large."""
 VARIANTS = {
-    "grasp2vec": Variant("grasp2vec", {}, 3000, _SEES_33_PX),
-    "autoencoder": Variant("autoencoder", {"dim": 128}, 3000),
+    "grasp2vec": Variant("grasp2vec", {}, 4000, _SEES_33_PX),
+    "autoencoder": Variant("autoencoder", {"dim": 128}, 4000),
 }
 VALUE_STEPS = 600
 LABELLINGS: dict[str, tuple[str, Labelling]] = {

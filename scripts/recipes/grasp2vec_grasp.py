@@ -15,13 +15,13 @@ from scripts._cli import main
 
 @dataclass(frozen=True)
 class Recipe:
-    """Record grasps, learn from them without labels, and grasp what is asked for: about half an hour on two cores."""
+    """Record grasps, learn from them without labels, and grasp what is asked for."""
 
     run: Path = Path("runs/recipes/grasp2vec")
     """Folder of everything; what is done there is not done again."""
     grasps: int = 10_000
     """Grasps to learn from; failed ones included."""
-    steps: int = 3000
+    steps: int = 4000
     """Batches of 64 grasps."""
     starts: int = 100
     """Bins to grasp from."""
