@@ -111,7 +111,7 @@ def test_policies_and_values_say_what_they_build_on(tmp_path: Path, monkeypatch:
         monkeypatch.setattr(module, "run_jobs", lambda jobs, config: (listed.extend(jobs), iter(()))[1])
     monkeypatch.setattr(_control_goals, "_record", lambda *given: None)
     monkeypatch.setattr(_control_g2v, "collect_grasps", lambda grasps: None)
-    config = ControlConfig(runs=tmp_path, seeds=(0, 1))
+    config = ControlConfig(out=tmp_path / "x.json", runs=tmp_path, seeds=(0, 1))
     for part in ("g2v", "rig", "ccrig"):
         assert not list(_control_parts.MEASURES[part](config))
     needed = {job.folder.relative_to(tmp_path).as_posix(): job.needs for job in listed}
@@ -200,7 +200,7 @@ def test_a_quick_look_writes_over_nothing_that_is_published() -> None:
 def test_every_goal_of_the_tcns_has_its_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     untrained = {name: replace(variant, steps=0) for name, variant in _control_tcn.VARIANTS.items()}
     monkeypatch.setattr(_control_tcn, "VARIANTS", untrained)
-    config = ControlConfig(runs=tmp_path, seeds=(0,), workers=1, fast=True)
+    config = ControlConfig(out=tmp_path / "x.json", runs=tmp_path, seeds=(0,), workers=1, fast=True)
     _control_tcn.record(tmp_path / "seed-0", 0, config)
     measured = {
         name: _control_tcn.train_and_measure(tmp_path / "seed-0" / name / "measured", 0, name, FAST)
@@ -219,7 +219,7 @@ def test_every_goal_of_grasp2vec_has_its_figure(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(_control_g2v, name, value)
     real = _control_g2v._grasps
     monkeypatch.setattr(_control_g2v, "_grasps", lambda *given: replace(real(*given), grasps=140, workers=1))
-    config = ControlConfig(runs=tmp_path, seeds=(0,), workers=1, fast=True)
+    config = ControlConfig(out=tmp_path / "x.json", runs=tmp_path, seeds=(0,), workers=1, fast=True)
     found = {name: figure for some, _ in _control_g2v.figures(config) for name, figure in some.items()}
     asked = {name for name in control.GOALS if name.startswith("g2v")}
     assert asked and asked <= set(found)
@@ -235,7 +235,7 @@ def test_every_goal_of_imagined_goals_has_its_figure(
         world = getattr(module, name)
         short = {key: replace(variant, steps=30) for key, variant in world.embeddings.items()}
         monkeypatch.setattr(module, name, replace(world, embeddings=short, steps=3000))
-    config = ControlConfig(runs=tmp_path, seeds=(0,), workers=1, fast=True)
+    config = ControlConfig(out=tmp_path / "x.json", runs=tmp_path, seeds=(0,), workers=1, fast=True)
     found = {name: figure for some, _ in _control_parts.MEASURES[part](config) for name, figure in some.items()}
     asked = {name for name in control.GOALS if name.startswith(prefixes)}
     assert asked and asked <= set(found)

@@ -24,7 +24,7 @@ def test_what_is_beside_the_demo_is_trained_as_it_is(tmp_path: Path, monkeypatch
     config = DemoBenchConfig(out=tmp_path / "demo.json", runs=tmp_path / "runs", seeds=(1,))
     figures = _demo_parts.measure(config)
     assert {f"{name}_success" for name in (*_demo_parts.BASELINES, "policy", "expert")} <= set(figures)
-    run = tmp_path / "runs" / "demo" / "seed-1"
+    (run,) = (tmp_path / "runs" / "demo" / "seed-1").iterdir()
     of = {name: next(run.glob(f"{name}-*")) / "agent" for name in _demo_parts.BASELINES}
     asked = {name: configs.load(TrainAgentConfig, agent / "config.yaml") for name, agent in of.items()}
     assert [asked[name].demo_camera for name in ("pixel", "pixel_same_view")] == ["left", "front"]
