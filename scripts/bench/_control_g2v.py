@@ -65,19 +65,23 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
     learned: list[Job] = []
     tried: list[Job] = []
     measuring = settings_hash(train_and_measure, _measured, _retrieval, _within, _histogram, STARTS)
+    folders = {name: _folder(name) for name in VARIANTS}
+    trying = {
+        name: settings_hash(labelling, folders[labelling[0]], VALUE_STEPS, STARTS, value, learn_and_grasp)
+        for name, labelling in LABELLINGS.items()
+    }
     for seed in config.seeds:
         folder = root / f"seed-{seed}"
+        given = seed, grasps, config.tier
         of_seed = {
-            name: Job(
-                folder / _folder(name) / measuring, seed, name, train_and_measure, (name, seed, grasps, config.tier)
-            )
-            for name in VARIANTS
+            name: Job(folder / run / measuring, seed, name, train_and_measure, (name, *given))
+            for name, run in folders.items()
         }
         learned += of_seed.values()
-        for name, (labeller, _) in LABELLINGS.items():
-            trying = settings_hash(LABELLINGS[name], _folder(labeller), VALUE_STEPS, STARTS, value, learn_and_grasp)
-            given = name, seed, grasps, config.tier
-            tried.append(Job(folder / f"value-{name}-{trying}", seed, name, learn_and_grasp, given, of_seed[labeller]))
+        tried += [
+            Job(folder / f"value-{name}-{made_from}", seed, name, learn_and_grasp, (name, *given), of_seed[labeller])
+            for (name, made_from), (labeller, _) in zip(trying.items(), LABELLINGS.values(), strict=True)
+        ]
     for jobs, summarise in ((learned, known), (tried, grasped)):
         for done in run_jobs(jobs, config):
             yield over_seeds([summarise(one) for one in done.seeds], unit), done.origin

@@ -87,19 +87,20 @@ def figures(
     learned: list[Job] = []
     acted: list[Job] = []
     measuring = settings_hash(train_and_measure, world.places, world.more)
+    embeddings = {name: world.folder(name) for name in world.embeddings}
+    policies = {name: _policy_folder(name, learner, world) for name, learner in world.learners.items()}
     for seed in config.seeds:
         folder = Path(config.runs) / config.tier.folder(part) / f"seed-{seed}"
         _record(folder / "video", world, seed, config)
         given = (world, folder, config.tier)
         of_seed: dict[str | None, Job] = {
-            name: Job(folder / world.folder(name) / measuring, seed, name, train_and_measure, (name, seed, *given))
-            for name in world.embeddings
+            name: Job(folder / run / measuring, seed, name, train_and_measure, (name, seed, *given))
+            for name, run in embeddings.items()
         }
         learned += of_seed.values()
         for name, learner in world.learners.items():
-            run = folder / _policy_folder(name, learner, world)
             needs = of_seed.get(learner.embedding)
-            acted.append(Job(run, seed, name, train_and_play, (learner, seed, *given), needs))
+            acted.append(Job(folder / policies[name], seed, name, train_and_play, (learner, seed, *given), needs))
     for jobs, summarise in ((learned, known), (acted, reached)):
         for done in run_jobs(jobs, config):
             yield over_seeds([summarise(one) for one in done.seeds], unit, iqm), done.origin

@@ -70,16 +70,14 @@ _SAME = ("alignment_floor", "attribute_error_floor", "pixel_spearman", "pixel_sa
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
     """Yield the figures over the seeds that are done, after each, and where they are from."""
     root = Path(config.runs) / config.tier.folder("tcn")
+    folders = {name: variant.folder(name, record) for name, variant in VARIANTS.items()}
     jobs = []
     for seed in config.seeds:
         record(root / f"seed-{seed}", seed, config)
         jobs += [
-            Job(
-                root / f"seed-{seed}" / variant.folder(name, record) / _MEASURING,
-                seed, name, train_and_measure, (seed, name, config.tier),
-            )
-            for name, variant in VARIANTS.items()
-        ]  # fmt: skip
+            Job(root / f"seed-{seed}" / run / _MEASURING, seed, name, train_and_measure, (seed, name, config.tier))
+            for name, run in folders.items()
+        ]
     for done in run_jobs(jobs, config):
         yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.origin
 

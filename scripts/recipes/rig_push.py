@@ -19,7 +19,7 @@ class Recipe:
     """Folder of everything; what is done there is not done again."""
     episodes: int = 1000
     """Random scenes to learn from, of 20 random steps each."""
-    batches: int = 3000
+    batches: int = 6000
     """Of 64 frames, for the VAE."""
     steps: int = 20_000
     """Of the policy."""
@@ -49,8 +49,11 @@ def push(recipe: Recipe) -> dict[str, float]:
 
     # (0, 1) of the proprioception is where the hand is: drawn over the scene, it need not be in the latents
     options = {"dim": 2, "beta": 2.0, "smooth": 100.0, "body": (0, 1)}
+    layers = {"widths": (32, 64, 64, 64), "strides": (2, 2, 1, 1)}
     settings = FitConfig(recipe.batches, lr=3e-3, seed=recipe.seed)
-    embedding = train(TrainConfig(video, recipe.run / "embedding", "vae", options, fit=settings))
+    embedding = train(
+        TrainConfig(video, recipe.run / "embedding", "vae", options, backbone_options=layers, fit=settings)
+    )
 
     rig = {"goal_from": "imagined", "her": True, "relabel_prior": 0.5, "relabel_future": 0.3}
     nets = {"net": (256, 256), "batch_size": 256}  # narrower ones cannot follow the latents
