@@ -88,9 +88,17 @@ def interval(values: Sequence[float], seed: int, statistic: Callable[..., Any] =
 
 
 def _goal(config: EvaluateConfig, agent: Agent | None) -> np.ndarray | None:
-    if config.demonstration is not None:
-        return true_goal(demonstration(config.demonstration), task_of(config.env_id))
-    return None if agent is None else agent.goal
+    learned = None if agent is None else agent.goal
+    if config.demonstration is None:
+        return learned
+    goal = true_goal(demonstration(config.demonstration), task_of(config.env_id))
+    told = agent is not None and agent.config.her and isinstance(agent.goals, Desired)  # the world tells it where to go
+    if not (learned is None or told or np.allclose(goal, learned)):
+        raise InputError(
+            f"{config.demonstration} ends at {goal.round(3).tolist()}, and the agent learned to go to "
+            f"{learned.round(3).tolist()}; allowed is a demonstration that ends there; give that or none"
+        )
+    return goal
 
 
 def _act(name: str, agent: Agent | None, seed: int) -> Act:

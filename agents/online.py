@@ -13,6 +13,7 @@ from agents.train import train_agent
 from sslctrl import durable
 from sslctrl.errors import InputError
 from sslctrl.fit import fit
+from sslctrl.rng import seed_of
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
 
@@ -38,17 +39,22 @@ def learn_online(config: OnlineConfig) -> Path:
             video = gathered(folder / "video", (video, seen))
             embedding = fit(
                 load_embedding(embedding, agent.allow), EpisodeStore(video), folder / "embedding",
-                replace(config.fit, seed=config.fit.seed + turn),
+                replace(config.fit, seed=_seed(config.fit.seed, turn)),
             )  # fmt: skip
         seen = folder / "seen"
         init = train_agent(
             replace(
-                agent, run=folder / "agent", steps=agent.steps // config.rounds, seed=agent.seed + turn,
+                agent, run=folder / "agent", steps=agent.steps // config.rounds, seed=_seed(agent.seed, turn),
                 embedding=embedding, prior=video, init=init, record=seen,
             )
         )  # fmt: skip
     assert init is not None
     return init
+
+
+def _seed(seed: int, turn: int) -> int:
+    """Another for every run's seed and every round."""
+    return seed_of(seed, turn) % 2**32
 
 
 def gathered(out: Path, stores: Sequence[Path]) -> Path:

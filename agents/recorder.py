@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -10,13 +12,16 @@ import numpy as np
 
 from agents.config import TrainAgentConfig
 from envs.env import RobotEnv
+from sslctrl import durable
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
 
 
 class Recorder(gym.Wrapper):
-    """Adds every episode that is played to its end to a store; ``about`` goes into each one's meta."""
+    """Adds every episode that is played to its end to a store; ``about`` goes into each one's meta, and `played`: how
+    many control steps this world has taken.
+    """
 
     def __init__(self, env: gym.Env, store: EpisodeStore, size_px: int, about: dict[str, Any]) -> None:
         """Wrap one of this package's worlds. Raises InputError for another one."""
@@ -24,6 +29,7 @@ class Recorder(gym.Wrapper):
         if not isinstance(env.unwrapped, RobotEnv):
             raise InputError(f"{env} is not one of this package's worlds; make one with gymnasium.make('sslctrl/...')")
         self.world, self.store, self.size_px, self.about = env.unwrapped, store, size_px, about
+        self._played = 0
         self._frames: list[np.ndarray] = []
         self._states: list[np.ndarray] = []
         self._actions: list[np.ndarray] = []
@@ -39,6 +45,7 @@ class Recorder(gym.Wrapper):
     def step(self, action: np.ndarray) -> tuple[Any, Any, bool, bool, dict]:
         """Act for one control step, as the world does; where it ends the episode, the episode is stored."""
         observation, reward, terminated, truncated, info = self.env.step(action)
+        self._played += 1
         self._actions.append(np.asarray(action, np.float32))
         self._rewards.append(float(reward))
         self._look()
@@ -60,6 +67,7 @@ class Recorder(gym.Wrapper):
             "goal": self.world.goal.tolist(),
             "success": success,
             "length": len(self._actions),
+            "played": self._played,
         }
         return Episode(
             frames=np.stack(self._frames, axis=1),
@@ -71,14 +79,21 @@ class Recorder(gym.Wrapper):
         )
 
 
-def recorder_of(config: TrainAgentConfig, size_px: int | None) -> Callable[[gym.Env], gym.Env] | None:
-    """Return what records the episodes that a policy is trained in, where its config asks for that.
+def recorder_of(config: TrainAgentConfig, size_px: int | None, begun: int) -> Callable[[gym.Env], gym.Env] | None:
+    """Return what records the episodes that a policy is trained in, from its step `begun` on, where its config asks for
+    that.
 
-    size_px: side of the frames; None: 64. Raises StorageError where the store cannot be made.
+    size_px: side of the frames; None: 64. What this run recorded of later steps, which are played again, is deleted.
+    Raises StorageError where the store cannot be made.
     """
     if config.record is None:
         return None
-    root = config.record
-    EpisodeStore(root, create=True)  # now, and not in every world's process at once
+    root, run = config.record, str(Path(config.run).resolve())
+    store = EpisodeStore(root, create=True)  # now, and not in every world's process at once
+    for id in store.ids:
+        meta = store.read(id).meta
+        if meta.get("run") == run and meta["begun"] + config.n_envs * meta["played"] > begun:
+            shutil.rmtree((Path(root) / id).rename(Path(root) / f"{durable.ASIDE}{id}"))
     about = {"env_id": config.env_id, "variety": config.variety, "policy": "learner", "seed": config.seed}
-    return lambda env: Recorder(env, EpisodeStore(root), size_px or 64, {**about, "versions": {}})
+    about |= {"run": run, "begun": begun, "versions": {}}
+    return lambda env: Recorder(env, EpisodeStore(root), size_px or 64, about)

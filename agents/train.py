@@ -62,7 +62,7 @@ def train_agent(config: TrainAgentConfig) -> Path:
     last = checkpoint.last_step(Path(config.run))
     if last is not None and last[1] >= config.steps:
         return last[0]
-    worlds = _worlds(config, lesson, config.n_envs)
+    worlds = _worlds(config, lesson, config.n_envs, 0 if last is None else last[1])
     try:
         start = _begin(config, lesson, worlds, recorded) if last is None else _go_on(config, lesson, worlds, *last)
         return _learn(config, lesson, start)
@@ -82,7 +82,7 @@ def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:
     model.num_timesteps = start.step
     _sow(model, lesson, seed_of(config.seed, start.step))
     model.set_logger(configure(str(Path(config.run) / "tb"), ["tensorboard"]))
-    exam = _worlds(config, lesson, min(config.n_envs, config.eval_episodes), exam=True)
+    exam = _worlds(config, lesson, min(config.n_envs, config.eval_episodes), None)
     bar = config.progress and sys.stderr.isatty()
     with stop_requests() as stop:
         watch = Watch(config, lesson, exam, stop, start.step)
@@ -151,12 +151,13 @@ def _model(
     return model
 
 
-def _worlds(config: TrainAgentConfig, lesson: Lesson, count: int, exam: bool = False) -> VecEnv:
-    senses = lesson.senses
+def _worlds(config: TrainAgentConfig, lesson: Lesson, count: int, begun: int | None) -> VecEnv:
+    """Return worlds to train in from the step `begun` on; None: those of an exam."""
+    senses, exam = lesson.senses, begun is None
     goals = examined(lesson.goals, senses) if exam else lesson.goals
     make = maker(
         config.env_id, config.variety, config.camera, senses.size_px, lesson.goal, senses.history,
-        isinstance(goals, Shown), None if exam else recorder_of(config, senses.size_px),
+        isinstance(goals, Shown), None if begun is None else recorder_of(config, senses.size_px, begun),
     )  # fmt: skip
     side_by_side = vector_of([make] * count, config.processes and not exam)
     return VecMonitor(LearnedVecEnv(side_by_side, senses, lesson.judge, goals, config.her))

@@ -24,6 +24,7 @@ _HALF_M = float(np.tan(ABOVE.fov_rad / 2) * ABOVE.eye_m[2])  # of the floor that
 CLOSE = Camera("close", (SHOW_M[0] + 0.24, 0.0, 0.42), (SHOW_M[0], 0.0, 0.285), fov_rad=0.42)
 TRY_STEPS = 14  # one attempt; those that come later drag the object about
 UP_STEPS, SHOW_STEPS, STEP_M, STEP_RAD = 4, 10, 0.05, 0.2  # up first, and slowly round: what slips falls where it was
+LIFTED_M = 0.01  # from here on an object goes with the hand
 HELD_Z_M = 0.2  # an object this high is in the gripper
 BESIDE_M, BESIDE_RAD = 0.025, 0.6  # standard deviations of where a grasp aims that aims beside
 
@@ -146,11 +147,18 @@ def _look_from_above(env: RobotEnv, task: Grasp, size_px: int) -> tuple[np.ndarr
 
 
 def _try(env: RobotEnv, task: Grasp, index: int, aim: np.ndarray) -> None:
-    """Grasp at an object's pose displaced by an aim (x, y, angle), lift, and show. The target has index 0."""
-    at, offset = task.proprio_size + len(POSE) * index, np.insert(aim, 2, 0.0)
+    """Grasp at an object's pose displaced by an aim (x, y, angle), lift, and show. The target has index 0.
+
+    An object that a finger pushes aside is not followed.
+    """
+    at = task.proprio_size + len(POSE) * index
+    pose = env.state[at : at + 4] + np.insert(aim, 2, 0.0)
     for _ in range(TRY_STEPS):
         believed = env.state
-        believed[9:13] = believed[at : at + 4] + offset
+        lifted = believed[at + 2] > pose[2] + LIFTED_M
+        believed[9:13] = pose
+        if lifted:
+            believed[9:12] = believed[:3]  # it is where the hand is
         env.step(task.expert(believed, env.goal).astype(np.float32))
         if env.state[at + 2] > HELD_Z_M / 2:
             break

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from sslctrl.errors import InputError
 
 
 @torch.no_grad()
 def propagate(
-    features: Tensor, marks: Tensor, recent: int = 3, top_k: int = 5, radius: float = 0.25, temperature: float = 0.5
+    features: Tensor, marks: Tensor, recent: int = 3, top_k: int = 5, radius: float = 0.25, temperature: float = 0.02
 ) -> Tensor:
     """Return marks of all frames, float (T, K, h, w), of features (T, C, h, w) and those of the first, (K, h, w).
 
     Each place of a frame gets the mean of the marks of its `top_k` likest places among the first frame's and the
-    `recent` ones', weighted by the softmax of their inner products over `temperature`; places further away than
-    `radius` of the map's longer side are not looked at. Marks are anything linear: masks, or a channel a key point
-    (`point_marks`). Raises InputError.
+    `recent` ones', weighted by the softmax of their features' cosines over `temperature` (of inner products, the
+    longest vector would win); places further away than `radius` of the map's longer side are not looked at. Marks are
+    anything linear: masks, or a channel a key point (`point_marks`). Raises InputError.
     """
     count, _, height, width = features.shape
     if marks.ndim != 3 or marks.shape[1:] != (height, width) or min(recent, top_k) < 1 or not radius > 0:
@@ -27,7 +28,7 @@ def propagate(
         )
     places = torch.cartesian_prod(torch.arange(height), torch.arange(width)).to(features)
     near = torch.cdist(places, places) <= radius * max(height, width)
-    flat = features.flatten(2)
+    flat = functional.normalize(features, dim=1).flatten(2)
     found = [marks.flatten(1).to(features)]
     for step in range(1, count):
         seen = sorted({0, *range(max(0, step - recent), step)})

@@ -203,6 +203,18 @@ def test_evaluation_is_the_same_again_and_beside_the_expert(trained: Path, tmp_p
     assert json.loads((tmp_path / "a" / "evaluation.json").read_text()) == found[0]
 
 
+def test_an_agent_is_not_measured_on_a_goal_that_it_cannot_know(trained: Path, recorded: Path, tmp_path: Path) -> None:
+    other = EpisodeStore(tmp_path / "other", create=True)
+    other.add(
+        record_episode(CollectConfig(tmp_path, behaviors=("expert",), variety="fixed", size_px=SIZE_PX, seed=9), 0)
+    )
+    config = EvaluateConfig(tmp_path / "out", agent=trained, episodes=1, n_envs=1, policies=("agent",))
+    with pytest.raises(InputError, match="allowed is a demonstration that ends there"):
+        evaluate(replace(config, demonstration=other.root))
+    own = evaluate(replace(config, demonstration=recorded / "demo"))
+    assert own["policies"] == evaluate(config)["policies"]
+
+
 def test_recorded_rollouts_are_what_was_measured(trained: Path, tmp_path: Path) -> None:
     config = EvaluateConfig(tmp_path, agent=trained, episodes=1, n_envs=1, record=1, record_px=24, policies=("agent",))
     found = evaluate(config)["policies"]["agent"]["each"]

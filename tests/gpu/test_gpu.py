@@ -69,10 +69,15 @@ def test_a_stopped_run_goes_on(name: str, tiny_store: EpisodeStore, tmp_path: Pa
         fit(objective, tiny_store, tmp_path / "run", CONFIG)
     again = build(name)
     assert fit(again, tiny_store, tmp_path / "run", CONFIG).name == "step-00000006"
-    straight = build(name)
+    straight, begun = build(name), weights_of(build(name))
     fit(straight, tiny_store, tmp_path / "straight", CONFIG)
-    for key, value in straight.state_dict().items():
-        torch.testing.assert_close(again.state_dict()[key].float(), value.float(), atol=1e-2, rtol=0.1, msg=key)
+    moved, apart = weights_of(straight) - begun, weights_of(again) - weights_of(straight)
+    assert apart.norm() < 0.15 * moved.norm()  # sums on a GPU come in any order
+
+
+def weights_of(objective: Objective) -> torch.Tensor:
+    """All that learns, as one vector."""
+    return torch.cat([value.detach().cpu().flatten() for value in objective.parameters()])
 
 
 @pytest.mark.parametrize("name", ["vae", "cc_vae", "autoencoder"])

@@ -131,13 +131,14 @@ def test_nothing_is_found_beyond_the_radius() -> None:
 
 
 def test_marks_of_several_are_means_by_likeness() -> None:
-    features = torch.zeros(2, 1, 1, 3)
-    features[0, 0, 0], features[1, 0, 0] = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 1.0, 1.0])
+    cosines = torch.tensor([0.1, 0.8, 0.9])
+    features = torch.zeros(2, 2, 1, 3)
+    features[0, :, 0] = torch.stack([cosines, (1 - cosines**2).sqrt()]) * torch.tensor([9.0, 2.0, 1.0])
+    features[1, 0] = 3.0  # longer or shorter, they point the same way
     marks = torch.tensor([[[10.0, 20.0, 40.0]]])
-    two = torch.tensor([2.0, 3.0]).div(0.5).softmax(0)
-    assert propagate(features, marks, top_k=2, radius=9)[1, 0, 0, 0].item() == pytest.approx(
-        float(20 * two[0] + 40 * two[1]), rel=1e-5
-    )
+    two = cosines[1:].div(0.1).softmax(0)
+    found = propagate(features, marks, top_k=2, radius=9, temperature=0.1)
+    assert found[1, 0, 0, 0].item() == pytest.approx(float(20 * two[0] + 40 * two[1]), rel=1e-5)
 
 
 @pytest.mark.parametrize("options", [{"references": 0}, {"every": 0}, {"dim": 0}, {"enlarge": 0}, {"clusters": 1}])
