@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.errors import InputError
@@ -16,11 +16,14 @@ from sslctrl.store import EpisodeStore
 
 class Combined(Objective):
     """The weighted sum of the losses of `parts`, each of a batch of its own picking (Doersch, Zisserman 2017, arXiv
-    1708.07860, section 3, without their lasso).
+    1708.07860, section 3, without their lasso), and as a share of what it was on the first batch: with nats, squared
+    errors and norms as they are, one part would have the backbone to itself.
 
     All parts have been built on the same backbone, which becomes this one's. Of AdamW's betas each is the least that a
     part asks for: players against each other need little memory, others do with it. Raises InputError.
     """
+
+    first: Tensor
 
     def __init__(self, parts: Mapping[str, Objective], weights: tuple[float, ...] = ()) -> None:
         super().__init__()
@@ -35,6 +38,7 @@ class Combined(Objective):
             del part.backbone  # as a module of the part's, under whose name its weights would be saved once more
             object.__setattr__(part, "backbone", self.backbone)
         self.parts = nn.ModuleList(parts.values())
+        self.register_buffer("first", torch.zeros(len(parts)))
         self.betas = tuple(map(min, zip(*(part.betas for part in parts.values()), strict=True)))
 
     @property
@@ -68,13 +72,16 @@ class Combined(Objective):
                 f"the clips are of {len(given)} parts; allowed are {len(self.parts)}, one for each of "
                 f"{', '.join(self.names)}; pick them with this objective's own pick"
             )
-        value, metrics = torch.zeros((), device=rng.device), {}
-        for (name, part), weight, own in zip(self.objectives.items(), self.weights, given, strict=True):
-            loss = part.loss(own, rng)
-            value = value + weight * loss.value
+        losses = [part.loss(own, rng) for part, own in zip(self.objectives.values(), given, strict=True)]
+        values = torch.stack([loss.value for loss in losses])
+        if self.training:
+            self.first = torch.where(self.first > 0, self.first, values.detach().abs())
+        begun = torch.where(self.first > 0, self.first, 1)
+        metrics = {}
+        for name, loss in zip(self.names, losses, strict=True):
             metrics |= {f"{name}.loss": loss.value.detach()}
             metrics |= {f"{name}.{metric}": number for metric, number in loss.metrics.items()}
-        return Loss(value, metrics)
+        return Loss((values / begun * values.new_tensor(self.weights)).sum(), metrics)
 
     def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
         """Let each part finish."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,15 @@ from agents.evaluate import evaluate
 from agents.train import train_agent
 from envs.collect import collect
 from envs.collect_config import CollectConfig
-from scripts.bench import _image_parts, _image_probe, _video_parts
+from scripts.bench import _image_parts, _video_parts
 from scripts.bench._compare_config import DEEP, SUFFIX, CompareConfig
 from scripts.bench._compare_page import write_page
 from scripts.bench._figures import Results
 from scripts.bench._image_config import TASKS as IMAGE_TASKS
-from scripts.bench._image_probe import PLACES, positions
+from scripts.bench._image_parts import RANDOMIZE
+from scripts.bench._image_probe import PLACES, positions, state_r2
 from scripts.bench._intervals import Figure, iqm
-from scripts.bench._jobs import Job, Measured, over_seeds, run_jobs, short_hash
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial
 from scripts.bench._video_config import TASKS as VIDEO_TASKS
@@ -37,7 +38,6 @@ from sslctrl.fit_config import FitConfig
 from sslctrl.metrics.alignment import alignment_of
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
-from vision import untrained
 from vision.build import ObjectiveSpec, build_objective, load_embedding
 from vision.untrained import settle
 
@@ -51,8 +51,8 @@ may all end just beside it, and success is all or nothing. `efficiency`: the mea
 policy learned.
 """
 PRETEXT = (*IMAGE_TASKS, *VIDEO_TASKS)
-LEARNED_FROM = "push"
-"""The world whose video backbones learn from."""
+LEARNED_FROM, BACKBONES, PROBE = "push", "backbones", "probe"
+"""The world whose video backbones learn from, and that video and the probe's."""
 GAIN, RANK = "push_success", "probe_r2"
 """The metric of `combining_gain`, `depth_gain` and `supervised_lead`; each is there for every other one, too, but that
 by which the tasks to combine are chosen: the best of many noisy numbers would have to be beaten by fresh ones.
@@ -99,13 +99,17 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
             before |= mixed
         names += mixes
         results.drop_others(tuple(name for name in results.figures if "+" in name), ())
+    controls = {
+        world: Variant("tcn", about.options, TCN_STEPS).folder(world, about, *_CONTROL)
+        for world, about in WORLDS.items()
+    }
     jobs = [
         Job(
-            folder_of(name, root / f"seed-{seed}") / f"{world}-{short_hash(_CONTROL + repr(WORLDS[world]))}",
+            folder_of(name, root / f"seed-{seed}") / run,
             seed, f"{name} {world}", control, (name, world, seed, root, config.tier),
             _learned(name, seed, root, config),
         )
-        for seed in config.seeds for name in names for world in WORLDS
+        for seed in config.seeds for name in names for world, run in controls.items()
     ]  # fmt: skip
     for done in run_jobs(jobs, config):
         seeds = [joined(found, before) for found, before in zip(done.seeds, learned, strict=False)]
@@ -118,25 +122,35 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
 
 def folder_of(name: str, root: Path) -> Path:
     """Return a backbone's folder: another for another training or net, so that nothing kept stands in for it."""
+    return root / f"{name}-{_made_from(name)}"
+
+
+@cache
+def _made_from(name: str) -> str:
     task, options = named(name)
-    return root / f"{name}-{short_hash(repr((None if task == 'random' else trial_of(task), options)))}"
+    return (
+        settings_hash(options) if task == "random" else settings_hash(trial_of(task).made_from(task, options), record)
+    )
 
 
 def record(folder: Path, seed: int, config: CompareConfig) -> None:
-    """Record of each world video to learn from, held-out video, and one demonstration; for probes, many short episodes:
-    the puck of each is somewhere else.
+    """Record of each world video to learn from, held-out video, and one demonstration. Of pushing, for backbones, video
+    whose light, colours and cameras change: which way a scene that never does is turned, and which part of it a patch
+    is, would be learned by heart; and, for probes, many short episodes: the puck of each is somewhere else.
     """
+    plays: list[tuple[str, int, int, dict[str, Any]]] = [
+        ("train", config.tier.learned(80), 100, {"seed": seed}),
+        ("heldout", config.tier.asked(20), 100, {"seed": 10_000 + seed}),
+    ]
+    of_backbones = [
+        (BACKBONES, config.tier.learned(80), 100, {"seed": 40_000 + seed, "randomize": RANDOMIZE, "depth": True}),
+        (PROBE, config.tier.asked(200), 20, {"seed": 30_000 + seed}),
+    ]
     for name, world in WORLDS.items():
-        common: dict[str, Any] = {
-            "env_id": world.env_id, "cameras": CAMERAS, "workers": config.workers, "depth": name == LEARNED_FROM,
-        }  # fmt: skip
-        plays = [("train", config.tier.learned(80), 100, seed), ("heldout", config.tier.asked(20), 100, 10_000 + seed)]
-        plays += [("probe", config.tier.asked(200), 20, 30_000 + seed)] * (name == LEARNED_FROM)
-        for part, episodes, steps, start in plays:
-            where = folder / name / part
-            collect(
-                CollectConfig(where, episodes=episodes, steps=steps, seed=start, behaviors=(world.behavior,), **common)
-            )
+        common: dict[str, Any] = {"env_id": world.env_id, "cameras": CAMERAS, "workers": config.workers}
+        for part, episodes, steps, options in plays + of_backbones * (name == LEARNED_FROM):
+            options |= {"episodes": episodes, "steps": steps, "behaviors": (world.behavior,)}
+            collect(CollectConfig(folder / name / part, **options, **common))
         collect(
             CollectConfig(
                 folder / name / "demonstration", episodes=1, behaviors=("expert",), variety="fixed",
@@ -156,35 +170,37 @@ def known(names: Sequence[str], root: Path, config: CompareConfig) -> list[dict[
 
 def _learned(name: str, seed: int, root: Path, config: CompareConfig) -> Job:
     """Return what trains a backbone."""
-    run = folder_of(name, root / f"seed-{seed}") / f"probe-{short_hash(_LEARN)}"
+    run = folder_of(name, root / f"seed-{seed}") / f"probe-{settings_hash(*_LEARN)}"
     return Job(run, seed, name, learn, (name, seed, root, config.tier))
 
 
 def learn(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Measured:
-    """Train one backbone, where that is to be, settle it, and return how well hand and puck can be read from it."""
+    """Train one backbone, where that is to be, settle it on the video that it is for, and return how well hand and puck
+    can be read from it.
+    """
     torch.set_num_threads(1)
     video, minutes = root / f"seed-{seed}" / "video" / LEARNED_FROM, 0.0
     task, options = named(name)
-    store = EpisodeStore(video / "train")
     if task == "random":
         objective = build_objective(ObjectiveSpec("rotation", backbone_options=options, seed=seed))
     else:
-        objective, minutes = trial_of(task).learned(task, store, run.parent / "backbone", seed, tier, options)
-    settle(objective.backbone, store, seed)
+        learned_from, backbone = EpisodeStore(video / BACKBONES), run.parent / "backbone"
+        objective, minutes = trial_of(task).learned(task, learned_from, backbone, seed, tier, options)
+    settle(objective.backbone, EpisodeStore(video / "train"), seed)
     checkpoint.save(run / "checkpoints" / "step-00000000", KIND, spec_of(objective), objective.state_dict(), {})
     backbone = objective.backbone
 
     def features(images: Tensor) -> Tensor:
         return functional.adaptive_avg_pool2d(backbone(images), 4).flatten(1)
 
-    return {**positions(features, EpisodeStore(video / "probe")), "minutes": minutes}
+    return {**positions(features, EpisodeStore(video / PROBE)), "minutes": minutes}
 
 
 def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier) -> Measured:
     """Train a TCN on the frozen backbone and a policy on its distances, and return what both are worth."""
     torch.set_num_threads(1)
     about, video = WORLDS[world], root / f"seed-{seed}" / "video" / world
-    backbone = run.parent / f"probe-{short_hash(_LEARN)}"
+    backbone = run.parent / f"probe-{settings_hash(*_LEARN)}"
     spec = ObjectiveSpec("tcn", about.options, str(backbone), frozen=True, seed=seed)
     settings = FitConfig(tier.learned(TCN_STEPS), lr=2e-3, seed=seed, device="auto", warmup=tier.learned(100))
     path = fit(build_objective(spec), EpisodeStore(video / "train"), run / "tcn", settings)
@@ -210,8 +226,9 @@ def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier)
     }
 
 
-_LEARN = inspect.getsource(learn) + inspect.getsource(untrained) + inspect.getsource(_image_probe)
-_CONTROL = _LEARN + inspect.getsource(control) + repr((TCN_STEPS, POLICY_STEPS, EVAL_EVERY, STARTS))
+_LEARN = learn, record, settle, positions, state_r2, PLACES
+_CONTROL = *_LEARN, control, TrainAgentConfig.__init__.__defaults__, POLICY_STEPS, EVAL_EVERY, STARTS
+"""What makes and measures a backbone, and what is made of it."""
 
 
 def named(name: str) -> tuple[str, dict[str, Any]]:

@@ -13,8 +13,8 @@ from scripts.bench._video_config import TASKS as VIDEO_TASKS
 SINGLE = ("random", "supervised", "autoencoder", *IMAGE_TASKS, *VIDEO_TASKS)
 DEEPER = ("random", "supervised", "rotation", "relative_position", "video_colorization")
 """Of which a deeper backbone is trained, too."""
-DEEP: dict[str, Any] = {"widths": (32, 48, 48, 64, 64), "strides": (2, 2, 1, 1, 1)}
-"""Five layers instead of three, a map of the same size."""
+DEEP: dict[str, Any] = {"widths": (32, 48, 48, 48, 48), "strides": (2, 2, 1, 1, 1)}
+"""Five layers instead of three, a map of the same size and as many channels."""
 SUFFIX = "-deep"
 QUESTIONS = {
     "combining_gain": "Does combining tasks help?",

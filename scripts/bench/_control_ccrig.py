@@ -10,7 +10,7 @@ import torch
 
 from scripts.bench import _control_goals as goals
 from scripts.bench._control_config import ControlConfig
-from scripts.bench._control_goals import BASELINES, CAMERA, RIG, Learner, World
+from scripts.bench._control_goals import BASELINES, CAMERA, RIG, SHOWN, Learner, World
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Measured, Variant
@@ -23,9 +23,10 @@ from sslctrl.store import EpisodeStore
 
 def colour_match(embedding: Embedding, store: EpisodeStore, seed: int) -> Measured:
     """Return how often goals imagined in an episode show its object's colour, to within a bin of eight: of five a first
-    frame that shows one.
+    frame that shows one. Nothing is told of embeddings that cannot imagine any.
     """
-    assert isinstance(embedding, Imagining)
+    if not isinstance(embedding, Imagining):
+        return {}
     first = np.stack([store.read(id).frames[0, 0] for id in store.ids])
     wanted = hues(first)
     first, wanted = first[~np.isnan(wanted)].repeat(5, axis=0), wanted[~np.isnan(wanted)].repeat(5)
@@ -41,12 +42,19 @@ WORLD = World(
         "cc_vae": Variant("cc_vae", {**_TOLD, "context_from": "any"}, 6000, lr=3e-3),
         "vae": Variant("vae", _TOLD, 6000, lr=3e-3),
         "vae_6d": Variant("vae", {**_TOLD, "dim": 6, "beta": 5.0, "smooth": 1000.0}, 6000, lr=3e-3),
+        "autoencoder": Variant("vae", {**_TOLD, "beta": 0.0}, 6000, lr=3e-3),
+        "untrained": Variant("vae", _TOLD, 0),
+        "supervised": Variant("supervised", {"columns": (4, 5)}, 3000),
     },
     learners={
         "ccrig": Learner("cc_vae", RIG),
         "rig": Learner("vae", RIG),
         "rig_6d": Learner("vae_6d", RIG),
         "oracle": Learner(None, {"reward_from": "state", "observe": "state"}),
+        "pixels": Learner("cc_vae", {**SHOWN, "reward_from": "pixels"}),
+        "autoencoder": Learner("autoencoder", RIG),
+        "untrained": Learner("untrained", SHOWN),
+        "supervised": Learner("supervised", SHOWN),
     },
     steps=20_000,
     places={"object": (4, 5), "hand": (0, 1)},

@@ -67,10 +67,20 @@ class World:
     more: Callable[[Embedding, EpisodeStore, int], Measured] | None = None
     """More to measure of each embedding on held-out video, by seed."""
 
-    def folder(self, embedding: str) -> str:
-        """Return the name of an embedding's runs' folder."""
-        video = self.env_id, self.variety, self.behavior, self.episodes, self.length
-        return self.embeddings[embedding].folder(embedding, video)
+    def videos(self, folder: Path, seed: int, config: ControlConfig) -> tuple[CollectConfig, CollectConfig]:
+        """Return the recordings: what all learn from, and what embeddings are measured on."""
+        common: dict[str, Any] = {
+            "env_id": self.env_id, "behaviors": (self.behavior,), "cameras": (CAMERA,), "workers": config.workers
+        }  # fmt: skip
+        learned, asked = config.tier.learned(self.episodes), config.tier.asked(200)
+        return (
+            CollectConfig(
+                folder / "train", episodes=learned, steps=self.length, variety=self.variety, seed=seed, **common
+            ),
+            CollectConfig(
+                folder / "heldout", episodes=asked, steps=50, variety=self.exams[-1], seed=10_000 + seed, **common
+            ),
+        )
 
 
 def figures(
@@ -86,35 +96,43 @@ def figures(
     """
     learned: list[Job] = []
     acted: list[Job] = []
+    video = [repr((one.recording, one.episodes)) for one in world.videos(Path(), 0, config)]
     measuring = settings_hash(train_and_measure, world.places, world.more)
-    embeddings = {name: world.folder(name) for name in world.embeddings}
-    policies = {name: _policy_folder(name, learner, world) for name, learner in world.learners.items()}
+    embeddings = {name: variant.folder(name, video) for name, variant in world.embeddings.items()}
+    policies = {}
+    for name, learner in world.learners.items():
+        embedding = Path(embeddings[learner.embedding]) if learner.embedding else None
+        agent = agent_of(Path(), embedding, learner, 0, world, Path(), config.tier)
+        policies[name] = f"policy-{name}-{settings_hash(agent, video, world.exams, STARTS, BASELINES, train_and_play)}"
     for seed in config.seeds:
         folder = Path(config.runs) / config.tier.folder(part) / f"seed-{seed}"
-        _record(folder / "video", world, seed, config)
-        given = (world, folder, config.tier)
+        for one in world.videos(folder / "video", seed, config):
+            collect(one)
         of_seed: dict[str | None, Job] = {
-            name: Job(folder / run / measuring, seed, name, train_and_measure, (name, seed, *given))
+            name: Job(folder / run / measuring, seed, name, train_and_measure, (name, seed, world, config.tier))
             for name, run in embeddings.items()
         }
         learned += of_seed.values()
         for name, learner in world.learners.items():
-            needs = of_seed.get(learner.embedding)
-            acted.append(Job(folder / policies[name], seed, name, train_and_play, (learner, seed, *given), needs))
+            below = folder / embeddings[learner.embedding] if learner.embedding else None
+            given = learner, below, seed, world, config.tier
+            acted.append(
+                Job(folder / policies[name], seed, name, train_and_play, given, of_seed.get(learner.embedding))
+            )
     for jobs, summarise in ((learned, known), (acted, reached)):
         for done in run_jobs(jobs, config):
             yield over_seeds([summarise(one) for one in done.seeds], unit, iqm), done.origin
 
 
-def train_and_measure(run: Path, name: str, seed: int, world: World, folder: Path, tier: Tier) -> Measured:
+def train_and_measure(run: Path, name: str, seed: int, world: World, tier: Tier) -> Measured:
     """Train an embedding in the folder above and return what it knows of held-out video.
 
     Of every place: R^2 by an MLP and by a linear probe, and how distances between embeddings rank true distances.
     """
     torch.set_num_threads(1)
-    embedding = load_embedding(_trained(world, name, seed, folder, tier))
-    assert isinstance(embedding, Embedding)
-    store = EpisodeStore(folder / "video" / "heldout")
+    video = run.parent.parent / "video"
+    embedding = load_embedding(world.embeddings[name].train(run.parent, video / "train", seed, tier))
+    store = EpisodeStore(video / "heldout")
     episodes = [store.read(id) for id in store.ids]
     z = np.concatenate([embedding.embed_video(episode.frames[0]) for episode in episodes])
     state = np.concatenate([episode.state for episode in episodes])
@@ -131,18 +149,17 @@ def train_and_measure(run: Path, name: str, seed: int, world: World, folder: Pat
     return values
 
 
-def train_and_play(run: Path, learner: Learner, seed: int, world: World, folder: Path, tier: Tier) -> Measured:
-    """Train a policy in its folder and return how far from the goal it ends, m, in each exam's variety; random actions
-    and doing nothing, too.
+def train_and_play(
+    run: Path, learner: Learner, embedding: Path | None, seed: int, world: World, tier: Tier
+) -> Measured:
+    """Train a policy in its folder, on the embedding in another, and return how far from the goal it ends, m, in each
+    exam's variety; random actions and doing nothing, too.
     """
     torch.set_num_threads(1)
-    embedding = None if learner.embedding is None else _trained(world, learner.embedding, seed, folder, tier)
-    agent = TrainAgentConfig(
-        run, env_id=world.env_id, variety=world.variety, seed=seed, embedding=embedding,
-        steps=tier.learned(world.steps * learner.steps_factor), camera=CAMERA, prior=folder / "video" / "train",
-        eval_every=2500, **_SAC, **learner.options,
-    )  # fmt: skip
-    train_agent(agent)
+    video = run.parent / "video" / "train"
+    if embedding is not None and learner.embedding is not None:
+        embedding = world.embeddings[learner.embedding].train(embedding, video, seed, tier)
+    train_agent(agent_of(run, embedding, learner, seed, world, video, tier))
     values = {}
     for variety in world.exams:
         exam = EvaluateConfig(
@@ -153,41 +170,15 @@ def train_and_play(run: Path, learner: Learner, seed: int, world: World, folder:
     return values
 
 
-def _trained(world: World, name: str, seed: int, folder: Path, tier: Tier) -> Path:
-    return world.embeddings[name].train(folder / world.folder(name), folder / "video" / "train", seed, tier)
-
-
-def _record(folder: Path, world: World, seed: int, config: ControlConfig) -> None:
-    common: dict[str, Any] = {
-        "env_id": world.env_id, "behaviors": (world.behavior,), "cameras": (CAMERA,), "workers": config.workers
-    }  # fmt: skip
-    collect(
-        CollectConfig(
-            folder / "train",
-            episodes=config.tier.learned(world.episodes),
-            steps=world.length,
-            seed=seed,
-            variety=world.variety,
-            **common,
-        )
-    )
-    collect(
-        CollectConfig(
-            folder / "heldout",
-            episodes=config.tier.asked(200),
-            steps=50,
-            seed=10_000 + seed,
-            variety=world.exams[-1],
-            **common,
-        )
-    )
-
-
-def _policy_folder(name: str, learner: Learner, world: World) -> str:
-    """Return the name of a policy's folder: another for another embedding, other options, another length or exam."""
-    embedding = world.folder(learner.embedding) if learner.embedding else None
-    settings = learner, embedding, world.env_id, world.variety, world.steps, world.exams, _SAC, train_and_play
-    return f"policy-{name}-{settings_hash(*settings)}"
+def agent_of(
+    run: Path, embedding: Path | None, learner: Learner, seed: int, world: World, video: Path, tier: Tier
+) -> TrainAgentConfig:
+    """Return how a policy is trained."""
+    return TrainAgentConfig(
+        run, env_id=world.env_id, variety=world.variety, seed=seed, embedding=embedding,
+        steps=tier.learned(world.steps * learner.steps_factor), camera=CAMERA, prior=video, eval_every=2500,
+        **_SAC, **learner.options,
+    )  # fmt: skip
 
 
 def unit(name: str) -> str:

@@ -24,24 +24,29 @@ PUSH = World(
         "vae": Variant("vae", _VAE, 6000, _CONV, lr=3e-3),
         "plain": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 0.3}, 6000, _CONV, lr=3e-3),
         "autoencoder": Variant("vae", {**_VAE, "beta": 0.0}, 6000, _CONV, lr=3e-3),
+        "untrained": Variant("vae", _VAE, 0, _CONV),
+        "supervised": Variant("supervised", {"columns": (4, 5)}, 3000, _CONV),
     },
     learners={
         "rig": Learner("vae", RIG),
         "oracle": Learner(None, _STATE),
-        "oracle_both": Learner(None, {**_STATE, **SHOWN}, steps_factor=3),
+        "oracle_both": Learner(None, {**_STATE, **SHOWN, "gamma": 0.98, "lr": 5e-4}, steps_factor=3),
         "none": Learner("vae", {**IMAGINED, "relabel_prior": 0.0, "relabel_future": 0.0}),
         "future": Learner("vae", {**IMAGINED, "relabel_prior": 0.0, "relabel_future": 0.8}),
         "prior": Learner("vae", {**IMAGINED, "relabel_prior": 0.8, "relabel_future": 0.0}),
         "pixels": Learner("vae", {**SHOWN, "reward_from": "pixels"}),
         "plain": Learner("plain", RIG),
         "autoencoder": Learner("autoencoder", RIG),
+        "untrained": Learner("untrained", SHOWN),
+        "supervised": Learner("supervised", SHOWN),
     },
     steps=20_000,
     places={"puck": (4, 5), "hand": (0, 1), "both": (0, 1, 4, 5)},
 )
 """The decoder of `vae` is told where the hand is: distances in its latents are the puck's, as the oracle's are.
-`autoencoder` is the same without KL. `plain` holds hand and puck. Rewarded for both, `oracle_both` takes more steps to
-learn.
+`autoencoder` is the same without KL, `untrained` without training, `supervised` is told where pucks are: neither of
+these two can imagine goals. `plain` holds hand and puck. Rewarded for both, a hand at its goal is a local optimum:
+`oracle_both` takes more steps, looks further ahead, and learns more slowly.
 """
 REACH = World(
     env_id="sslctrl/Reach-v0",

@@ -29,7 +29,6 @@ from sslctrl.metrics.probe import probe_r2
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
 from vision.measure import RESOLUTION_M
-from vision.untrained import settle
 
 SEEN, UNSEEN = ("front", "left", "right"), "corner"
 ORBIT_RAD = 0.44
@@ -100,13 +99,8 @@ def record(folder: Path, seed: int, config: ControlConfig) -> None:
 def train_and_measure(run: Path, seed: int, name: str, tier: Tier) -> Measured:
     """Train one variant in the folder above and return what it is worth."""
     torch.set_num_threads(1)
-    variant, video = VARIANTS[name], run.parent.parent / "video"
-    if variant.steps:
-        embedding = load_embedding(variant.train(run.parent, video / "train", seed, tier))
-    else:
-        embedding = variant.build(seed)
-        settle(embedding.backbone, EpisodeStore(video / "train"), seed)
-    assert isinstance(embedding, Embedding)
+    video = run.parent.parent / "video"
+    embedding = load_embedding(VARIANTS[name].train(run.parent, video / "train", seed, tier))
     return measured(embedding.eval(), video)
 
 

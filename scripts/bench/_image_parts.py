@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +19,9 @@ from scripts.bench._data import store_of
 from scripts.bench._figures import Results
 from scripts.bench._image_config import ImageConfig
 from scripts.bench._image_counts import numbers, record_bins
-from scripts.bench._image_probe import PLACES, classes, pooled, positions, principal
+from scripts.bench._image_probe import PLACES, Features, classes, pooled, positions, principal
 from scripts.bench._intervals import Figure
-from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, short_hash
+from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial, named
 from sslctrl.clips import Episode
@@ -39,7 +38,8 @@ RANDOMIZE = 0.5
 """Of light, colours and cameras: a background that never changes would be learned by heart."""
 
 
-_PROBES = inspect.getsource(_image_probe)
+_MEASURING = _image_probe, scores
+"""The modules that measure."""
 
 
 TRIALS: dict[str, dict[str, Trial]] = {
@@ -102,8 +102,8 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
             for name, folder in folders.items()
         ]
 
-    untrained: list[Measured] = []
-    for done in run_jobs(jobs({name: f"{name}/{short_hash(_PROBES)}" for name in BASELINES}, of_baseline), config):
+    untrained, measuring = [], settings_hash(of_baseline, _SUPERVISED_STEPS, *_MEASURING)
+    for done in run_jobs(jobs({name: f"{name}/{measuring}" for name in BASELINES}, of_baseline), config):
         untrained = [seed["random"] for seed in done.seeds]
         plain = [
             {f"{name}.{what}": value for name, one in seed.items() for what, value in one.items()}
@@ -111,7 +111,7 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
         ]
         results.record(over_seeds(plain, unit), done.origin)
     for task in config.chosen:
-        folders = {where: trial.folder(f"{task}-{where}", _PROBES) for where, trial in TRIALS[task].items()}
+        folders = {where: trial.folder(task, where, *_MEASURING) for where, trial in TRIALS[task].items()}
         for done in run_jobs(jobs(folders, train_and_measure, task), config):
             found = [figures_of(task, *both) for both in zip(done.seeds, untrained, strict=False)]
             results.record(over_seeds(found, unit), done.origin)
@@ -163,10 +163,19 @@ def of_baseline(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Meas
         variant = Variant("supervised", {"columns": PLACES}, _SUPERVISED_STEPS)
         objective = load_objective(variant.train(run.parent, train.root, seed, tier))
         return positions(pooled(objective), test) | classes(pooled(classifier(seed, tier)))
+    bins = stores("bins", root)
+    return {
+        **positions(_untrained(train, seed), test),
+        **classes(_untrained(store_of("fashion", "train"), seed)),
+        "objects_r2": numbers(_untrained(bins[0], seed), bins[1]),
+    }
+
+
+def _untrained(store: EpisodeStore, seed: int) -> Features:
+    """Return what an untrained backbone makes of the images of a store."""
     random = build_objective(ObjectiveSpec("rotation", seed=seed))
-    settle(random.backbone, train, seed)
-    features = pooled(random)
-    return positions(features, test) | classes(features) | {"objects_r2": numbers(features, stores("bins", root)[1])}
+    settle(random.backbone, store, seed)
+    return pooled(random)
 
 
 def figures_of(task: str, trials: dict[str, Measured], random: Measured) -> Measured:

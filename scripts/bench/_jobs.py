@@ -7,7 +7,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -22,17 +22,21 @@ from scripts.bench._figures import Origin, origin
 from scripts.bench._intervals import Figure, Statistic, from_seeds
 from scripts.bench._ledger import Ledger, Measured
 from scripts.bench._tier import Tier
-from sslctrl import durable
+from sslctrl import checkpoint, durable
 from sslctrl.errors import InputError
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.objective import Objective
 from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
-from sslctrl.training_state import spec_of
+from sslctrl.training_state import KIND, spec_of
 from vision.build import ObjectiveSpec, build_objective
+from vision.untrained import settle
 
 KEPT = "measured.json"
+_WARMUP = 100
+_IN_BATCHES = ("slow_start",)
+"""Options that are numbers of batches: a quick look has as large a share of them as of all batches."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,18 @@ class Variant:
         return build_objective(ObjectiveSpec(self.name, self.options, "conv", self.backbone_options, seed=seed))
 
     def train(self, run: Path, store: Path, seed: int, tier: Tier) -> Path:
-        """Train it, where that is not done yet, for the tier's share of `steps`, and return its checkpoint."""
-        settings = FitConfig(tier.learned(self.steps), lr=self.lr, seed=seed, device="auto")
-        return fit(self.build(seed), EpisodeStore(store), run, settings)
+        """Train it, where that is not done yet, for the tier's share of `steps`, and return its checkpoint. What takes
+        no steps is an untrained net, settled on the store.
+        """
+        shorter = {name: tier.learned(count) for name, count in self.options.items() if name in _IN_BATCHES}
+        objective, video = replace(self, options=self.options | shorter).build(seed), EpisodeStore(store)
+        if not self.steps:
+            settle(objective.backbone, video, seed)
+            path = run / "checkpoints" / "step-00000000"
+            checkpoint.save(path, KIND, spec_of(objective), objective.state_dict(), {})
+            return path
+        steps, warmup = tier.learned(self.steps), tier.learned(_WARMUP)
+        return fit(objective, video, run, FitConfig(steps, lr=self.lr, seed=seed, device="auto", warmup=warmup))
 
     def folder(self, name: str, *made_from: object) -> str:
         """Return the name of its runs' folder: another for other settings, defaults of its classes among them, and for

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from scripts.bench._jobs import Measured, short_hash
+from scripts.bench._jobs import Measured, settings_hash
 from scripts.bench._tier import Tier
 from sslctrl import checkpoint
 from sslctrl.fit import fit
@@ -19,6 +18,7 @@ from sslctrl.fit_config import FitConfig
 from sslctrl.objective import Objective
 from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
+from sslctrl.training_state import spec_of
 from vision.build import ObjectiveSpec, build_objective, load_objective
 from vision.train import write_pictures
 
@@ -36,11 +36,19 @@ class Trial:
     on_train: bool = False
     """Whether it is asked about the images that it learned from: classes that are images."""
 
-    def folder(self, name: str, measured: str = "") -> str:
+    def made_from(self, task: str, backbone_options: Mapping[str, Any] = MappingProxyType({})) -> str:
+        """Return a name for all settings of a task's training, defaults of its classes among them."""
+        spec = spec_of(build_objective(self._spec(task, 0, backbone_options)))
+        return settings_hash(spec, self.steps, self.data, self.lr, self.on_train)
+
+    def folder(self, task: str, where: str, *measured: object) -> str:
         """Return its training's folder, and in it that of what is measured: others for other settings, another score,
-        or other source code `measured`, so that nothing kept stands in for them.
+        or other functions or modules that measure, so that nothing kept stands in for them.
         """
-        return f"{name}-{short_hash(repr(self))}/{short_hash(inspect.getsource(self.score) + measured)}"
+        return f"{task}-{where}-{self.made_from(task)}/{settings_hash(self.score, *measured)}"
+
+    def _spec(self, task: str, seed: int, backbone_options: Mapping[str, Any]) -> ObjectiveSpec:
+        return ObjectiveSpec(task, self.options, backbone_options=dict(backbone_options), seed=seed)
 
     def learned(
         self,
@@ -55,12 +63,11 @@ class Trial:
         took = run / "minutes"
         if not took.exists():
             shutil.rmtree(run, ignore_errors=True)  # a training that was stopped would tell less time than it took
-            spec = ObjectiveSpec(task, self.options, backbone_options=dict(backbone_options), seed=seed)
             settings = FitConfig(
                 tier.learned(self.steps), lr=self.lr, seed=seed, device="auto", warmup=tier.learned(100)
             )
             started = time.process_time()
-            fit(build_objective(spec), store, run, settings)
+            fit(build_objective(self._spec(task, seed, backbone_options)), store, run, settings)
             write_atomically(took, str((time.process_time() - started) / 60))
         return load_objective(checkpoint.newest(run)), float(took.read_text())
 

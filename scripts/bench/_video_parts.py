@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from scripts.bench import _image_scores, _video_truth
 from scripts.bench import _video_scores as scores
-from scripts.bench import _video_truth
 from scripts.bench._figures import Results
 from scripts.bench._image_scores import metrics
 from scripts.bench._intervals import Figure
@@ -19,11 +18,13 @@ from scripts.bench._trials import Trial, named
 from scripts.bench._video_config import VideoConfig
 from scripts.bench._video_data import record, stores
 from sslctrl.store import EpisodeStore
+from vision import propagation
 from vision.video_task import VideoTask
 
 _LARGE = {"side": 0.2}
 """Of patches of the large clips: a person is a tenth of the picture wide."""
-_SOURCES = inspect.getsource(scores) + inspect.getsource(_video_truth)
+_MEASURING = scores, _video_truth, _image_scores, propagation
+"""The modules that measure."""
 _ASKED = 4
 """Times as many questions as others, where chance has to be told from a little more."""
 
@@ -50,8 +51,8 @@ TRIALS: dict[str, dict[str, Trial]] = {
         "leak": Trial(leaked, 200, "grainy"),
     },
     "odd_one_out": {
-        "sim": Trial(scores.accuracy, 400),
-        "real": Trial(scores.accuracy, 600, "clips"),
+        "sim": Trial(scores.odd, 400),
+        "real": Trial(scores.odd, 600, "clips"),
         "leak": Trial(leaked, 200, "grainy"),
     },
     "arrow_of_time": {
@@ -72,14 +73,12 @@ def measure(config: VideoConfig) -> dict[str, Figure]:
     results, root = Results(config.file, config.command, config.seeds), Path(config.runs) / config.tier.folder("video")
     record(root / "video", config)
     for task in config.chosen:
+        folders = {where: trial.folder(task, where, *_MEASURING) for where, trial in TRIALS[task].items()}
         jobs = [
-            Job(
-                root / f"seed-{seed}" / trial.folder(f"{task}-{where}", _SOURCES),
-                seed, where, train_and_measure, (task, where, seed, root, config.tier),
-            )
+            Job(root / f"seed-{seed}" / run, seed, where, train_and_measure, (task, where, seed, root, config.tier))
             for seed in config.seeds
-            for where, trial in TRIALS[task].items()
-        ]  # fmt: skip
+            for where, run in folders.items()
+        ]
         for done in run_jobs(jobs, config):
             results.record(over_seeds([figures_of(task, seed) for seed in done.seeds], unit), done.origin)
     return results.figures

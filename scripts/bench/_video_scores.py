@@ -22,6 +22,7 @@ from vision.propagation import marked_points, point_marks, propagate
 from vision.things import Things
 from vision.untrained import untrained
 from vision.video.facenet_triplet import FacenetTriplet
+from vision.video.odd_one_out import OddOneOut
 from vision.video.tracking import Tracking
 from vision.video.video_colorization import VideoColorization
 from vision.video_task import VideoTask
@@ -44,6 +45,18 @@ def balanced(task: VideoTask, store: EpisodeStore, seed: int) -> Measured:
     """Return the mean of the shares of valid and of invalid orders that are told to be so."""
     task.prepare(store)
     return {"": metrics(task, store, seed)["balanced"]}
+
+
+@torch.no_grad()
+def odd(task: OddOneOut, store: EpisodeStore, seed: int) -> Measured:
+    """Return how often the answer is right; and how often the clip that changes most is the odd one (`energy`)."""
+    task.prepare(store)
+    right: list[bool] = []
+    for clips, rng in batches(task, store, seed):
+        question = task.ask(clips, rng)
+        energy = (question.changes - 0.5).square().mean((2, 3, 4)).unflatten(1, (6, -1)).sum(2)
+        right += (energy.argmax(1) == question.odd).tolist()
+    return {"": metrics(task, store, seed)["accuracy"], "energy": float(np.mean(right))}
 
 
 def tracked(task: Tracking, store: EpisodeStore, seed: int) -> Measured:

@@ -22,7 +22,9 @@ from sslctrl.sampling import random_frames
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
 from vision.build import ObjectiveSpec, build_objective, load_embedding, load_objective, objective_names
+from vision.image import IMAGE_TASKS
 from vision.image_task import ImageTask, tiled
+from vision.video import VIDEO_TASKS
 from vision.video_task import VideoTask
 
 SIZE_PX = 32
@@ -48,6 +50,21 @@ def rng(seed: int = 0) -> torch.Generator:
 @pytest.fixture(params=objective_names())
 def objective(request, tiny_store) -> Objective:
     built = build(request.param).train()
+    built.prepare(tiny_store)
+    return built
+
+
+@pytest.fixture(params=IMAGE_TASKS.names())
+def image_task(request) -> ImageTask:
+    built = build(request.param)
+    assert isinstance(built, ImageTask)
+    return built
+
+
+@pytest.fixture(params=VIDEO_TASKS.names())
+def video_task(request, tiny_store) -> VideoTask:
+    built = build(request.param)
+    assert isinstance(built, VideoTask)
     built.prepare(tiny_store)
     return built
 
@@ -128,33 +145,27 @@ def test_floats_are_refused(objective, tiny_store) -> None:
         objective.loss(Clips(batch(objective, tiny_store).frames.float()), rng())
 
 
-def test_a_task_on_images_shows_what_it_learned(objective, tiny_store) -> None:
-    if not isinstance(objective, ImageTask):
-        return
-    images = objective.images(tiny_store.clips(random_frames(tiny_store.layout, np.random.default_rng(0), 6)))
-    shown = objective.eval().show(images, rng())
+def test_a_task_on_images_shows_what_it_learned(image_task, tiny_store) -> None:
+    images = image_task.images(tiny_store.clips(random_frames(tiny_store.layout, np.random.default_rng(0), 6)))
+    shown = image_task.eval().show(images, rng())
     assert shown.ndim == 5 and shown.shape[1:3] == (6, 3) and torch.isfinite(shown).all() and not shown.requires_grad
-    assert torch.equal(shown, objective.show(images, rng()))
-    assert objective.shows.endswith(".") and tiled(shown).dtype == torch.uint8
+    assert torch.equal(shown, image_task.show(images, rng()))
+    assert image_task.shows.endswith(".") and tiled(shown).dtype == torch.uint8
 
 
-def test_a_task_on_video_shows_what_it_learned(objective, tiny_store) -> None:
-    if not isinstance(objective, VideoTask):
-        return
-    clips = batch(objective, tiny_store)
-    shown = objective.eval().show(clips, rng())
+def test_a_task_on_video_shows_what_it_learned(video_task, tiny_store) -> None:
+    clips = batch(video_task, tiny_store)
+    shown = video_task.eval().show(clips, rng())
     assert shown.ndim == 5 and shown.shape[2] == 3 and torch.isfinite(shown).all() and not shown.requires_grad
-    assert torch.equal(shown, objective.show(clips, rng()))
-    assert objective.shows.endswith(".") and tiled(shown).dtype == torch.uint8
+    assert torch.equal(shown, video_task.show(clips, rng()))
+    assert video_task.shows.endswith(".") and tiled(shown).dtype == torch.uint8
 
 
-def test_a_task_on_video_picks_nothing_that_it_has_not_looked_at(objective, tiny_store, square_store) -> None:
-    if not isinstance(objective, VideoTask):
-        return
+def test_a_task_on_video_picks_nothing_that_it_has_not_looked_at(video_task, tiny_store, square_store) -> None:
     with pytest.raises(InputError, match="prepare"):
-        build(objective.spec.name).pick(tiny_store.layout, np.random.default_rng(0))
+        build(video_task.spec.name).pick(tiny_store.layout, np.random.default_rng(0))
     with pytest.raises(InputError, match="prepare"):
-        objective.pick(square_store.layout, np.random.default_rng(0))
+        video_task.pick(square_store.layout, np.random.default_rng(0))
 
 
 def test_save_and_load_round_trip(objective, tiny_store, tmp_path: Path) -> None:

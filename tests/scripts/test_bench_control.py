@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.config import TrainAgentConfig
 from scripts.bench import (
     _control_ccrig,
     _control_g2v,
@@ -26,7 +27,7 @@ from scripts.bench._image_config import ImageConfig
 from scripts.bench._intervals import from_seeds
 from scripts.bench._jobs import KEPT, Job, Variant, over_seeds, run_jobs
 from scripts.bench._ledger import Ledger
-from scripts.bench._tier import FAST
+from scripts.bench._tier import FAST, FULL
 from scripts.bench._verdicts import verdict
 from scripts.bench._video_config import VideoConfig
 from sslctrl.embeddings.svtcn import SvTcn
@@ -109,7 +110,7 @@ def test_policies_and_values_say_what_they_build_on(tmp_path: Path, monkeypatch:
     listed: list[Job] = []
     for module in (_control_goals, _control_g2v):
         monkeypatch.setattr(module, "run_jobs", lambda jobs, config: (listed.extend(jobs), iter(()))[1])
-    monkeypatch.setattr(_control_goals, "_record", lambda *given: None)
+    monkeypatch.setattr(_control_goals, "collect", lambda video: None)
     monkeypatch.setattr(_control_g2v, "collect_grasps", lambda grasps: None)
     config = ControlConfig(out=tmp_path / "x.json", runs=tmp_path, seeds=(0, 1))
     for part in ("g2v", "rig", "ccrig"):
@@ -150,6 +151,47 @@ def test_a_folder_is_another_for_other_defaults(monkeypatch: pytest.MonkeyPatch)
     defaults = tuple(64 if value == 32 else value for value in SvTcn.__init__.__defaults__ or ())
     monkeypatch.setattr(SvTcn.__init__, "__defaults__", defaults)
     assert variant.folder("sv") != before
+
+
+def test_a_policys_folder_is_another_for_all_that_makes_or_measures_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[Job] = []
+    monkeypatch.setattr(_control_goals, "run_jobs", lambda jobs, config: (listed.extend(jobs), iter(()))[1])
+    monkeypatch.setattr(_control_goals, "collect", lambda video: None)
+    config = ControlConfig(out=tmp_path / "x.json", runs=tmp_path, seeds=(0,))
+
+    def folders() -> set[str]:
+        listed.clear()
+        list(_control_goals.figures(_control_rig.REACH, "reach", config, dict, dict))
+        return {job.folder.name for job in listed if job.folder.name.startswith("policy")}
+
+    before = folders()
+    assert len(before) == len(_control_rig.REACH.learners) and folders() == before
+    init = TrainAgentConfig.__init__
+    other_gamma = tuple(0.9 if value == TrainAgentConfig.gamma else value for value in init.__defaults__ or ())
+    for target, name, value in (
+        (_control_goals, "STARTS", 7),
+        (_control_rig, "REACH", replace(_control_rig.REACH, length=10)),
+        (_control_rig, "REACH", replace(_control_rig.REACH, exams=("heldout",))),
+        (init, "__defaults__", other_gamma),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, name, value)
+            assert not folders() & before
+
+
+def test_a_quick_look_has_its_share_of_batches_of_options_too(tiny_store, tmp_path: Path, monkeypatch) -> None:
+    asked = []
+
+    def fit(objective, store, run, config):
+        asked.append((objective.spec.options["slow_start"], config.steps, config.warmup))
+        return run
+
+    monkeypatch.setattr(_jobs, "fit", fit)
+    for tier in (FULL, FAST):
+        Variant("vae", {"slow_start": 2000}, 6000).train(tmp_path, tiny_store.root, 0, tier)
+    assert asked == [(2000, 6000, 100), (200, 600, 10)]
 
 
 def test_a_file_that_is_no_ledger_is_one_line(tmp_path: Path) -> None:
@@ -233,7 +275,7 @@ def test_every_goal_of_imagined_goals_has_its_figure(
 ) -> None:
     for module, name in ((_control_rig, "PUSH"), (_control_rig, "REACH"), (_control_ccrig, "WORLD")):
         world = getattr(module, name)
-        short = {key: replace(variant, steps=30) for key, variant in world.embeddings.items()}
+        short = {key: replace(variant, steps=variant.steps and 30) for key, variant in world.embeddings.items()}
         monkeypatch.setattr(module, name, replace(world, embeddings=short, steps=3000))
     config = ControlConfig(out=tmp_path / "x.json", runs=tmp_path, seeds=(0,), workers=1, fast=True)
     found = {name: figure for some, _ in _control_parts.MEASURES[part](config) for name, figure in some.items()}

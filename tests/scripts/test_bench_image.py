@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,15 @@ def test_every_task_has_trials_and_every_goal_is_of_one_of_them() -> None:
         assert any(figure == where or figure.startswith(f"{where}_") for where in TRIALS[task]), goal
 
 
-def test_other_settings_have_another_folder() -> None:
-    trial = Trial(accuracy, 600)
-    assert trial.folder("a") == Trial(accuracy, 600).folder("a") != Trial(accuracy, 601).folder("a")
-    assert len({trial.folder("a"), trial.folder("b")}) == 2
+def test_other_settings_have_another_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def folder(steps: int = 600, where: str = "sim", **options: Any) -> str:
+        return Trial(accuracy, steps, options=options).folder("rotation", where)
+
+    before = folder()
+    assert before == folder() == folder(batch=32) and before not in (folder(601), folder(batch=8), folder(where="real"))
+    defaults = tuple(16 if value == 32 else value for value in Rotation.__init__.__defaults__ or ())
+    monkeypatch.setattr(Rotation.__init__, "__defaults__", defaults)
+    assert folder() != before
 
 
 def test_figures_are_set_against_chance_and_random_features() -> None:
@@ -102,11 +108,21 @@ def test_the_number_of_objects_can_be_read_from_how_much_colour_there_is(tmp_pat
     assert numbers(lambda images: torch.zeros(len(images), 1), store) < 0.1
 
 
-def test_transforms_take_a_part_of_the_step(tmp_path: Path) -> None:
+def test_transforms_take_a_part_of_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = EpisodeStore(tmp_path, create=True)
     store.add(white_noise(0), "000000")
     task = Rotation(BACKBONES.build("conv", {}))
-    assert 0 < transform_share(task, store) < 1
+    quick = transform_share(task, store)
+    real = Rotation.ask
+
+    def slow(*given: Any) -> Any:
+        until = time.process_time() + 1
+        while time.process_time() < until:
+            pass
+        return real(*given)
+
+    monkeypatch.setattr(Rotation, "ask", slow)
+    assert 0 < quick < 0.5 < transform_share(task, store) < 1  # turns are much less than a net
     assert "ask" not in vars(task)
 
 

@@ -105,6 +105,7 @@ def test_another_training_or_net_has_another_folder(tmp_path: Path, monkeypatch:
     names = ("random", "random-deep", "rotation", "rotation-deep", "rotation+jigsaw")
     before = {name: compare.folder_of(name, tmp_path) for name in names}
     assert len(set(before.values())) == len(names)
+    compare._made_from.cache_clear()
     monkeypatch.setitem(compare._image_parts.TRIALS["rotation"], "sim", Trial(accuracy, 7))
     after = {name: compare.folder_of(name, tmp_path) for name in names}
     assert [name for name in names if before[name] != after[name]] == ["rotation", "rotation-deep"]

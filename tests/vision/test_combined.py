@@ -13,6 +13,7 @@ from sslctrl import checkpoint
 from sslctrl.clips import Clips
 from sslctrl.errors import InputError
 from sslctrl.fit import FitConfig, fit
+from sslctrl.objective import Loss
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
 from vision.build import ObjectiveSpec, build_objective, load_objective
@@ -47,6 +48,32 @@ def test_the_loss_is_the_weighted_sum_of_the_parts_on_their_own_batches(tiny_sto
     torch.testing.assert_close(loss.value, 2 * first.value + 0.5 * second.value)
     assert loss.metrics["rotation.accuracy"] == first.metrics["accuracy"]
     torch.testing.assert_close(loss.metrics["odd_one_out.loss"], second.value.detach())
+
+
+def test_losses_of_any_size_pull_alike(tiny_store: EpisodeStore) -> None:
+    def pulls(times: float) -> tuple[torch.Tensor, float]:
+        both = build("rotation+odd_one_out").train()
+        one = both.objectives["rotation"]
+        own = one.loss
+
+        def scaled(clips: Clips, rng: torch.Generator) -> Loss:
+            found = own(clips, rng)
+            return found._replace(value=times * found.value)
+
+        one.loss = scaled  # type: ignore[method-assign]
+        both.prepare(tiny_store)
+        for step in range(2):  # what the first batch said is kept
+            clips = tiny_store.clips(both.pick(tiny_store.layout, np.random.default_rng(step)))
+            both.zero_grad()
+            loss = both.loss(clips, rng()).value
+        loss.backward()
+        return torch.cat(
+            [one.grad.flatten() for one in both.backbone.parameters() if one.grad is not None]
+        ), loss.item()
+
+    (small, one), (large, other) = pulls(1.0), pulls(1000.0)
+    assert one == pytest.approx(other, rel=1e-4) and one != pytest.approx(2.0)
+    assert (small - large).norm() < 1e-3 * small.norm()
 
 
 @pytest.mark.parametrize("names", [*itertools.pairwise(TASKS), ("rotation", "jigsaw", "video_colorization")])
