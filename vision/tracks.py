@@ -52,7 +52,8 @@ class Tracks:
 
     def set_apart(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Draw two or more tracks, up to `count`, int (M,), every two of which are from different episodes, or were
-        seen side by side: as far as a video tells, not of one thing. Raises InputError where no two are.
+        seen side by side. All that episodes share, a robot say, is of one thing there, too, and nothing tells. Raises
+        InputError where no two are.
         """
         order = rng.permutation(len(self)).tolist()
         for begin in range(len(order)):  # of one film, a track may have been seen beside none

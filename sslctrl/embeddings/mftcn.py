@@ -114,7 +114,7 @@ class MfTcn(Embedding):
         tracks = self._tracks(images.reshape(-1, *images.shape[-3:])).unflatten(0, (-1, frames // chunks))
         read = self.history.steps(torch.arange(self.history.look_back, frames // chunks).numpy())
         z = self.track(tracks[:, read].flatten(0, 1).mT).float().view(batch, views, chunks * moments, self.dim)
-        metrics = {"nearest_is_same_step": same_step(z), "norm": z.detach().norm(dim=-1).mean()}
+        metrics = {"nearest_is_same_step": same_step(self.contrast.normal(z)), "norm": z.detach().norm(dim=-1).mean()}
         body = None
         if self.body:
             known = coordinates(clips, self.body).unflatten(2, (chunks, -1))

@@ -87,7 +87,8 @@ class SvTcn(Embedding):
             halves = augment(halves, rng, self.strength)
         z = self._raw(halves.flatten(0, 1)).float().view(batch * views, 2, frames // 2, self.dim)
         anchors, positives = z.unbind(1)
-        metrics = {"nearest_is_positive": nearest_is_own(anchors, positives), "norm": z.detach().norm(dim=-1).mean()}
+        nearest = nearest_is_own(*map(self.contrast.normal, (anchors, positives)))
+        metrics = {"nearest_is_positive": nearest, "norm": z.detach().norm(dim=-1).mean()}
         return Loss(self.contrast(anchors, positives), metrics)
 
     def encode(self, images: Tensor) -> Tensor:

@@ -99,7 +99,9 @@ class Tcn(Embedding):
         z = self._raw(images.reshape(-1, *images.shape[-3:])).float().view(batch, views, frames, self.dim)
         body = coordinates(clips, self.body).to(self.device) if self.body else None
         value = self.contrast.between_views(z, body, self.body_weight)
-        return Loss(value, {"nearest_is_same_step": same_step(z), "norm": z.detach().norm(dim=-1).mean()})
+        return Loss(
+            value, {"nearest_is_same_step": same_step(self.contrast.normal(z)), "norm": z.detach().norm(dim=-1).mean()}
+        )
 
     def encode(self, images: Tensor) -> Tensor:
         """Return embeddings (N, D): unit vectors under the triplet loss, until `finish` turns them by `readout`."""

@@ -277,10 +277,11 @@ def test_every_goal_of_imagined_goals_has_its_figure(
         world = getattr(module, name)
         short = {key: replace(variant, steps=variant.steps and 30) for key, variant in world.embeddings.items()}
         monkeypatch.setattr(module, name, replace(world, embeddings=short, steps=3000))
+    monkeypatch.setattr(_control_goals, "STARTS", 24)
     config = ControlConfig(out=tmp_path / "x.json", runs=tmp_path, seeds=(0,), workers=1, fast=True)
     found = {name: figure for some, _ in _control_parts.MEASURES[part](config) for name, figure in some.items()}
     asked = {name for name in control.GOALS if name.startswith(prefixes)}
     assert asked and asked <= set(found)
     assert all(name.startswith(_control_parts.PREFIXES[part]) for name in found)
     nothing = "rig.push_final_m.do_nothing" if part == "rig" else "ccrig.unseen_final_m.do_nothing"
-    assert 0.08 < found[nothing].value < 0.2
+    assert 0.06 < found[nothing].value < 0.25
