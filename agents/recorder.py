@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from envs.env import RobotEnv
 from sslctrl import durable
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError
+from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
 
 
@@ -84,16 +86,28 @@ def recorder_of(config: TrainAgentConfig, size_px: int | None, begun: int) -> Ca
     that.
 
     size_px: side of the frames; None: 64. What this run recorded of later steps, which are played again, is deleted.
-    Raises StorageError where the store cannot be made.
+    Raises StorageError where the disk refuses.
     """
     if config.record is None:
         return None
-    root, run = config.record, str(Path(config.run).resolve())
+    root, run = Path(config.record), _name_of(Path(config.run))
     store = EpisodeStore(root, create=True)  # now, and not in every world's process at once
     for id in store.ids:
         meta = store.read(id).meta
         if meta.get("run") == run and meta["begun"] + config.n_envs * meta["played"] > begun:
-            shutil.rmtree((Path(root) / id).rename(Path(root) / f"{durable.ASIDE}{id}"))
+            try:
+                shutil.rmtree((root / id).rename(root / f"{durable.ASIDE}{id}"))
+            except OSError as error:
+                raise durable.storage_error(error, root) from error
     about = {"env_id": config.env_id, "variety": config.variety, "policy": "learner", "seed": config.seed}
     about |= {"run": run, "begun": begun, "versions": {}}
     return lambda env: Recorder(env, EpisodeStore(root), size_px or 64, about)
+
+
+def _name_of(run: Path) -> str:
+    """Return a run's own name, drawn once and kept in its folder: another may begin at the same path."""
+    path = run / "name"
+    if not path.exists():
+        durable.make_folder(run)
+        write_atomically(path, uuid.uuid4().hex)
+    return path.read_text()

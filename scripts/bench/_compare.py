@@ -20,13 +20,13 @@ from agents.evaluate import evaluate
 from agents.train import train_agent
 from envs.collect import collect
 from envs.collect_config import CollectConfig
-from scripts.bench import _image_parts, _video_parts
+from scripts.bench import _image_parts, _image_probe, _video_parts
 from scripts.bench._compare_config import DEEP, SUFFIX, CompareConfig
 from scripts.bench._compare_page import write_page
 from scripts.bench._figures import Results
 from scripts.bench._image_config import TASKS as IMAGE_TASKS
 from scripts.bench._image_parts import RANDOMIZE
-from scripts.bench._image_probe import PLACES, positions, state_r2
+from scripts.bench._image_probe import PLACES, positions
 from scripts.bench._intervals import Figure, iqm
 from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
@@ -36,8 +36,10 @@ from sslctrl import checkpoint
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.metrics.alignment import alignment_of
+from sslctrl.objective import Objective
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
+from vision import untrained
 from vision.build import ObjectiveSpec, build_objective, load_embedding
 from vision.untrained import settle
 
@@ -128,9 +130,13 @@ def folder_of(name: str, root: Path) -> Path:
 @cache
 def _made_from(name: str) -> str:
     task, options = named(name)
-    return (
-        settings_hash(options) if task == "random" else settings_hash(trial_of(task).made_from(task, options), record)
-    )
+    if task == "random":
+        return settings_hash(spec_of(_random(options, 0)))
+    return settings_hash(trial_of(task).made_from(task, options), record)
+
+
+def _random(options: dict[str, Any], seed: int) -> Objective:
+    return build_objective(ObjectiveSpec("rotation", backbone_options=options, seed=seed))
 
 
 def record(folder: Path, seed: int, config: CompareConfig) -> None:
@@ -182,7 +188,7 @@ def learn(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Measured:
     video, minutes = root / f"seed-{seed}" / "video" / LEARNED_FROM, 0.0
     task, options = named(name)
     if task == "random":
-        objective = build_objective(ObjectiveSpec("rotation", backbone_options=options, seed=seed))
+        objective = _random(options, seed)
     else:
         learned_from, backbone = EpisodeStore(video / BACKBONES), run.parent / "backbone"
         objective, minutes = trial_of(task).learned(task, learned_from, backbone, seed, tier, options)
@@ -226,7 +232,7 @@ def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier)
     }
 
 
-_LEARN = learn, record, settle, positions, state_r2, PLACES
+_LEARN = learn, record, untrained, _image_probe
 _CONTROL = *_LEARN, control, TrainAgentConfig.__init__.__defaults__, POLICY_STEPS, EVAL_EVERY, STARTS
 """What makes and measures a backbone, and what is made of it."""
 

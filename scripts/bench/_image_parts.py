@@ -33,7 +33,8 @@ from vision.image_task import ImageTask
 from vision.untrained import settle
 
 CAMERAS = ("front", "left", "right")
-_NOISE, _TIMED_STEPS, _SUPERVISED_STEPS = 40, 5, 800
+_NOISE, _TIMED_STEPS = 40, 5
+_SUPERVISED = Variant("supervised", {"columns": PLACES}, 800)
 RANDOMIZE = 0.5
 """Of light, colours and cameras: a background that never changes would be learned by heart."""
 
@@ -81,7 +82,6 @@ TRIALS: dict[str, dict[str, Trial]] = {
     },
     "bigan": {"sim": Trial(scores.inverted, 800), "real": Trial(scores.inverted, 1500, "fashion", {"batch": 64})},
 }
-BASELINES = ("random", "pixels", "supervised")
 _UNITS = {
     "denoising": "dB", "counting": "ratio", "context_encoder": "ratio", "split_brain": "ratio", "bigan": "ratio",
     "gan": "classes",
@@ -102,8 +102,9 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
             for name, folder in folders.items()
         ]
 
-    untrained, measuring = [], settings_hash(of_baseline, _SUPERVISED_STEPS, *_MEASURING)
-    for done in run_jobs(jobs({name: f"{name}/{measuring}" for name in BASELINES}, of_baseline), config):
+    untrained, measuring = [], settings_hash(of_baseline, _untrained, settle, classifier, *_MEASURING)
+    baselines = {"random": "random", "pixels": "pixels", "supervised": _SUPERVISED.folder("supervised")}
+    for done in run_jobs(jobs({name: f"{run}/{measuring}" for name, run in baselines.items()}, of_baseline), config):
         untrained = [seed["random"] for seed in done.seeds]
         plain = [
             {f"{name}.{what}": value for name, one in seed.items() for what, value in one.items()}
@@ -160,8 +161,7 @@ def of_baseline(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Meas
     if name == "pixels":
         return positions(principal(train), test) | classes(principal(store_of("fashion", "train")))
     if name == "supervised":
-        variant = Variant("supervised", {"columns": PLACES}, _SUPERVISED_STEPS)
-        objective = load_objective(variant.train(run.parent, train.root, seed, tier))
+        objective = load_objective(_SUPERVISED.train(run.parent, train.root, seed, tier))
         return positions(pooled(objective), test) | classes(pooled(classifier(seed, tier)))
     bins = stores("bins", root)
     return {

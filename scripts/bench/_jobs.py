@@ -60,11 +60,12 @@ class Variant:
         shorter = {name: tier.learned(count) for name, count in self.options.items() if name in _IN_BATCHES}
         objective, video = replace(self, options=self.options | shorter).build(seed), EpisodeStore(store)
         if not self.steps:
-            settle(objective.backbone, video, seed)
+            for backbone in objective.backbones:
+                settle(backbone, video, seed)
             path = run / "checkpoints" / "step-00000000"
             checkpoint.save(path, KIND, spec_of(objective), objective.state_dict(), {})
             return path
-        steps, warmup = tier.learned(self.steps), tier.learned(_WARMUP)
+        steps, warmup = tier.learned(self.steps), min(_WARMUP, tier.learned(_WARMUP))
         return fit(objective, video, run, FitConfig(steps, lr=self.lr, seed=seed, device="auto", warmup=warmup))
 
     def folder(self, name: str, *made_from: object) -> str:

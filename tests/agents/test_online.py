@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,20 @@ def test_every_round_begins_with_the_last_ones_policy_and_with_an_embedding_trai
     made = {path: path.stat().st_mtime_ns for path in rounds[1].rglob("*.safetensors")}
     assert learn_online(config(recorded, front, tmp_path / "run")) == last
     assert {path: path.stat().st_mtime_ns for path in rounds[1].rglob("*.safetensors")} == made
+
+
+def test_no_round_of_a_run_begins_as_another_runs(recorded: Path, front: Path, tmp_path: Path, monkeypatch) -> None:
+    seeds = []
+
+    def train(agent: TrainAgentConfig) -> Path:
+        seeds.append(agent.seed)
+        shutil.copytree(front, agent.record or tmp_path, dirs_exist_ok=True)
+        return agent.run
+
+    monkeypatch.setattr("agents.online.train_agent", train)
+    for seed in (0, 1):
+        learn_online(config(recorded, front, tmp_path / str(seed), seed=seed))
+    assert len(set(seeds)) == 4
 
 
 def test_init_begins_with_all_that_was_learned(recorded: Path, front: Path, tmp_path: Path, monkeypatch) -> None:

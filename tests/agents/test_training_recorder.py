@@ -44,9 +44,15 @@ def test_what_others_recorded_stays(recorded: Path, tmp_path: Path) -> None:
     seen = EpisodeStore(tmp_path / "seen", create=True)
     episode = EpisodeStore(recorded / "demo").read(EpisodeStore(recorded / "demo").ids[0])
     config = tiny(recorded, tmp_path / "run", record=tmp_path / "seen", n_envs=2)
-    mine = {"run": str((tmp_path / "run").resolve()), "begun": 100}
+    recorder_of(config, SIZE_PX, 0)
+    mine = {"run": (tmp_path / "run" / "name").read_text(), "begun": 100}
     metas = [{}, {"run": "another", "begun": 0, "played": 500}, {**mine, "played": 50}, {**mine, "played": 51}]
     ids = [seen.add(episode._replace(meta={**episode.meta, **meta})) for meta in metas]
     recorder_of(config, SIZE_PX, 200)
     assert EpisodeStore(tmp_path / "seen").ids == tuple(sorted(ids[:3]))
+    (tmp_path / "run").rename(tmp_path / "old")
+    recorder_of(config, SIZE_PX, 0)  # another run, though its folder has the same path
+    assert EpisodeStore(tmp_path / "seen").ids == tuple(sorted(ids[:3]))
+    recorder_of(replace(config, run=tmp_path / "old"), SIZE_PX, 0)
+    assert EpisodeStore(tmp_path / "seen").ids == tuple(sorted(ids[:2]))
     assert recorder_of(replace(config, record=None), SIZE_PX, 0) is None

@@ -46,7 +46,10 @@ def test_the_arrow_s_control_may_miss_chance_either_way() -> None:
 def test_a_score_s_source_is_part_of_what_is_kept() -> None:
     trial = Trial(scores.accuracy, 10)
     one, other = (trial.folder("tracking", "sim", by) for by in ("one", "other"))
-    assert one != other and one.split("/")[0] == other.split("/")[0]  # trained once
+    third = Trial(scores.balanced, 10).folder("tracking", "sim", "one")
+    assert (
+        len({one, other, third}) == 3 and len({name.split("/")[0] for name in (one, other, third)}) == 1
+    )  # trained once
 
 
 def test_figures_are_set_against_what_stands_beside_them() -> None:

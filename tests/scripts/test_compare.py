@@ -108,6 +108,7 @@ def test_another_training_or_net_has_another_folder(tmp_path: Path, monkeypatch:
     compare._made_from.cache_clear()
     monkeypatch.setitem(compare._image_parts.TRIALS["rotation"], "sim", Trial(accuracy, 7))
     after = {name: compare.folder_of(name, tmp_path) for name in names}
+    compare._made_from.cache_clear()  # others are to see neither
     assert [name for name in names if before[name] != after[name]] == ["rotation", "rotation-deep"]
 
 
