@@ -51,7 +51,7 @@ def keep_embedding(config: TrainAgentConfig) -> Path | None:
     """
     if config.embedding is None:
         return None
-    path, own = Path(config.embedding), Path(config.run) / EMBEDDING
+    path, own = checkpoint.newest(Path(config.embedding)), Path(config.run) / EMBEDDING
     checkpoint.read(path, "objective")  # every byte verified
     if not own.exists():
         files = {name: (path / name).read_bytes() for name in (checkpoint.ABOUT, checkpoint.WEIGHTS)}

@@ -40,7 +40,7 @@ class TrainAgentConfig:
     camera: str = "front"
     """The camera that the policy sees through."""
     embedding: Path | None = None
-    """Checkpoint folder of a trained embedding."""
+    """Checkpoint folder of a trained embedding, or its run folder, for the newest."""
     reward_from: RewardFrom = "embedding"
     """embedding; pixels: raw frames, with her averaged to 16 x 16, as every transition keeps its goal; state: minus the
     true distance, metres."""

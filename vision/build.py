@@ -59,7 +59,7 @@ def build_objective(spec: ObjectiveSpec) -> Objective:
         spec = _from_folder(spec)
     objective = _build(spec, allow=None)
     if spec.init:
-        tensors = checkpoint.read(Path(spec.init), KIND).tensors
+        tensors = checkpoint.read(checkpoint.newest(Path(spec.init)), KIND).tensors
         weights = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
         for backbone in objective.backbones:
             _load(backbone, weights, f"the backbone of {spec.init}", f"backbone {spec.backbone!r} as its options are")
@@ -67,13 +67,14 @@ def build_objective(spec: ObjectiveSpec) -> Objective:
 
 
 def load_objective(path: str | Path, allow: Collection[str] = ()) -> Objective:
-    """Open a checkpoint of `fit`, in eval mode. No code runs but the registries' own and the `package.module:Class` in
-    `allow`.
+    """Open a checkpoint of `fit`, or the newest of a run's folder, in eval mode. No code runs but the registries' own
+    and the `package.module:Class` in `allow`.
 
     Raises CheckpointError where it is missing, damaged or does not fit its own spec, InputError for a class not
     allowed.
     """
-    saved = checkpoint.read(Path(path), KIND)
+    path = checkpoint.newest(Path(path))
+    saved = checkpoint.read(path, KIND)
     if missing := {"name", "options", "backbone", "backbone_options"} - set(saved.spec):
         raise CheckpointError(
             f"{path} does not say its {sorted(missing)[0]}; its objective was not built by vision.build"

@@ -34,7 +34,7 @@ class TrainConfig:
     backbone_options: dict[str, Any] = field(default_factory=dict)
     """The backbone's options, as width=64 blocks=[2,2,2,2]."""
     init: Path | None = None
-    """Checkpoint of any objective, whose backbone's weights a backbone of your own class starts from."""
+    """Checkpoint of any objective, or its run folder: whose weights a backbone of your own class starts from."""
     frozen: bool = False
     """Leave the backbone as it starts, and train what stands on it alone; batch norm's statistics are the store's."""
     eval_store: Path | None = None
@@ -72,6 +72,6 @@ class PretextConfig:
     backbone_options: dict[str, Any] = field(default_factory=dict)
     """The backbone's options, as width=64 blocks=[2,2,2,2]."""
     init: Path | None = None
-    """Checkpoint of any objective, whose backbone's weights a backbone of your own class starts from."""
+    """Checkpoint of any objective, or its run folder: whose weights a backbone of your own class starts from."""
     fit: FitConfig = field(default_factory=FitConfig)
     """How long, how fast and where."""

@@ -13,7 +13,7 @@ from scripts._cli import main
 
 @dataclass(frozen=True)
 class Recipe:
-    """Record random motion, learn latents from it, practise imagined goals: about 20 minutes on two cores."""
+    """Record random motion, learn latents from it, practise imagined goals: about 35 minutes on two cores."""
 
     run: Path = Path("runs/recipes/rig")
     """Folder of everything; what is done there is not done again."""

@@ -67,6 +67,14 @@ def test_every_source_of_reward_trains(changes: dict[str, Any], recorded: Path, 
     assert isinstance(agent.goals, Targets) == (agent.config.reward_from != "state")
 
 
+def test_an_embedding_s_run_stands_for_its_newest_checkpoint(recorded: Path, tmp_path: Path) -> None:
+    shutil.copytree(recorded / "embedding", tmp_path / "tcn" / "checkpoints" / "step-00000007")
+    one = train_agent(tiny(recorded, tmp_path / "one", steps=8, embedding=tmp_path / "tcn"))
+    assert checkpoint.load(one).config.embedding == tmp_path / "tcn"
+    kept = (checkpoint.sha256_of(folder) for folder in (tmp_path / "one" / "embedding", recorded / "embedding"))
+    assert next(kept) == next(kept)
+
+
 def test_no_two_trainings_begin_alike_nor_as_an_exam(recorded: Path, tmp_path: Path, monkeypatch) -> None:
     begun: list[set[int]] = []
     real = DummyVecEnv.reset

@@ -49,6 +49,15 @@ def test_round_trip(tmp_path: Path) -> None:
     assert not opened.training and spec_of(opened) == spec_of(objective)
 
 
+def test_a_run_s_folder_stands_for_its_newest_checkpoint(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    for step, seed in ((10, 3), (20, 4)):
+        saved(build_objective(spec(seed=seed)), run / "checkpoints" / f"step-{step:08d}")
+    newest = build_objective(spec(seed=4)).state_dict()
+    for opened in (load_embedding(run), build_objective(spec(init=str(run)))):
+        assert torch.equal(opened.state_dict()["backbone.layers.0.0.weight"], newest["backbone.layers.0.0.weight"])
+
+
 def test_a_pretext_task_initialises_an_embedding(tmp_path: Path) -> None:
     pretext = build_objective(spec("rotation", seed=5))
     path = saved(pretext, tmp_path / "c")
