@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from scipy.stats import binomtest
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.checkpoint import Agent, load, sha256_of
@@ -34,9 +35,9 @@ RESAMPLES = 2000
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Play the same starts with each policy, write `<out>/evaluation.json`, and return what it says.
 
-    For each policy: `success` (rate) and `distance_m` (true, at the end), each with `value`, `low`, `high` (bootstrap
-    95 %), and every episode's own numbers. Raises InputError, where there are films of something else, too,
-    CheckpointError, DataError or StorageError.
+    For each policy: `success` (rate) and `distance_m` (true, at the end), each with `value`, `low`, `high` (95 %, as
+    `share` and `interval` say), and every episode's own numbers. Raises InputError, where there are films of something
+    else, too, CheckpointError, DataError or StorageError.
     """
     torch.set_num_threads(config.threads)
     durable.make_folder(Path(config.out))
@@ -69,13 +70,21 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 def summary(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:
     """Return success rate and mean final distance with intervals, and each episode's."""
-    success = [float(one.success) for one in outcomes]
+    success = [one.success for one in outcomes]
     distance = [one.distance_m for one in outcomes]
     return {
-        "success": interval(success, seed),
+        "success": share(success),
         "distance_m": interval(distance, seed),
-        "each": {"success": [one.success for one in outcomes], "distance_m": distance},
+        "each": {"success": success, "distance_m": distance},
     }
+
+
+def share(successes: Sequence[bool]) -> dict[str, float | int]:
+    """Return the share that succeeded and Wilson's 95 % interval (JASA 1927): {value, low, high, n}. Bootstrapped, it
+    would be nothing wide where all succeed, or none.
+    """
+    found = binomtest(sum(successes), len(successes)).proportion_ci(method="wilson")
+    return {"value": float(np.mean(successes)), "low": found.low, "high": found.high, "n": len(successes)}
 
 
 def interval(values: Sequence[float], seed: int, statistic: Callable[..., Any] = np.mean) -> dict[str, float | int]:

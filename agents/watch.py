@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from agents import checkpoint
 from agents.config import TrainAgentConfig
-from agents.evaluate import interval
+from agents.evaluate import interval, share
 from agents.lesson import Lesson
 from agents.play import acting, play
 from sslctrl.durable import storage_error
@@ -47,21 +47,20 @@ class Watch(BaseCallback):
         """Play the fixed starts, without noise, and record how they ended."""
         self.measured = self.model.num_timesteps
         ended = play(self.worlds, acting(self.model), EVAL_SEED, self.config.eval_episodes)
-        columns = {
-            "success": [one.success for one in ended],
-            "distance_m": [one.distance_m for one in ended],
-            "return": [one.ret for one in ended],
+        figures = {
+            "success": share([one.success for one in ended]),
+            "distance_m": interval([one.distance_m for one in ended], self.config.seed),
+            "return": interval([one.ret for one in ended], self.config.seed),
         }
         values = {}
-        for name, column in columns.items():
-            found = interval(column, self.config.seed)
+        for name, found in figures.items():
             values |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
         try:
             with open(self.curve, "a") as file:
                 file.write(json.dumps({"step": self.measured, **values}) + "\n")
         except OSError as error:
             raise storage_error(error, self.curve) from error
-        for name in columns:
+        for name in figures:
             self.model.logger.record(f"eval/{name}", values[name])
         self.model.logger.dump(self.measured)
 

@@ -21,7 +21,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from agents import checkpoint, train
 from agents.config import ALGORITHMS, OFF_POLICY, EvaluateConfig, TrainAgentConfig
-from agents.evaluate import evaluate, interval
+from agents.evaluate import evaluate, interval, share
 from agents.goals import Shown, Targets
 from agents.lesson import lesson_of
 from agents.model_state import training_of, weights_of
@@ -207,7 +207,7 @@ def test_evaluation_is_the_same_again_and_beside_the_expert(trained: Path, tmp_p
         for name, n in (("a", 2), ("b", 3))
     ]
     assert found[0]["policies"] == found[1]["policies"]
-    assert found[0]["policies"]["expert"]["success"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 5}
+    assert found[0]["policies"]["expert"]["success"] == share([True] * 5)
     assert json.loads((tmp_path / "a" / "evaluation.json").read_text()) == found[0]
 
 
@@ -265,6 +265,13 @@ def test_the_interval_holds_the_mean_and_narrows() -> None:
     few, many = (interval([0.0, 1.0] * n, seed=0) for n in (5, 500))
     assert few["value"] == many["value"] == 0.5
     assert 0.1 < few["low"] < 0.35 < 0.45 < many["low"] < 0.5 < many["high"] < 0.55 < 0.65 < few["high"] < 0.9
+
+
+def test_the_interval_of_a_share_is_as_wide_as_few_starts_make_it() -> None:
+    none, all_ = share([False] * 4), share([True] * 4)
+    assert (none["value"], none["low"], all_["value"], all_["high"]) == (0, 0, 1, 1)
+    assert none["high"] == pytest.approx(1.96**2 / (4 + 1.96**2), rel=1e-3) == 1 - all_["low"]  # Wilson's, by hand
+    assert 0 < share([True] * 4000)["value"] - share([True] * 4000)["low"] < 0.001
 
 
 def _one_line(error: pytest.ExceptionInfo[SslctrlError], code: int) -> str:
