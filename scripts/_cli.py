@@ -29,6 +29,7 @@ Config = TypeVar("Config")
 FOOTER = """
 --config FILE   values from YAML, as a run's config.yaml; a flag replaces the file's whole value
 --debug         the traceback of an error, too
+
 exit code       0 done, 2 bad input, 3 damaged video, 4 damaged checkpoint, 5 disk full or not writable,
                 6 stopped (run the same again to go on), 1 a bug
 """

@@ -57,7 +57,7 @@ class Registry:
             if allow is not None and name not in allow:
                 raise InputError(
                     f"{name!r} names code outside {self.package}; allowed are {nearest(name, self.names())}; "
-                    f"if you trust it, pass allow=[{name!r}]"
+                    f"if you trust it, give --allow {name}, in Python allow=[{name!r}]"
                 )
             return self._own(name)
         if name not in self.names():

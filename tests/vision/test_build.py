@@ -168,7 +168,7 @@ def test_a_users_own_classes_run_only_where_they_are_allowed(tmp_path: Path, mon
     objective = build_objective(spec(backbone="mine:Net", backbone_options={"width": 5}))
     path = saved(objective, tmp_path / "c")
     del sys.modules["mine"]
-    with pytest.raises(InputError, match=r"pass allow=\['mine:Net'\]"):
+    with pytest.raises(InputError, match=r"allow=\['mine:Net'\]"):
         load_objective(path)
     assert "mine" not in sys.modules
     assert load_objective(path, allow=["mine:Net"]).backbone.channels == 5
