@@ -170,7 +170,9 @@ class EvaluateConfig:
     variety: Literal["fixed", "train", "heldout"] = "fixed"
     """Where colours and shapes come from."""
     demonstration: Path | None = None
-    """Store whose first episode's final true state is the goal; by default the agent's, or each start's own."""
+    """Store whose first episode's final true state is the goal, for an agent of one goal its own; by default the
+    agent's, or each start's own.
+    """
     episodes: int = 100
     """How many starts."""
     seed: int = 1_000_000

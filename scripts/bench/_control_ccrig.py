@@ -65,9 +65,9 @@ WORLD = World(
     length=50,
     more=colour_match,
 )
-"""Equal video, VAE steps and environment steps. Six latents, as Reach has, have room for colours and shapes, too. Of
-play, since random motion leaves most objects where they were: then
-the context tells where they are, and z nothing.
+"""Equal video, environment steps, and VAE steps of what is trained without labels. Six latents, as Reach has, have room
+for colours and shapes, too. Of play, since random motion leaves most objects where they were: then the context tells
+where they are, and z nothing.
 """
 
 

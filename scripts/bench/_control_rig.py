@@ -1,6 +1,6 @@
 """RIG on pushing and reaching: what its VAE knows of the puck, and how far from goal pictures its policies end; beside
-the oracles of puck, and of hand and puck, pixels, a plain VAE, an autoencoder, random actions, doing nothing, and
-other shares of relabelled goals.
+the oracles of puck, and of hand and puck, pixels, a plain VAE, an autoencoder, an untrained net, labels, random
+actions, doing nothing, and other shares of relabelled goals.
 """
 
 from __future__ import annotations
