@@ -53,6 +53,8 @@ def keep_embedding(config: TrainAgentConfig) -> Path | None:
         return None
     path, own = checkpoint.newest(Path(config.embedding)), Path(config.run) / EMBEDDING
     checkpoint.read(path, "objective")  # every byte verified
+    if not checkpoint.folders(Path(config.run)):  # nothing was learned from another
+        shutil.rmtree(own, ignore_errors=True)
     if not own.exists():
         files = {name: (path / name).read_bytes() for name in (checkpoint.ABOUT, checkpoint.WEIGHTS)}
         durable.publish(own, files)

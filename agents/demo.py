@@ -20,8 +20,9 @@ from agents.report.write import write_report
 from agents.train import train_agent
 from envs.collect import CollectConfig, collect
 from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import InputError
 from sslctrl.fit_config import FitConfig
-from sslctrl.run import write_atomically
+from sslctrl.run import CONFIG, write_atomically
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
 from vision.train import train
@@ -36,8 +37,11 @@ HELDOUT_SEED, DEMONSTRATION_SEED = 10_000, 20_000
 def demo(config: DemoConfig) -> Path:
     """Run every stage that is not finished, write ``demo.json`` and return the report's page.
 
-    Raises StorageError where the folder cannot be written and Interrupted after Ctrl-C; then the same call goes on.
+    Raises InputError where the folder is another run's, StorageError where it cannot be written, and Interrupted after
+    Ctrl-C; then the same call goes on.
     """
+    if (config.run / CONFIG).exists():
+        raise InputError(f"{config.run} is a training's run; allowed is a new folder, or a demo's; give another")
     with _minutes(Path(config.run)) as minutes:
         return _demo(config, minutes)
 

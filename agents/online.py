@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from agents.online_config import OnlineConfig
 from agents.train import train_agent
-from sslctrl import durable
+from sslctrl import checkpoint, durable
 from sslctrl.errors import InputError
 from sslctrl.fit import fit
 from sslctrl.rng import seed_of
+from sslctrl.run import RunDir, write_atomically
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
 
 
 def learn_online(config: OnlineConfig) -> Path:
-    """Train in rounds, and return the last checkpoint of the policy, `<run>/round-.../checkpoints/step-...`.
+    """Train in rounds, and return the last checkpoint of the policy, `<run>/agent/checkpoints/step-...`.
 
     Every round goes on with the policy of the last one, and every round but the first begins with further training of
     the embedding on all video so far: that to begin with, and what the policy saw. The replay buffer is filled anew
     from that video, so that all that is stored is encoded, and goals imagined, by the embedding as it is now. A run
-    that was stopped goes on where it was. Raises as `train_agent` and `fit` do.
+    that was stopped goes on where it was. Beside the rounds, `<run>/round-...`, come to lie the last one's `agent`,
+    whose curve is of all rounds, and `embedding`, as in a demo's folder. Raises as `train_agent` and `fit` do.
     """
     agent, run = config.agent, Path(config.agent.run)
     if (cameras := list(EpisodeStore(config.video).cameras)) != [agent.camera]:
@@ -32,6 +36,7 @@ def learn_online(config: OnlineConfig) -> Path:
             f"{config.video} has the cameras {', '.join(cameras)}; allowed is video of the policy's own, "
             f"{agent.camera}, alone, as it is recorded, too; record it so"
         )
+    RunDir(run, config, agent.seed, agent.device)
     embedding, video, init, seen = config.embedding, config.video, agent.init, None
     for turn in range(config.rounds):
         folder = run / f"round-{turn}"
@@ -48,8 +53,29 @@ def learn_online(config: OnlineConfig) -> Path:
                 embedding=embedding, prior=video, init=init, record=seen,
             )
         )  # fmt: skip
-    assert init is not None
-    return init
+    return _published(run, config.rounds)
+
+
+def _published(run: Path, rounds: int) -> Path:
+    """Lay the last round's policy and embedding into the run's folder, and return the policy's checkpoint there."""
+    folders = [run / f"round-{turn}" for turn in range(rounds)]
+    with _whole(run / "agent") as agent:
+        shutil.copytree(folders[-1] / "agent", agent, copy_function=_link)
+        write_atomically(agent / "curve.jsonl", "".join(_curve(folders)))  # another file: the round keeps its own
+    if rounds > 1:
+        with _whole(run / "embedding") as embedding:
+            shutil.copytree(folders[-1] / "embedding", embedding, copy_function=_link)
+    return checkpoint.newest(run / "agent")
+
+
+def _curve(folders: Sequence[Path]) -> Iterator[str]:
+    """Yield the lines of all rounds' curves, with the steps of all of them."""
+    before = 0
+    for folder in folders:
+        for line in (folder / "agent" / "curve.jsonl").read_text().splitlines():
+            record = json.loads(line)
+            yield json.dumps(record | {"step": before + record["step"]}) + "\n"
+        before += int(checkpoint.newest(folder / "agent").name.removeprefix("step-"))
 
 
 def _seed(seed: int, turn: int) -> int:
@@ -62,19 +88,29 @@ def gathered(out: Path, stores: Sequence[Path]) -> Path:
 
     One that exists is kept as it is.
     """
-    if out.exists():
-        return out
-    aside = out.with_name(f".tmp-{out.name}")
+    if not out.exists():
+        with _whole(out) as aside:
+            durable.make_folder(aside)
+            for number, root in enumerate(stores):
+                for id in EpisodeStore(root).ids:
+                    shutil.copytree(root / id, aside / f"{number}-{id}", copy_function=_link)
+    return out
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """Let a folder be made under another name, and give it its own, in place of one that is there, when it is whole.
+
+    Raises StorageError.
+    """
+    aside = out.with_name(f"{durable.ASIDE}{out.name}")
     shutil.rmtree(aside, ignore_errors=True)
-    durable.make_folder(aside)
     try:
-        for number, root in enumerate(stores):
-            for id in EpisodeStore(root).ids:
-                shutil.copytree(root / id, aside / f"{number}-{id}", copy_function=_link)
+        yield aside
+        shutil.rmtree(out, ignore_errors=True)
         aside.rename(out)
     except OSError as error:
         raise durable.storage_error(error, out) from error
-    return out
 
 
 def _link(source: str, target: str) -> str:

@@ -52,7 +52,7 @@ def train_agent(config: TrainAgentConfig) -> Path:
     a world's process ends by itself, as the last checkpoint was.
     """
     torch.set_num_threads(config.threads)
-    recorded = None if config.prior is None else EpisodeStore(config.prior)
+    recorded = None if config.prior is None else EpisodeStore(config.prior).intact()
     _check(config)
     lesson = lesson_of(config, config.embedding)
     RunDir(config.run, config, config.seed, config.device, "" if recorded is None else recorded.digest(), FREE)

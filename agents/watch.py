@@ -67,9 +67,8 @@ class Watch(BaseCallback):
 
 def _keep_until(curve: Path, step: int) -> None:
     """Drop the records of later steps, which a resumed run makes anew, and a line that a crash cut."""
-    if curve.exists():
-        lines = curve.read_text().splitlines(keepends=True)
-        write_atomically(curve, "".join(line for line in lines if _step(line) <= step))
+    lines = curve.read_text().splitlines(keepends=True) if curve.exists() else ()
+    write_atomically(curve, "".join(line for line in lines if _step(line) <= step))
 
 
 def _step(line: str) -> float:

@@ -106,7 +106,7 @@ def maker(
 
 def demonstration(path: Path) -> Episode:
     """Return the one demonstration: a store's first episode. Raises DataError where there is none."""
-    store = EpisodeStore(path)
+    store = EpisodeStore(path).intact()
     if not store.ids:
         raise DataError(f"{path} holds no demonstration; allowed is a store of one episode or more; record one")
     return store.read(store.ids[0])

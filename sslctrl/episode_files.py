@@ -42,6 +42,10 @@ def encode(episode: Episode) -> dict[str, bytes]:
 def load_meta(folder: Path) -> dict[str, Any]:
     """Read `meta.json` as it lies on the disk. Raises DataError where it is missing, damaged or of another format."""
     path = folder / META
+    if not path.exists():
+        raise DataError(
+            f"{folder} has no {META}: it is no episode; give a folder that collect recorded, of episodes alone"
+        )
     try:
         meta = json.loads(path.read_bytes())
         digest = _sha256(_canonical({key: value for key, value in meta.items() if key != "digest"}))

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sslctrl import checkpoint, durable, same_run
 from sslctrl import config as configs
-from sslctrl import durable
-from sslctrl.errors import CheckpointError, InputError
+from sslctrl.errors import CheckpointError
 
 CONFIG, RECORD = "config.yaml", "run.json"
 _VERSIONS_OF = (
@@ -26,7 +26,9 @@ _VERSIONS_OF = (
 
 
 class RunDir:
-    """A run's folder. It belongs to one config: what comes to lie in it was made by what `config.yaml` says."""
+    """A training's folder. It belongs to one config as soon as it has a checkpoint: what lies in it was made by what
+    `config.yaml` says. A start that was refused before has claimed nothing.
+    """
 
     def __init__(
         self,
@@ -48,22 +50,16 @@ class RunDir:
         identity = {"seed": seed, "dataset": dataset}
         record = self._record()  # read before anything is written: what is damaged stays as it is, to be looked at
         starts = record.pop("starts", [])
-        self._agree(record, identity)
-        self._agree(self._config(type(config)), configs.to_plain(config), free)
+        if checkpoint.folders(self.path):
+            same_run.agree(self.path, record or identity, identity)
+            asked = configs.to_plain(config)
+            same_run.agree(self.path, self._config(type(config)) or asked, asked, free)
         write_atomically(self.path / CONFIG, configs.to_yaml(config))
         self.write_json(RECORD, {**identity, "starts": [*starts, start_record(device)]})
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON file into the folder, whole or not at all, and return its path; NaN is not JSON: ValueError."""
         return write_atomically(self.path / name, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-    def _agree(self, was: dict[str, Any], now: dict[str, Any], free: Collection[str] = ()) -> None:
-        for name, old, new in _differences(was, now) if was else ():
-            if not any(name == allowed or name.startswith(f"{allowed}.") for allowed in free):
-                raise InputError(
-                    f"{self.path} was started with {name} = {old}, and is asked to go on with {new}; "
-                    "allowed is the same; give another run folder, or the old value"
-                )
 
     def _config(self, cls: type) -> dict[str, Any]:
         """Return the folder's config, with the defaults of fields that there were not yet when it was written."""
@@ -129,12 +125,3 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:  # optional, or run from a plain checkout
             continue
-
-
-def _differences(was: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the dotted name and both values of everything in which two plain configs differ."""
-    if isinstance(was, dict) and isinstance(now, dict):
-        for key in {**was, **now}:
-            yield from _differences(was.get(key), now.get(key), f"{name}.{key}" if name else str(key))
-    elif was != now:
-        yield name, was, now

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -35,13 +35,12 @@ class _Opened(NamedTuple):
 class EpisodeStore:
     """A folder of episodes. Several processes may add at once; `ids` are those at opening and those added here."""
 
-    def __init__(self, root: str | Path, create: bool = False, resident: bool = False) -> None:
-        """Open a store; `create` makes it where it is missing; `resident` keeps frames in memory once they were read.
+    def __init__(self, root: str | Path, create: bool = False) -> None:
+        """Open a store; `create` makes it where it is missing.
 
         Raises DataError where there is no store, StorageError where it cannot be created.
         """
         self.root = Path(root)
-        self.resident = resident
         if create:
             durable.make_folder(self.root)
             durable.sweep(self.root)
@@ -120,13 +119,19 @@ class EpisodeStore:
         """Hash every byte and return one line for each damaged or missing file; raises nothing."""
         return [problem for id in self._ids for problem in episode_files.damaged(self.root / id)]
 
+    def intact(self) -> Self:
+        """Return this store, every byte of it verified. Raises DataError naming the first damaged file."""
+        if problems := self.verify():
+            raise DataError(problems[0] + f" (and {len(problems) - 1} more)" * (len(problems) > 1))
+        return self
+
     def subset(self, ids: Iterable[str]) -> EpisodeStore:
         """Return a view of some of the episodes; what is mapped is shared. Raises InputError for an unknown id."""
         chosen = sorted(set(ids))
         if strangers := sorted(set(chosen) - set(self._ids)):
             raise self._unknown(strangers[0])
         part = EpisodeStore.__new__(EpisodeStore)
-        part.root, part.resident, part._ids, part._open = self.root, self.resident, tuple(chosen), self._open
+        part.root, part._ids, part._open = self.root, tuple(chosen), self._open
         return part
 
     def digest(self) -> str:
@@ -168,10 +173,7 @@ class EpisodeStore:
             arrays = {name: episode_files.load_array(folder, name, meta) for name in episode_files.ARRAYS}
             if episode_files.has_depth(meta):
                 arrays[episode_files.DEPTH] = episode_files.load_array(folder, episode_files.DEPTH, meta)
-            if self.resident:
-                arrays["frames"] = np.array(arrays["frames"])
-                arrays["frames"].flags.writeable = False
-            elif len(self._open) >= _MAPPED_AT_MOST:
+            if len(self._open) >= _MAPPED_AT_MOST:
                 self._open.pop(next(iter(self._open)))
             episode = Episode(**arrays, meta=episode_files.recorder_meta(meta))
             depth = None if episode.depth is None else Film.of(episode.depth[..., None].view(np.uint8))

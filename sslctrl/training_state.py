@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sslctrl import checkpoint
+from sslctrl import checkpoint, same_run
 from sslctrl.errors import CheckpointError, InputError
 from sslctrl.fit_config import SHAPES_THE_RESULT, FitConfig
 from sslctrl.objective import Objective, is_frozen
@@ -82,7 +82,7 @@ def restore(
         except CheckpointError as error:
             _log.warning("passing over a checkpoint: %s", error)
             continue
-        _agree(run, saved.extra.get("identity", {}), identity)
+        same_run.agree(run, saved.extra.get("identity", {}), identity)
         try:
             objective.load_state_dict(saved.tensors)
             _load_optimizer(objective, optimizer, saved.training)
@@ -95,15 +95,6 @@ def restore(
     if folders:
         raise CheckpointError(f"every checkpoint in {run / 'checkpoints'} is damaged; delete that folder to start over")
     return 0, None
-
-
-def _agree(run: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    for name, value in now.items():
-        if was.get(name) != value:
-            raise InputError(
-                f"{run} was started with {name} = {was.get(name)}, and is asked to go on with {value}; "
-                "allowed is the same; give another run folder, or the old value"
-            )
 
 
 def _load_optimizer(objective: Objective, optimizer: torch.optim.Optimizer, training: Mapping[str, Tensor]) -> None:

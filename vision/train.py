@@ -45,7 +45,7 @@ def train(config: TrainConfig) -> Path:
     embedding = _built(config, config.name)
     if not isinstance(embedding, Embedding):
         raise InputError(f"{config.name!r} has no embed(); allowed is an Embedding; train others with train_pretext")
-    held_out = None if config.eval_store is None else EpisodeStore(config.eval_store)
+    held_out = None if config.eval_store is None else EpisodeStore(config.eval_store).intact()
     if held_out is not None:  # before the training, so that a mistake costs no hour
         check_heldout(embedding, held_out)
     store = EpisodeStore(config.store)
@@ -140,5 +140,5 @@ def _fitted(config: TrainConfig | PretextConfig, objective: Objective, store: Ep
     """Train in the run's folder, and return it and the last checkpoint."""
     on_gpu = config.fit.device != "cpu" and torch.cuda.is_available()
     device = torch.cuda.get_device_name() if on_gpu else "cpu"
-    run = RunDir(config.run, config, config.fit.seed, device, store.digest(), FREE)
+    run = RunDir(config.run, config, config.fit.seed, device, store.intact().digest(), FREE)
     return run, fit(objective, store, config.run, config.fit)

@@ -29,7 +29,7 @@ MAKER = {
 }
 """Which command makes a part; scripts/demo.py makes all of them."""
 _SIGN = {"embedding": "metrics.jsonl", "agent": "curve.jsonl", "evaluation": "evaluation.json"}
-"""The file by which a folder is known to be that part itself, and no demo's."""
+"""The file by which a folder is known to be that part itself, and none of several parts."""
 
 
 class Figure(NamedTuple):
@@ -42,13 +42,24 @@ class Figure(NamedTuple):
 
 
 class RunFolder:
-    """The demo's folder, or that of an embedding's or policy's run alone."""
+    """A folder of several parts, as the demo's, or that of an embedding's or policy's run alone."""
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError where there is no folder."""
-        self.path = Path(path)
+        """Raises InputError where there is no folder, or nothing of a run in it."""
+        self.path, allowed = Path(path), "allowed is one that a demo, a training or an evaluation wrote"
         if not self.path.is_dir():
-            raise InputError(f"there is no run folder {path}; allowed is one that scripts/demo.py or a training wrote")
+            raise InputError(f"there is no run folder {path}; {allowed}; give such a one")
+        if not self.parts:
+            raise InputError(f"{path} holds nothing of a run yet; {allowed}; give such a one, or let the run go on")
+
+    @cached_property
+    def parts(self) -> frozenset[str]:
+        """What this is a run of: embedding, agent, evaluation; all that MAKER has for the demo, which alone has
+        video.
+        """
+        found = {part for part in _SIGN if self.has(f"{part}/{_SIGN[part]}")}
+        is_demo = (self.path / "demo.json").exists() or (self.path / "video").is_dir()
+        return frozenset(MAKER) if is_demo else frozenset(found)
 
     def find(self, name: str) -> Path:
         """Return the path of `part/file`, in the run's folder itself where it is that part. Raises DataError."""
@@ -148,13 +159,20 @@ class RunFolder:
         return values["policies"] if isinstance(values.get("policies"), dict) else values
 
     def figure(self, name: str) -> Figure | None:
-        """Return a figure of demo.json, or the same where evaluation.json or the embedding's metrics.json has it."""
+        """Return a figure of demo.json, or the same where evaluation.json, the embedding's metrics.json or the policy's
+        last exam has it.
+        """
         found = as_figure(_inside(self.demo, "figures", name))
         if found is None and name.endswith("_success"):
             who = name.removesuffix("_success").replace("policy", "agent")
             found = as_figure(_inside(self.evaluation, who, "success"))
         if found is None and name == "tcn_alignment_error" and self.has("embedding/metrics.json"):
             found = as_figure({"value": self.json("embedding/metrics.json").get("alignment_error")})
+        if found is None and name == "policy_success":
+            with suppress(DataError):  # no exam yet
+                last = self.lines("agent/curve.jsonl")[-1]
+                ends = {end: last.get(f"success_{end}") for end in ("low", "high")}
+                found = as_figure({"value": last.get("success"), **ends})
         return found
 
     def camera_pair(self, cameras: Sequence[str]) -> tuple[str, str]:

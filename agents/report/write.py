@@ -21,21 +21,22 @@ from sslctrl.durable import make_folder
 from sslctrl.errors import SslctrlError
 from sslctrl.run import write_atomically
 
-_SECTIONS: tuple[tuple[str, str, Callable[[RunFolder], Iterator[Block]]], ...] = (
-    ("demonstration", "The demonstration", sections.demonstration),
-    ("rollouts", "What the policy does", sections.rollouts),
-    ("evaluation", "Evaluation on the true task", sections.evaluation),
-    ("reward", "Learned reward against true progress", sections.reward),
-    ("alignment", "The same moment in two views", sections.alignment),
-    ("distances", "Distances in the embedding", sections.distances),
-    ("learning", "How the policy learned", sections.learning),
-    ("training", "How the embedding learned", sections.training),
-    ("details", "The run", sections.figures),
+_SECTIONS: tuple[tuple[str, str, Callable[[RunFolder], Iterator[Block]], str], ...] = (
+    ("demonstration", "The demonstration", sections.demonstration, "video"),
+    ("rollouts", "What the policy does", sections.rollouts, "evaluation"),
+    ("evaluation", "Evaluation on the true task", sections.evaluation, "evaluation"),
+    ("reward", "Learned reward against true progress", sections.reward, "video"),
+    ("alignment", "The same moment in two views", sections.alignment, "embedding"),
+    ("distances", "Distances in the embedding", sections.distances, "embedding"),
+    ("learning", "How the policy learned", sections.learning, "agent"),
+    ("training", "How the embedding learned", sections.training, "embedding"),
+    ("details", "The run", sections.figures, ""),
 )
+"""Each with the part of a run that has to have it: others that lack it are none the worse, and do not say so."""
 _OF_PRETEXT = (
-    ("learned", "What the pretext task learned", sections.pretext),
-    ("training", "How it learned", sections.training),
-    ("details", "The run", sections.figures),
+    ("learned", "What the pretext task learned", sections.pretext, "embedding"),
+    ("training", "How it learned", sections.training, "embedding"),
+    ("details", "The run", sections.figures, ""),
 )
 
 
@@ -56,15 +57,15 @@ def _page(folder: RunFolder) -> str:
     )
     script = _own("page.js")
     parts = _OF_PRETEXT if folder.task else _SECTIONS
-    made = [Section(id, title, _blocks(make, folder)) for id, title, make in parts]
+    made = [(Section(id, title, _blocks(make, folder)), part in folder.parts) for id, title, make, part in parts]
     return environment.from_string(_own("page.html")).render(
         title=head.title(folder),
         sentence=_or_note(head.sentence, folder, ""),
         tiles=_or_note(head.tiles, folder, ()),
         films=_or_note(sections.hero, folder, ()),
         notes=tuple(str(error) for error in _damage(folder)),
-        sections=[part for part in made if not part.absent],
-        absent=[part for part in made if part.absent],
+        sections=[section for section, _ in made if not section.absent],
+        absent=[section for section, due in made if section.absent and due],
         run=str(folder.path),
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         style=Markup(_own("page.css")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from agents import checkpoint, model_state
 from agents.config import TrainAgentConfig
 from agents.online import gathered, learn_online
 from agents.online_config import OnlineConfig
+from agents.report.config import ReportConfig
+from agents.report.write import write_report
 from agents.train import train_agent
 from sslctrl.errors import InputError
 from sslctrl.fit_config import FitConfig
@@ -35,7 +38,7 @@ def front(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config(recorded: Path, front: Path, run: Path, **changes) -> OnlineConfig:
     agent = TrainAgentConfig(
         run, steps=240, n_envs=2, embedding=recorded / "vae", prior=front, goal_from="imagined", her=True,
-        relabel_prior=0.5, relabel_future=0.3, batch_size=16, net=(8,), eval_every=0,
+        relabel_prior=0.5, relabel_future=0.3, batch_size=16, net=(8,), eval_every=120, eval_episodes=2,
     )  # fmt: skip
     return OnlineConfig(replace(agent, **changes), rounds=2, fit=FitConfig(steps=3, warmup=1, lr=1e-2))
 
@@ -45,7 +48,9 @@ def test_every_round_begins_with_the_last_ones_policy_and_with_an_embedding_trai
 ) -> None:
     last = learn_online(config(recorded, front, tmp_path / "run"))
     rounds = [tmp_path / "run" / f"round-{turn}" for turn in range(2)]
-    assert last.parents[1] == rounds[1] / "agent"
+    assert last.parents[1] == tmp_path / "run" / "agent"  # a folder of parts, as a demo's
+    told = [checkpoint.load(folder) for folder in (last, rounds[1] / "agent")]
+    assert all(torch.equal(*both) for both in zip(*(agent.model.policy.parameters() for agent in told), strict=True))
     seen = EpisodeStore(rounds[0] / "seen")
     assert len(seen) == 2 and seen.cameras == ("front",)  # 120 steps in two worlds: one whole episode each
     frames = seen.read(seen.ids[0]).frames
@@ -54,6 +59,10 @@ def test_every_round_begins_with_the_last_ones_policy_and_with_an_embedding_trai
     assert len(video) == len(prior) + len(seen) and video.verify() == []
     before, after = (load_embedding(folder / "agent" / "embedding").state_dict() for folder in rounds)
     assert any(not torch.equal(before[name], after[name]) for name in before)
+    curve = [json.loads(line)["step"] for line in (tmp_path / "run" / "agent" / "curve.jsonl").read_text().splitlines()]
+    assert curve == [120, 240]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["seed"] == 0
+    assert "How the embedding learned" in write_report(ReportConfig(tmp_path / "run")).read_text()
     scales = [checkpoint.load(folder / "agent").judge.scale for folder in rounds]
     assert scales[0] == scales[1]  # critics know rewards of that size
     made = {path: path.stat().st_mtime_ns for path in rounds[1].rglob("*.safetensors")}
@@ -70,6 +79,7 @@ def test_no_round_of_a_run_begins_as_another_runs(recorded: Path, front: Path, t
         return agent.run
 
     monkeypatch.setattr("agents.online.train_agent", train)
+    monkeypatch.setattr("agents.online._published", lambda run, rounds: run)
     for seed in (0, 1):
         learn_online(config(recorded, front, tmp_path / str(seed), seed=seed))
     assert len(set(seeds)) == 4

@@ -180,9 +180,11 @@ def test_data_is_never_markup(tmp_path: Path, page: Page) -> None:
     assert evil.text.count("<img src=x onerror=alert(1)>") >= 8  # shown as what it is
 
 
-@pytest.mark.parametrize("kind", ["empty", "embedding", "agent", "evaluation"])
+@pytest.mark.parametrize("kind", ["begun", "embedding", "agent", "evaluation"])
 def test_what_is_missing_is_named_with_its_command(tmp_path: Path, kind: str) -> None:
-    if kind == "embedding":
+    if kind == "begun":
+        (tmp_path / "video").mkdir()
+    elif kind == "embedding":
         fill_embedding(tmp_path)
         fill_store(tmp_path / "elsewhere", 2)
         (tmp_path / "config.yaml").write_text(json.dumps({"eval_store": str(tmp_path / "elsewhere")}))
@@ -193,11 +195,12 @@ def test_what_is_missing_is_named_with_its_command(tmp_path: Path, kind: str) ->
         (tmp_path / "evaluation.json").write_text(json.dumps(content))
         fill_store(tmp_path / "agent", 2, policy="agent")
     page = Page(write_report(ReportConfig(run=tmp_path)))
-    drawn = {"empty": 0, "embedding": 5, "agent": 3, "evaluation": 2}
-    films = {"empty": 0, "embedding": 1, "agent": 0, "evaluation": 4}
+    drawn = {"begun": 0, "embedding": 5, "agent": 3, "evaluation": 2}
+    films = {"begun": 0, "embedding": 1, "agent": 0, "evaluation": 4}
     assert len(page.all("svg")) == drawn[kind] and len(page.all("video")) == films[kind]
-    assert len(page.notes) == {"empty": 9, "embedding": 5, "agent": 8, "evaluation": 7}[kind], page.notes
-    assert "scripts/demo.py" in page.text
+    assert len(page.notes) == {"begun": 8, "embedding": 0, "agent": 0, "evaluation": 0}[kind], page.notes
+    assert ("scripts/demo.py" in page.text) == (kind == "begun")
+    assert ("Nothing of this run" in page.text) == (kind == "begun")
 
 
 def test_damage_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
@@ -214,6 +217,8 @@ def test_damage_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
 def test_errors_of_the_caller(tmp_path: Path, demo: Path) -> None:
     with pytest.raises(InputError, match="no run folder"):
         write_report(ReportConfig(run=tmp_path / "none"))
+    with pytest.raises(InputError, match="holds nothing of a run yet"):
+        write_report(ReportConfig(run=tmp_path))
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         write_report(ReportConfig(run=demo, out=tmp_path / "file" / "report.html"))
@@ -292,6 +297,8 @@ def test_figures_fall_back_to_where_they_were_measured(demo: Path) -> None:
     policy, random = folder.figure("policy_success"), folder.figure("random_success")
     assert policy is not None and policy.value == 0.8 and random is not None and random.value == 0.1
     assert folder.figure("expert_success") is None
+    alone = RunFolder(demo / "agent").figure("policy_success")
+    assert alone is not None and alone.value == CURVE[-1]["success"]
     for bad in (None, 3, {"value": "3"}, {"value": float("nan")}, {"value": True}):
         assert as_figure(bad) is None
 

@@ -164,9 +164,9 @@ def test_changed_code_is_one_clear_line(tiny_store: EpisodeStore, tmp_path: Path
 
 def test_another_spec_or_store_is_refused(tiny_store: EpisodeStore, tmp_path: Path) -> None:
     fit(Autoencoder(), tiny_store, tmp_path, CONFIG)
-    with pytest.raises(InputError, match="started with spec = "):
+    with pytest.raises(InputError, match=r"started with spec\.options\.width = 4, and .* 5;"):
         fit(Autoencoder(width=5), tiny_store, tmp_path, CONFIG)
-    with pytest.raises(InputError, match="started with dataset = "):
+    with pytest.raises(InputError, match="started with other video"):
         fit(Autoencoder(), tiny_store.subset(tiny_store.ids[:2]), tmp_path, CONFIG)
 
 

@@ -11,6 +11,7 @@ from sslctrl import config as configs
 from sslctrl import run as runs
 from sslctrl.errors import CheckpointError, InputError, StorageError
 from sslctrl.fit_config import FitConfig
+from sslctrl.same_run import differences
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,26 @@ def test_goes_on_with_the_same_config_and_with_what_is_free(tmp_path: Path) -> N
     [
         ({"config": Job(width=4)}, "width = 3, and is asked to go on with 4"),
         ({"config": Job(fit=FitConfig(lr=0.1))}, r"fit\.lr = 0\.001"),
-        ({"dataset": "other"}, "dataset = abc, and is asked to go on with other"),
+        ({"dataset": "other"}, r"started with other video .its hash was abc, and is other."),
         ({"seed": 1}, "seed = 0"),
     ],
 )
 def test_a_folder_of_another_run_is_refused_and_left_alone(change: dict, message: str, tmp_path: Path) -> None:
     given = {"config": Job(), "seed": 0, "dataset": "abc", "free": FREE}
     runs.RunDir(tmp_path, **given)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "checkpoints" / "step-00000001").mkdir(parents=True)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
     with pytest.raises(InputError, match=message):
         runs.RunDir(tmp_path, **given | change)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.*")} == before
+
+
+def test_a_start_that_saved_nothing_claims_nothing(tmp_path: Path) -> None:
+    runs.RunDir(tmp_path, Job(width=-1), seed=0, dataset="abc")
+    runs.RunDir(tmp_path, Job(width=4), seed=1, dataset="other")
+    assert configs.load(Job, tmp_path / "config.yaml") == Job(width=4)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["seed"], record["dataset"], len(record["starts"])) == (1, "other", 2)
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
@@ -100,4 +110,4 @@ def test_commit_is_that_of_this_checkout_or_none(tmp_path: Path, monkeypatch: py
 
 def test_a_nested_difference_is_found() -> None:
     was, now = (configs.to_plain(config) for config in (Job(), replace(Job(), width=5)))
-    assert list(runs._differences(was, now)) == [("width", 3, 5)]
+    assert list(differences(was, now)) == [("width", 3, 5)]

@@ -30,7 +30,7 @@ def test_read_gives_back_what_was_added(square_store: EpisodeStore) -> None:
     episode = moving_square(5)
     name = square_store.add(episode)
     assert (name, square_store.ids) == ("000002", ("000000", "000001", "000002"))
-    for store in (square_store, EpisodeStore(square_store.root), EpisodeStore(square_store.root, resident=True)):
+    for store in (square_store, EpisodeStore(square_store.root)):
         back = store.read(name)
         for got, given in zip(back[:5], episode[:5], strict=True):
             assert got.dtype == given.dtype
@@ -41,9 +41,8 @@ def test_read_gives_back_what_was_added(square_store: EpisodeStore) -> None:
     assert square_store.cameras == ("front", "left", "right")
 
 
-@pytest.mark.parametrize("resident", [False, True])
-def test_clips_equals_a_naive_loop(tiny_store: EpisodeStore, resident: bool) -> None:
-    store = EpisodeStore(tiny_store.root, resident=resident)
+def test_clips_equals_a_naive_loop(tiny_store: EpisodeStore) -> None:
+    store = EpisodeStore(tiny_store.root)
     pick = random_pick(store, np.random.default_rng(0), context=True)
     clips = store.clips(pick)
     assert clips.frames.shape == (7, 2, 3, 3, 32, 32)
@@ -226,6 +225,19 @@ def test_verify_finds_one_flipped_bit(square_store: EpisodeStore) -> None:
     path.write_bytes(data)
     (problem,) = square_store.verify()
     assert "000000/frames.npy does not match its sha256" in problem
+    with pytest.raises(DataError, match=r"frames\.npy does not match its sha256") as caught:
+        square_store.intact()
+    assert "more" not in str(caught.value)
+    (square_store.root / "000001" / "state.npy").unlink()
+    with pytest.raises(DataError, match=r"frames\.npy does not match .* \(and 1 more\)"):
+        square_store.intact()
+
+
+def test_a_folder_of_other_things_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(DataError, match=r"checkpoints has no meta\.json: it is no episode") as caught:
+        _ = EpisodeStore(tmp_path).layout
+    assert "delete" not in str(caught.value)
 
 
 def test_missing_or_empty_store_is_a_data_error(tmp_path: Path) -> None:
