@@ -28,7 +28,7 @@ class TrainAgentConfig:
     variety: Literal["fixed", "train", "heldout"] = "fixed"
     """Where colours and shapes come from."""
     algorithm: str = "sac"
-    """sac, td3, ppo or tqc (tqc needs sb3-contrib)."""
+    """sac, td3, tqc (needs sb3-contrib); or ppo, which learns from whole rollouts: steps are rounded up to these."""
     steps: int = 15_000
     """Control steps in all, over all worlds; the random first ones included."""
     seed: int = 0
@@ -58,7 +58,8 @@ class TrainAgentConfig:
     """final, steps: be as the demonstration's last frame, or at each time as its frame of that time. imagined: a goal
     drawn from the embedding's prior for each episode, and pictures of goals in evaluation. shown: pictures always."""
     prior: Path | None = None
-    """Store of video that fills the replay buffer before the first step: prior data, as in RLPD (Ball et al. 2023)."""
+    """Store of video that fills the replay buffer before the first step: prior data, as in RLPD (Ball et al. 2023).
+    It sets the scales of observations and rewards as well; of ppo, which has no buffer, these alone."""
     init: Path | None = None
     """An agent's checkpoint, or its run folder, whose weights and scales this one begins with."""
     record: Path | None = None

@@ -50,13 +50,28 @@ def record_missing(
     record: Callable[[int], Episode], out: Path, count: int, workers: int, backend: str, unit: str = "episode"
 ) -> EpisodeStore:
     """Record until a folder holds `count` episodes, in parallel; `record` makes the one of an index."""
+    how = "list" if _is_ray(backend) else "generator_unordered"  # which Ray's has not: its bar waits for the end
     there = set(EpisodeStore(out, create=True).ids)
     missing = [i for i in range(count) if _id(i) not in there]
     jobs = (joblib.delayed(_add)(out, record, i) for i in missing)
-    parallel = joblib.Parallel(n_jobs=workers, backend=backend, return_as="generator_unordered")
+    parallel = joblib.Parallel(n_jobs=workers, backend=backend, return_as=how)
     for _ in tqdm(parallel(jobs), total=len(missing), desc="video", unit=unit, disable=None):
         pass
     return EpisodeStore(out)
+
+
+def _is_ray(backend: str) -> bool:
+    """Tell whether a backend is Ray's, and make it known to joblib. Raises InputError where it is not installed."""
+    if backend == "ray":
+        try:
+            from ray.util.joblib import register_ray  # type: ignore[import-not-found]
+        except ImportError as error:
+            raise InputError(
+                "backend is 'ray', which is not installed; allowed are loky, multiprocessing and threading without it; "
+                "choose one, or pip install 'sslctrl[ray]'"
+            ) from error
+        register_ray()
+    return backend == "ray"
 
 
 def record_episode(config: CollectConfig, index: int) -> Episode:

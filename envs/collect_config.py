@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sslctrl.errors import InputError, check_least
 
-Backend = Literal["loky", "multiprocessing", "threading"]
+Backend = Literal["loky", "multiprocessing", "threading", "ray"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class CollectConfig:
     workers: int = 2
     """Processes."""
     backend: Backend = "loky"
-    """joblib's backend."""
+    """joblib's backend; ray: several machines that share the folder, with `pip install 'sslctrl[ray]'`."""
 
     def __post_init__(self) -> None:
         check_least(1, episodes=self.episodes, workers=self.workers, steps=1 if self.steps is None else self.steps)

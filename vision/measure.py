@@ -26,46 +26,52 @@ _UNTRAINED_SEED = 12345  # other than the seeds people train with, so that these
 def measure(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = ()) -> dict[str, float]:
     """Return what an embedding is worth on a store it never saw, over `cameras`, or all where none is named.
 
-    `alignment_error`: mean over the episodes and the pairs of cameras, and two marks to read it by: `alignment_floor`,
-    that of the true positions seen to 1 cm, and `alignment_random_encoder`, that of the net `untrained`.
-    `probe_linear_<state>`, `probe_mlp_<state>`: R^2 of each position, read from the first camera's embeddings.
-    Raises as `check_heldout`.
+    Of two cameras or more `alignment_error`: mean over the episodes and the pairs of cameras, and marks to read it by:
+    `alignment_random_encoder`, that of the net `untrained`, and `alignment_floor`, that of the true positions seen to
+    1 cm. Where positions are known, `probe_linear_<state>`, `probe_mlp_<state>`: R^2 of each, read from the first
+    camera's embeddings. Raises as `check_heldout`.
     """
     check_heldout(embedding, store, cameras)
-    views = camera_indices(store.layout, cameras, at_least=2)
+    views = camera_indices(store.layout, cameras)
     columns, names = _positions(store)
-    errors, z, positions = [], [], []
+    aligned, errors, z, positions = len(views) > 1, [], [], []
     for id in tqdm(store.ids, desc="measuring", unit="episode", disable=None):
         episode = store.read(id)
         seen = {store.cameras[view]: embedding.embed_video(episode.frames[view]) for view in views}
-        errors.append(alignment_over_views(seen))
+        if aligned:
+            errors.append(alignment_over_views(seen))
         z.append(seen[store.cameras[views[0]]])
         positions.append(episode.state[:, columns])
-    fresh = untrained(embedding, store, _UNTRAINED_SEED)
-    measured = {
-        "alignment_error": float(np.mean(errors)),
-        "alignment_floor": float(np.mean([state_floor(part, RESOLUTION_M) for part in positions])),
-        "alignment_random_encoder": float(alignment_of(fresh, store, cameras).mean()),
-    }
+    measured: dict[str, float] = {}
+    if aligned:
+        fresh = untrained(embedding, store, _UNTRAINED_SEED)
+        measured["alignment_error"] = float(np.mean(errors))
+        measured["alignment_random_encoder"] = float(alignment_of(fresh, store, cameras).mean())
+    if aligned and columns:
+        measured["alignment_floor"] = float(np.mean([state_floor(part, RESOLUTION_M) for part in positions]))
     episode_of = np.repeat(np.arange(len(z)), [len(part) for part in z])
-    for kind in ("linear", "mlp"):
+    for kind in ("linear", "mlp") if columns else ():
         values = probe_r2(np.concatenate(z), np.concatenate(positions), episode_of, kind)
         measured |= {f"probe_{kind}_{name}": float(value) for name, value in zip(names, values, strict=True)}
     return measured
 
 
 def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = ()) -> None:
-    """Raise InputError where a store cannot be measured: one episode, one camera, no positions, too few frames,
-    frames of another size.
+    """Raise InputError where nothing of a store can be measured: one episode, neither a second camera nor positions,
+    too few frames for these, frames of another size.
 
     Raises DataError where it is damaged.
     """
     if len(store) < 2:
         raise InputError(f"{store.root} holds {len(store)} episodes; allowed are 2 or more to measure; record more")
-    views = camera_indices(store.layout, cameras, at_least=2)
-    _positions(store)
+    views, (columns, _) = camera_indices(store.layout, cameras), _positions(store)
+    if len(views) < 2 and not columns:
+        raise InputError(
+            f"{store.root} has one camera and no state that ends in x, y or z, metres; allowed are two cameras or more "
+            "to align, or such a state to read; record them, or leave the measuring out"
+        )
     fewest = int(np.sort(store.lengths)[: max(1, len(store) * 7 // 10)].sum())
-    if fewest < _LEAST:
+    if columns and fewest < _LEAST:
         raise InputError(
             f"{store.root} may leave {fewest} frames to fit the probes on; allowed are {_LEAST} or more; record longer "
             "episodes, or more of them"
@@ -74,12 +80,7 @@ def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[s
 
 
 def _positions(store: EpisodeStore) -> tuple[list[int], list[str]]:
-    """Return the columns and names of the states that are positions."""
+    """Return the columns and names of the states that are positions; none where states have no names, as imported."""
     names = list(store.read(store.ids[0]).meta.get("state_names", []))
     columns = position_columns(names)
-    if not columns:
-        raise InputError(
-            f"the states of {store.root} are {', '.join(names) or 'not named'}; allowed are some that end in x, y or "
-            "z, metres, to measure against; record them, or leave the measuring out"
-        )
     return columns, [names[column] for column in columns]

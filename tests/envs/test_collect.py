@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import sys
+import types
 
+import joblib
 import numpy as np
 import pytest
+from joblib._parallel_backends import LokyBackend
 
 from envs.behaviors import BEHAVIORS
 from envs.cameras import rig
@@ -100,6 +104,25 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_store(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (resumed / "000000").iterdir()} == kept
     more = collect(small(resumed, episodes=5))
     assert len(more) == 5 and more.subset(whole.ids).digest() == whole.digest()
+
+
+class OfManyMachines(LokyBackend):
+    """As Ray's backend is: without generators."""
+
+    supports_return_generator = False
+
+
+def test_ray_records_the_same_where_it_is_installed(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"'ray', which is not installed; .* pip install 'sslctrl\[ray\]'"):
+        collect(small(tmp_path / "a", backend="ray"))
+    assert not (tmp_path / "a").exists()
+    module = types.ModuleType("ray.util.joblib")
+    vars(module)["register_ray"] = lambda: joblib.register_parallel_backend("ray", OfManyMachines)
+    for name in ("ray", "ray.util"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "ray.util.joblib", module)
+    there = collect(small(tmp_path / "b", backend="ray"))
+    assert there.digest() == collect(small(tmp_path / "c")).digest()
 
 
 def test_one_goal_for_all_episodes(tmp_path):

@@ -78,14 +78,27 @@ def test_velocities_and_angles_are_not_measured_against(tiny_store: EpisodeStore
     assert found["alignment_floor"] == pytest.approx(np.mean(floors))
 
 
+def test_of_footage_what_can_be_is_measured(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    imported, alone, both = (EpisodeStore(tmp_path / name, create=True) for name in ("imported", "alone", "both"))
+    for id in tiny_store.ids:
+        episode = tiny_store.read(id)
+        blind = episode._replace(meta=episode.meta | {"state_names": []})
+        imported.add(blind)
+        for store, one in ((alone, episode), (both, blind)):
+            store.add(one._replace(frames=one.frames[:1], meta=one.meta | {"cameras": ["front"]}))
+    assert set(measure(untrained(), imported)) == {"alignment_error", "alignment_random_encoder"}  # type: ignore[arg-type]
+    assert {name.split("_")[0] for name in measure(untrained(), alone)} == {"probe"}  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="one camera and no state"):
+        measure(untrained(), both)  # type: ignore[arg-type]
+
+
 def test_what_cannot_be_measured_is_refused_before_the_training(tiny_store: EpisodeStore, tmp_path: Path) -> None:
-    one, blind, short = (EpisodeStore(tmp_path / name, create=True) for name in ("one", "blind", "short"))
+    one, short = (EpisodeStore(tmp_path / name, create=True) for name in ("one", "short"))
     episode = tiny_store.read(tiny_store.ids[0])
     one.add(episode)
     for _ in range(2):
-        blind.add(episode._replace(meta=episode.meta | {"state_names": ["vx", "vy"]}))
         short.add(episode)
-    for store, words in ((one, "holds 1 episodes"), (blind, "vx, vy"), (short, "frames to fit the probes on")):
+    for store, words in ((one, "holds 1 episodes"), (short, "frames to fit the probes on")):
         with pytest.raises(InputError, match=words):
             train(config(tiny_store, tmp_path / "run", eval_store=store.root))
     with pytest.raises(InputError, match="size_px"):
