@@ -17,7 +17,7 @@ from vision.motion import Motion
 from vision.patches import LateFusion
 from vision.video_task import VideoTask
 
-_CLIPS, _FRAMES = 6, 6
+CLIPS, _FRAMES = 6, 6
 _STACKS = ((0, 1, 2), (2, 3, 4))  # of a clip's five differences, as the three channels that backbones take
 
 
@@ -48,7 +48,7 @@ class OddOneOut(VideoTask):
         if every < 1 or within < 1:
             raise InputError(f"every is {every}, within {within}; allowed are 1 or more of each; change them")
         self.every, self.within = every, within
-        self.head = LateFusion(channels_of(backbone), _CLIPS * len(_STACKS), hidden, classes=_CLIPS)
+        self.head = LateFusion(channels_of(backbone), CLIPS * len(_STACKS), hidden, classes=CLIPS)
         self.motion = Motion()
 
     def prepare(self, store: EpisodeStore) -> None:
@@ -61,9 +61,9 @@ class OddOneOut(VideoTask):
         enough = layout.lengths[layout.lengths >= span]
         length = max(span, min([self.within, *enough.tolist()]))
         windows = self.motion.windows(layout, rng, self.batch, length)
-        odd = rng.integers(_CLIPS, size=self.batch)
-        starts = rng.integers(length - span + 1, size=(self.batch, _CLIPS))
-        order = np.tile(np.arange(_FRAMES), (self.batch, _CLIPS, 1))
+        odd = rng.integers(CLIPS, size=self.batch)
+        starts = rng.integers(length - span + 1, size=(self.batch, CLIPS))
+        order = np.tile(np.arange(_FRAMES), (self.batch, CLIPS, 1))
         for question, which in enumerate(odd):
             order[question, which] = shuffle(rng)
         steps = starts[..., None] + order * self.every
@@ -71,8 +71,8 @@ class OddOneOut(VideoTask):
 
     def ask(self, clips: Clips, rng: torch.Generator) -> Odd:
         """Turn clips into differences of grey; nothing is drawn."""
-        video, odd = self.video(clips, frames=_CLIPS * _FRAMES)
-        grey = video.mean(2).unflatten(1, (_CLIPS, _FRAMES))
+        video, odd = self.video(clips, frames=CLIPS * _FRAMES)
+        grey = video.mean(2).unflatten(1, (CLIPS, _FRAMES))
         changes = 0.5 + 0.5 * grey.diff(dim=2)
         return Odd(changes[:, :, torch.tensor(_STACKS)].flatten(1, 2), odd)
 
@@ -85,13 +85,13 @@ class OddOneOut(VideoTask):
     def logits(self, changes: Tensor) -> Tensor:
         """Return the logits (N, 6) of changes as `ask` makes them."""
         features = self.head.each(self.backbone(changes.flatten(0, 1)))
-        return self.head(features.unflatten(0, (-1, _CLIPS * len(_STACKS))))
+        return self.head(features.unflatten(0, (-1, CLIPS * len(_STACKS))))
 
     @torch.no_grad()
     def show(self, clips: Clips, rng: torch.Generator) -> Tensor:
         """Return the frames of the clips that the net takes for the odd ones."""
         said = self.logits(self.ask(clips, rng).changes).argmax(1)
-        video = self.video(clips, frames=_CLIPS * _FRAMES)[0].unflatten(1, (_CLIPS, _FRAMES))
+        video = self.video(clips, frames=CLIPS * _FRAMES)[0].unflatten(1, (CLIPS, _FRAMES))
         return video[torch.arange(len(said), device=said.device), said].transpose(0, 1)
 
 
