@@ -21,8 +21,9 @@ from vision.motion import flows, speeds_px
 from vision.propagation import marked_points, point_marks, propagate
 from vision.things import Things
 from vision.untrained import untrained
+from vision.video import odd_one_out
 from vision.video.facenet_triplet import FacenetTriplet
-from vision.video.odd_one_out import CLIPS, OddOneOut
+from vision.video.odd_one_out import OddOneOut
 from vision.video.tracking import Tracking
 from vision.video.video_colorization import VideoColorization
 from vision.video_task import VideoTask
@@ -54,7 +55,7 @@ def odd(task: OddOneOut, store: EpisodeStore, seed: int) -> Measured:
     right: list[bool] = []
     for clips, rng in batches(task, store, seed):
         question = task.ask(clips, rng)
-        energy = (question.changes - 0.5).square().mean((2, 3, 4)).unflatten(1, (CLIPS, -1)).sum(2)
+        energy = (question.changes - 0.5).square().mean((2, 3, 4)).unflatten(1, (odd_one_out.CLIPS, -1)).sum(2)
         right += (energy.argmax(1) == question.odd).tolist()
     return {"": metrics(task, store, seed)["accuracy"], "energy": float(np.mean(right))}
 
