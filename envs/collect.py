@@ -32,11 +32,11 @@ def collect(config: CollectConfig) -> EpisodeStore:
     return record_missing(partial(record_episode, config), config.out, config.episodes, config.workers, config.backend)
 
 
-def check_kept(out: Path, recording: Mapping[str, Any]) -> None:
-    """Raise InputError where the first episode that is there is of another recording, as its meta says."""
+def check_kept(out: Path, recording: Mapping[str, Any], id: str | None = None) -> None:
+    """Raise InputError where an episode that is there, by default the first, is of another recording."""
     if not Path(out).is_dir() or not len(store := EpisodeStore(out)):
         return
-    meta = store.read(store.ids[0]).meta
+    meta = store.read(id or store.ids[0]).meta
     found = {"env_id": meta.get("env_id", "unknown")} | meta.get("recording", {})
     for name, value in recording.items():
         if found.get(name, value) != value:
@@ -67,21 +67,23 @@ def _is_ray(backend: str) -> bool:
             from ray.util.joblib import register_ray  # type: ignore[import-not-found]
         except ImportError as error:
             raise InputError(
-                "backend is 'ray', which is not installed; allowed are loky, multiprocessing and threading without it; "
-                "choose one, or pip install 'sslctrl[ray]'"
+                "backend is 'ray', which is not installed; allowed is loky without it; choose that, or "
+                "pip install 'sslctrl[ray]'"
             ) from error
         register_ray()
     return backend == "ray"
 
 
 def record_episode(config: CollectConfig, index: int) -> Episode:
-    """Record one episode: the same arrays for the same configuration and index, on the same machine and versions."""
+    """Record one episode: the same arrays for the same configuration and index, on the same machine and versions.
+
+    Rewards are for the goal of the moment; meta has the last one, and whether it was reached.
+    """
     env, limit = _environment(config)
     seed = int(np.random.SeedSequence([config.seed, index]).generate_state(1)[0])
     rng = np.random.default_rng([config.seed, index, 1])
     behavior = config.behaviors[index % len(config.behaviors)]
     env.reset(seed=seed, options={} if config.goal is None else {"goal": config.goal})
-    goal = env.goal
     behave = BEHAVIORS[behavior](env, rng)
     seen, states, actions, rewards = [_seen(env, config)], [env.state], [], []
     info: dict[str, Any] = {}
@@ -98,7 +100,7 @@ def record_episode(config: CollectConfig, index: int) -> Episode:
         "behavior": behavior,
         "success": info["is_success"],
         "length": len(actions),
-        "goal": goal.tolist(),
+        "goal": env.goal.tolist(),
     }
     return Episode(
         frames=np.stack(frames, axis=1),
@@ -116,7 +118,11 @@ def _seen(env: RobotEnv, config: CollectConfig) -> tuple[np.ndarray, np.ndarray 
 
 
 def _add(out: Path, record: Callable[[int], Episode], index: int) -> None:
-    EpisodeStore(out).add(record(index), _id(index))
+    episode, store = record(index), EpisodeStore(out)
+    try:
+        store.add(episode, _id(index))
+    except InputError:  # another process records the same
+        check_kept(out, episode.meta["recording"], _id(index))
 
 
 def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:
@@ -165,6 +171,9 @@ def _check(config: CollectConfig) -> None:
             raise InputError(f"behaviour {behavior!r} given; choose from {', '.join(BEHAVIORS)}")
     if config.env_id not in _ids():
         raise InputError(f"world {config.env_id!r} given; the nearest are {nearest(config.env_id, _ids())}; choose one")
+    env, _ = _environment(config)  # refuses cameras and strengths here, before a folder is made
+    if config.goal is not None:
+        env.set_goal(np.array(config.goal))
 
 
 def _ids() -> list[str]:

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from sslctrl.errors import InputError, check_least
 
-Backend = Literal["loky", "multiprocessing", "threading", "ray"]
+Backend = Literal["loky", "ray"]
+OWN_GOALS = ("noisy", "play")
+"""The behaviours that choose one goal after another."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class CollectConfig:
     depth: bool = False
     """Record each frame's depth as well."""
     goal: tuple[float, ...] | None = None
-    """One goal for all episodes, metres; by default each draws its own."""
+    """One goal for all episodes, metres, with behaviors that keep to it: random, expert; by default each draws its
+    own."""
     seed: int = 0
     """Episode i depends on this and i alone."""
     workers: int = 2
@@ -50,9 +53,15 @@ class CollectConfig:
     def __post_init__(self) -> None:
         check_least(1, episodes=self.episodes, workers=self.workers, steps=1 if self.steps is None else self.steps)
         check_least(0, seed=self.seed)
+        check_least(8, size_px=self.size_px)
         for name in ("behaviors", "cameras"):
             if not getattr(self, name):
                 raise InputError(f"{name} is empty; allowed is one or more; name one")
+        if self.goal is not None and (own := [name for name in self.behaviors if name in OWN_GOALS]):
+            raise InputError(
+                f"a goal is given, and {own[0]} chooses goals of its own; allowed are behaviors that keep to one; "
+                "choose random or expert, or leave the goal out"
+            )
 
     @property
     def recording(self) -> dict[str, Any]:

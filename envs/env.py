@@ -185,6 +185,7 @@ class RobotEnv(gym.Env):
     def close(self) -> None:
         """Free the simulator."""
         self.sim.close()
+        self._renderer = None  # PyBullet's own has a simulator, too
 
     def _begin(self, goal: np.ndarray | None) -> None:
         """Draw an episode's start, goal and look."""
@@ -222,10 +223,13 @@ class RobotEnv(gym.Env):
         return {"is_success": bool(self.task.success(achieved, self._goal)), "distance_m": distance}
 
     def _checked_action(self, action: np.ndarray) -> np.ndarray:
-        action = np.asarray(action, dtype=np.float64)
-        names = self.task.action_names
-        if action.shape != (len(names),):
-            raise InputError(f"action has shape {action.shape}; this task takes ({len(names)},): {', '.join(names)}")
+        given, names = _numbers(action), self.task.action_names
+        if given is None or given.shape != (len(names),):
+            shape = "no numbers" if given is None else f"shape {given.shape}"
+            raise InputError(
+                f"action has {shape}; this task takes ({len(names)},) numbers: {', '.join(names)}; give so many"
+            )
+        action = given
         if not np.isfinite(action).all():
             bad = ", ".join(
                 f"{name}={value}" for name, value in zip(names, action, strict=True) if not np.isfinite(value)
@@ -236,12 +240,19 @@ class RobotEnv(gym.Env):
         return action
 
     def _checked_goal(self, goal: np.ndarray) -> np.ndarray:
-        goal = np.asarray(goal, dtype=np.float64)
-        if goal.shape != self._goal.shape or not np.isfinite(goal).all():
-            raise InputError(
-                f"goal {goal.tolist()} given; this task takes {self.task.goal_size} finite numbers in metres"
-            )
-        return goal
+        given = _numbers(goal)
+        if given is None or given.shape != self._goal.shape or not np.isfinite(given).all():
+            shown, size = " ".join(str(goal).split()), self.task.goal_size
+            raise InputError(f"goal {shown} given; this task takes {size} finite numbers in metres; give so many")
+        return given
+
+
+def _numbers(given: Any) -> np.ndarray | None:
+    """Return a copy as float64; None for what is no numbers."""
+    try:
+        return np.array(given, np.float64)
+    except (TypeError, ValueError):
+        return None
 
 
 def _check_choice(what: str, given: object, allowed: Iterable[str]) -> None:
@@ -253,4 +264,6 @@ def _select(cameras: dict[str, Camera], names: Sequence[str]) -> tuple[Camera, .
     unknown = [name for name in names if name not in cameras]
     if unknown or not names:
         raise InputError(f"camera {', '.join(unknown) or 'none'} given; choose one or more of {', '.join(cameras)}")
+    if len(set(names)) < len(names):
+        raise InputError(f"cameras {', '.join(names)} given; allowed is each once; leave out the second")
     return tuple(cameras[name] for name in names)

@@ -12,7 +12,7 @@ from envs.cameras import Camera
 from envs.collect import check_kept, record_missing, versions
 from envs.env import RobotEnv
 from envs.grasps_config import GraspsConfig
-from envs.tasks.grasp import AWAY_M, IN_BIN, POSE, Grasp
+from envs.tasks.grasp import AWAY_M, IN_BIN, LIFTED_Z_M, POSE, Grasp
 from envs.tray import CENTER_M
 from sslctrl.clips import Episode
 from sslctrl.store import EpisodeStore
@@ -153,13 +153,14 @@ def _try(env: RobotEnv, task: Grasp, index: int, aim: np.ndarray) -> None:
     """
     at = task.proprio_size + len(POSE) * index
     pose = env.state[at : at + 4] + np.insert(aim, 2, 0.0)
+    above = np.array([*pose[:2], LIFTED_Z_M])
     for _ in range(TRY_STEPS):
         believed = env.state
         lifted = believed[at + 2] > pose[2] + LIFTED_M
         believed[9:13] = pose
         if lifted:
             believed[9:12] = believed[:3]  # it is where the hand is
-        env.step(task.expert(believed, env.goal).astype(np.float32))
+        env.step(task.expert(believed, above).astype(np.float32))
         if env.state[at + 2] > HELD_Z_M / 2:
             break
     for step in range(UP_STEPS + SHOW_STEPS):

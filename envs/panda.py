@@ -75,7 +75,7 @@ class Panda:
         return position, velocity
 
     def yaw(self) -> float:
-        """Angle of the gripper about the vertical, rad in (-pi, pi]."""
+        """Angle of the gripper about the vertical, rad in [-pi, pi)."""
         x, y, _, _ = self.sim.link_pose(NAME, "tip")[1]
         return float((2 * np.arctan2(y, x) + np.pi) % (2 * np.pi) - np.pi)
 

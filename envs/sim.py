@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -65,6 +66,11 @@ class Body(NamedTuple):
     fixed: bool
 
 
+def _disconnect(client: int) -> None:
+    with contextlib.suppress(pybullet.error):
+        pybullet.disconnect(client)
+
+
 class Sim:
     """A physics world of named bodies.
 
@@ -77,6 +83,7 @@ class Sim:
         self.bodies: dict[str, Body] = {}
         self.parts: list[Part] = []
         self._client = pybullet.connect(pybullet.DIRECT)
+        self._free = weakref.finalize(self, _disconnect, self._client)
         # The default broadphase is a tree whose shape depends on history; so, once several bodies touch, do the order
         # of contacts and the last bits of their forces. This one compares all pairs: as fast for a few dozen bodies.
         pybullet.resetSimulation(pybullet.RESET_USE_SIMPLE_BROADPHASE, physicsClientId=self._client)
@@ -91,11 +98,9 @@ class Sim:
         )
 
     def close(self) -> None:
-        """Free the physics client; a second call does nothing."""
-        if self._client >= 0:
-            with contextlib.suppress(pybullet.error):
-                pybullet.disconnect(self._client)
-            self._client = -1
+        """Free the physics client, as happens to a world that nobody holds; a second call does nothing."""
+        self._free()
+        self._client = -1
 
     # -- building ----------------------------------------------------------------------------------------------------
     def add(self, name: str, shapes: Sequence[Shape], physical: Physical, mesh: Mesh | None) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from sslctrl.errors import StorageError
 
 ASIDE = ".tmp-"
+_OLD = "-old"
 _STALE_AFTER_S = 60.0
 
 
@@ -36,9 +37,7 @@ def publish(folder: Path, files: Mapping[str, bytes], replace: bool = False) -> 
                 flush(aside / name)
             os.fsync(lock)
             if replace and folder.exists():
-                os.rename(folder, old := aside.with_name(f"{aside.name}-old"))
-                os.rename(aside, folder)
-                shutil.rmtree(old, ignore_errors=True)
+                _swap(aside, folder)
             else:
                 os.rename(aside, folder)
         finally:
@@ -52,6 +51,19 @@ def publish(folder: Path, files: Mapping[str, bytes], replace: bool = False) -> 
         shutil.rmtree(aside, ignore_errors=True)  # gone already where the rename happened
 
 
+def _swap(aside: Path, folder: Path) -> None:
+    """Put a folder in another's place; where that fails, the other is there as before."""
+    old = folder.with_name(f"{ASIDE}{folder.name}{_OLD}")
+    shutil.rmtree(old, ignore_errors=True)
+    os.rename(folder, old)
+    try:
+        os.rename(aside, folder)
+    except OSError:
+        os.rename(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def flush(path: Path) -> None:
     """Put a file's bytes, or a folder's list of names, on the disk."""
     handle = os.open(path, os.O_RDONLY)
@@ -62,7 +74,12 @@ def flush(path: Path) -> None:
 
 
 def sweep(parent: Path) -> None:
-    """Remove what killed writers left; a live writer's folder is locked, and a young one is spared."""
+    """Remove what killed writers left; a live writer's folder is locked, and a young one is spared. Of what one was
+    about to replace, and had not, the old is put back.
+    """
+    for old in parent.glob(f"{ASIDE}*{_OLD}"):
+        if not (folder := parent / old.name.removeprefix(ASIDE).removesuffix(_OLD)).exists():
+            os.rename(old, folder)
     for aside in parent.glob(f"{ASIDE}*"):
         try:
             if time.time() - aside.stat().st_mtime < _STALE_AFTER_S:

@@ -1,4 +1,6 @@
-"""One recorded episode as files: five arrays, and a `meta.json` with their sizes and hashes. Nothing is unpickled."""
+"""One recorded episode as files: five arrays, and depth where it was recorded, and a `meta.json` with their sizes and
+hashes. Nothing is unpickled.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +57,9 @@ def load_meta(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path} is of format {meta.get('format')!r}; allowed is {FORMAT!r}; record the episode anew")
     if digest != meta.get("digest"):
         raise DataError(f"{path} does not match its own digest: it was edited or damaged; {_ADVICE}")
+    files = meta.get("files")
+    if not isinstance(files, dict) or not all(isinstance(about, dict) for about in files.values()):
+        raise DataError(f"{path} does not name the episode's files; {_ADVICE}")
     if problem := _meta_problem(meta):
         raise DataError(f"{path}: {problem}; {_ADVICE}")
     return meta
@@ -137,6 +142,8 @@ def _meta_problem(meta: Mapping[str, Any]) -> str | None:
     cameras, success, length = meta.get("cameras"), meta.get("success"), meta.get("length")
     if not isinstance(cameras, list) or not cameras or not all(isinstance(name, str) for name in cameras):
         return f"meta['cameras'] is {cameras!r}; allowed is a list of names, one a view"
+    if len(set(cameras)) < len(cameras):
+        return f"meta['cameras'] is {cameras!r}; allowed are different names"
     if not isinstance(success, bool):
         return f"meta['success'] is {success!r}; allowed is True or False"
     if type(length) is not int or length < 1:

@@ -24,7 +24,7 @@ def check_pick(pick: Pick, layout: Layout) -> None:
     if step.ndim != 3 or not step.size:
         raise InputError(f"the pick has {shapes}; allowed are (B,), (B, V), (B, V, T), none empty; mend the sampler")
     for name, index in (("episode", episode), ("view", view), ("step", step)):
-        if index.dtype.kind not in "iu":
+        if index.dtype.kind not in "iu" or not np.can_cast(index.dtype, np.int64):
             raise InputError(f"the pick's {name} is {index.dtype}; allowed are integers; convert it with astype(int)")
     if pick.label is not None and (pick.label.shape[:1] != episode.shape or pick.label.dtype.kind not in "iu"):
         raise InputError(f"the pick's label is {pick.label.dtype} {pick.label.shape}; allowed are integers (B, ...)")

@@ -1,7 +1,7 @@
 """An append-only folder of episodes: what is added is on the disk, whole and checksummed, when `add` returns.
 
-Layout: `<root>/<id>/{frames,state,proprio,action,reward}.npy` and `meta.json`. Reading runs no code
-from the files and maps the frames, so that a batch touches only the bytes it needs.
+Layout: `<root>/<id>/{frames,state,proprio,action,reward}.npy`, `depth.npy` where it was recorded, and `meta.json`.
+Reading runs no code from the files and maps the frames, so that a batch touches only the bytes it needs.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import resource
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from contextlib import suppress
+from functools import cache, cached_property
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -22,7 +24,7 @@ from sslctrl.clips import Clips, Episode, Layout, Pick, seconds_a_step
 from sslctrl.errors import DataError, InputError, nearest
 from sslctrl.gather import Film, Vectors, check_pick, gather, gather_depth
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MAPPED_AT_MOST = 16384  # the kernel allows a process 65530 maps
 
 
@@ -93,7 +95,7 @@ class EpisodeStore:
         """
         if id is not None and not _ID.fullmatch(id):
             raise InputError(
-                f"episode id {id!r} is not allowed; allowed are letters, digits, . _ -; choose such a name"
+                f"episode id {id!r} is not allowed; allowed are up to 100 letters, digits, . _ -; choose such a name"
             )
         files = episode_files.encode(episode)
         while True:
@@ -173,7 +175,7 @@ class EpisodeStore:
             arrays = {name: episode_files.load_array(folder, name, meta) for name in episode_files.ARRAYS}
             if episode_files.has_depth(meta):
                 arrays[episode_files.DEPTH] = episode_files.load_array(folder, episode_files.DEPTH, meta)
-            if len(self._open) >= _MAPPED_AT_MOST:
+            if len(self._open) >= _episodes_at_once():
                 self._open.pop(next(iter(self._open)))
             episode = Episode(**arrays, meta=episode_files.recorder_meta(meta))
             depth = None if episode.depth is None else Film.of(episode.depth[..., None].view(np.uint8))
@@ -193,6 +195,18 @@ class EpisodeStore:
     def _unknown(self, id: str) -> InputError:
         close = nearest(id, self._ids)
         return InputError(f"{self.root} has no episode {id!r}; the nearest are {close}; choose one of `ids`")
+
+
+@cache
+def _episodes_at_once() -> int:
+    """Return how many episodes a store keeps mapped: each takes two file handles, of which many systems allow 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # a process may raise its own limit as far as the hard one
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    if soft == resource.RLIM_INFINITY:
+        return _MAPPED_AT_MOST
+    return max(1, min(_MAPPED_AT_MOST, soft // 8))
 
 
 def _list_ids(root: Path) -> tuple[str, ...]:

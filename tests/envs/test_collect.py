@@ -14,7 +14,7 @@ from joblib._parallel_backends import LokyBackend
 
 from envs.behaviors import BEHAVIORS
 from envs.cameras import rig
-from envs.collect import CollectConfig, collect, record_episode
+from envs.collect import CollectConfig, check_kept, collect, record_episode
 from envs.tray import CENTER_M, HALF_M
 from sslctrl.errors import InputError
 from sslctrl.footage import footage
@@ -126,8 +126,33 @@ def test_ray_records_the_same_where_it_is_installed(tmp_path, monkeypatch):
 
 
 def test_one_goal_for_all_episodes(tmp_path):
-    config = small(tmp_path, goal=(0.42, 0.03), behaviors=("random",))
+    config = small(tmp_path, goal=(0.42, 0.03), behaviors=("random", "expert"))
     assert all(record_episode(config, i).meta["goal"] == [0.42, 0.03] for i in range(2))
+    with pytest.raises(InputError, match="play chooses goals of its own"):
+        small(tmp_path, goal=(0.42, 0.03), behaviors=("expert", "play"))
+
+
+@pytest.mark.parametrize("behavior", sorted(BEHAVIORS))
+def test_the_last_reward_is_for_the_goal_that_is_told(tmp_path, behavior):
+    episode = record_episode(small(tmp_path, steps=60, behaviors=(behavior,)), 0)
+    away_m = np.linalg.norm(episode.state[-1, 4:6] - episode.meta["goal"])
+    assert episode.reward[-1] == -1.0 + episode.meta["success"]
+    assert episode.meta["success"] == (away_m < 0.05)
+
+
+def test_two_may_record_into_one_folder(tmp_path, monkeypatch):
+    whole = collect(small(tmp_path / "whole", episodes=2)).digest()
+    late, other = small(tmp_path / "both", episodes=2), small(tmp_path / "both", episodes=2, seed=9)
+    monkeypatch.setattr(
+        "envs.collect.check_kept", lambda out, recording, id=None: id and check_kept(out, recording, id)
+    )
+    collect(small(tmp_path / "both", episodes=2))
+    monkeypatch.setattr("envs.collect.EpisodeStore.ids", ())  # as if both had looked before either wrote
+    collect(late)
+    with pytest.raises(InputError, match="recorded with seed 0, asked for is 9"):
+        collect(other)
+    monkeypatch.undo()
+    assert EpisodeStore(tmp_path / "both").digest() == whole
 
 
 def test_the_expert_succeeds_and_random_motion_does_not(tmp_path):
@@ -164,6 +189,9 @@ def test_every_behaviour_acts_within_the_box(tmp_path, task, behavior):
     [
         ({"behaviors": ("expert", "wander")}, "'wander'.*random"),
         ({"behaviors": ()}, "behaviors is empty"),
+        ({"cameras": ("front", "front")}, "allowed is each once"),
+        ({"size_px": 2}, "size_px is 2; allowed is 8 or more"),
+        ({"randomize": 2.0}, "randomize"),
         ({"cameras": ()}, "cameras is empty"),
         ({"steps": 0}, "steps is 0; allowed is 1 or more"),
         ({"workers": 0}, "workers is 0"),
@@ -173,13 +201,13 @@ def test_every_behaviour_acts_within_the_box(tmp_path, task, behavior):
         ({"episodes": 0}, "episodes is 0"),
         ({"variety": "heldin"}, "heldout"),
         ({"cameras": ("front", "behind")}, "behind"),
-        ({"size_px": 2}, "8 to"),
-        ({"goal": (0.4, 0.0, 0.0)}, "2 finite numbers"),
+        ({"goal": (0.4, 0.0, 0.0), "behaviors": ("random",)}, "2 finite numbers"),
     ],
 )
 def test_bad_configurations_are_refused(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         collect(small(tmp_path / "store", **changes))
+    assert not (tmp_path / "store").exists()
 
 
 def test_depth_is_metres_along_the_cameras_axis(tmp_path):

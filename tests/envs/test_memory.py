@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 import numpy as np
+import pybullet
 import pytest
 
 from envs.env import RobotEnv
@@ -33,6 +35,27 @@ def test_resident_memory_is_flat_over_a_thousand_resets(task, variety):
             env.frames(32)
     assert resident_mb() - before < GROWTH_MB
     env.close()
+
+
+def test_no_simulator_outlives_its_world():
+    gc.collect()  # of other tests' worlds
+    before = clients()
+    for renderer in ("tiny", "raster"):
+        env = RobotEnv("reach", cameras=("front",), renderer=renderer)
+        env.reset(seed=0)
+        env.frames(16)
+        assert clients() > before
+        env.close()
+        assert clients() == before
+    env = RobotEnv("reach", cameras=("front",))
+    del env  # nobody closed it
+    gc.collect()
+    assert clients() == before
+
+
+def clients():
+    """Count the physics clients that are connected."""
+    return sum(pybullet.getConnectionInfo(client)["isConnected"] for client in range(64))
 
 
 def test_closed_worlds_give_their_memory_back():

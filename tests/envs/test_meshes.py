@@ -44,8 +44,7 @@ def test_shapes_are_closed_distinct_and_graspable(name):
     assert is_closed(mesh)
     assert volume(mesh) > 0.06**3 / 10
     extent = np.ptp(mesh.vertices, axis=0)
-    assert extent.max() <= 0.0601
-    assert extent.min() < 0.08  # the gripper opens this far
+    assert extent.max() <= 0.0601  # the gripper opens .08
     assert (mesh.colors == (1.0, 0.0, 0.0)).all()
     others = [np.sort(SHAPES[other](0.06).vertices.ravel()) for other in SHAPES if other != name]
     own = np.sort(mesh.vertices.ravel())

@@ -131,7 +131,7 @@ def test_add_refuses_wrong_meta(square_store: EpisodeStore, change: dict[str, ob
 
 @pytest.mark.parametrize("name", ["../out", ".tmp-1", "", "a/b"])
 def test_ids_stay_inside_the_store(square_store: EpisodeStore, name: str) -> None:
-    with pytest.raises(InputError, match="allowed are letters, digits"):
+    with pytest.raises(InputError, match="allowed are up to 100 letters, digits"):
         square_store.add(moving_square(0), name)
 
 
@@ -393,3 +393,38 @@ def test_meta_on_disk_says_what_the_design_says(square_store: EpisodeStore) -> N
     assert meta["format"] == "sslctrl-episode-1"
     assert sorted(meta["files"]) == ["action.npy", "frames.npy", "proprio.npy", "reward.npy", "state.npy"]
     assert isinstance(square_store.read("000000"), Episode)
+
+
+def test_few_file_handles_are_enough(square_store: EpisodeStore) -> None:
+    for _ in range(70):
+        square_store.add(moving_square(1, steps=2))
+    code = (
+        "import resource, sys, numpy as np; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 128)); "
+        "from sslctrl.store import EpisodeStore; from sslctrl.clips import Pick; store = EpisodeStore(sys.argv[1]); "
+        "one = np.zeros((1, 1), int); store.intact(); "
+        "[store.clips(Pick(np.array([i]), one, one[..., None])) for i in range(len(store))]"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(square_store.root)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_what_is_to_be_replaced_is_there_until_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, real, calls = tmp_path / "step-1", os.rename, []
+    durable.publish(folder, {"a": b"old"})
+
+    def second_fails(source: Path, target: Path) -> None:
+        calls.append(source)
+        if len(calls) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+        real(source, target)
+
+    monkeypatch.setattr(durable.os, "rename", second_fails)
+    with pytest.raises(StorageError):
+        durable.publish(folder, {"a": b"new"}, replace=True)
+    monkeypatch.undo()
+    assert (folder / "a").read_bytes() == b"old" and list(tmp_path.iterdir()) == [folder]
+    folder.rename(tmp_path / f"{durable.ASIDE}step-1-old")  # as a kill between the two would leave it
+    durable.sweep(tmp_path)
+    assert (folder / "a").read_bytes() == b"old"
+    durable.publish(folder, {"a": b"new"}, replace=True)
+    assert (folder / "a").read_bytes() == b"new" and list(tmp_path.iterdir()) == [folder]
