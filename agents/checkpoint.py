@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,19 +48,24 @@ class Agent(NamedTuple):
 def keep_embedding(config: TrainAgentConfig) -> Path | None:
     """Copy the embedding into the run, so that the run's agents need no other folder, and return the copy.
 
-    Raises CheckpointError for one that is damaged, InputError where the run began with another.
+    Raises CheckpointError for one that is damaged, InputError where the run began with another, or where the copy's
+    place is taken.
     """
     if config.embedding is None:
         return None
     path, own = checkpoint.newest(Path(config.embedding)), Path(config.run) / EMBEDDING
     checkpoint.read(path, "objective")  # every byte verified
-    if not checkpoint.folders(Path(config.run)):  # nothing was learned from another
-        shutil.rmtree(own, ignore_errors=True)
-    if not own.exists():
-        files = {name: (path / name).read_bytes() for name in (checkpoint.ABOUT, checkpoint.WEIGHTS)}
-        durable.publish(own, files)
-    elif sha256_of(own) != sha256_of(path):
+    if own.exists() and not (own / checkpoint.ABOUT).exists():
+        raise InputError(
+            f"{own} is there already, and is not this run's copy of its embedding; allowed is a run folder without it; "
+            f"give another, as {config.run / 'agent'}"
+        )
+    if own.exists() and sha256_of(own) == sha256_of(path):
+        return own
+    if checkpoint.folders(Path(config.run)):  # it has learned from that one
         raise InputError(f"{config.run} began with another embedding than {path}; give that one, or another run folder")
+    files = {name: (path / name).read_bytes() for name in (checkpoint.ABOUT, checkpoint.WEIGHTS)}
+    durable.publish(own, files, replace=True)
     return own
 
 
@@ -110,6 +116,7 @@ def load(path: Path, allow: Collection[str] = ()) -> Agent:
     saved = checkpoint.read(path, KIND)
     try:
         config = configs.from_plain(TrainAgentConfig, saved.spec["config"], str(path))
+        config = config if torch.cuda.is_available() else replace(config, device="cpu")
         model = build_model(config, (_space(saved.spec["observation"]), _space(saved.spec["action"], 1.0)), None)
         model_state.set_weights(model, _part(saved, _POLICY))
         goal = saved.extra["goal_m"]

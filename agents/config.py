@@ -58,8 +58,8 @@ class TrainAgentConfig:
     """final, steps: be as the demonstration's last frame, or at each time as its frame of that time. imagined: a goal
     drawn from the embedding's prior for each episode, and pictures of goals in evaluation. shown: pictures always."""
     prior: Path | None = None
-    """Store of video that fills the replay buffer before the first step: prior data, as in RLPD (Ball et al. 2023).
-    It sets the scales of observations and rewards as well; of ppo, which has no buffer, these alone."""
+    """Store of video that fills the replay buffer before the first step; batches are drawn from all alike. It sets the
+    scales of observations and rewards as well; of ppo, which has no buffer, these alone."""
     init: Path | None = None
     """An agent's checkpoint, or its run folder, whose weights and scales this one begins with."""
     record: Path | None = None
@@ -135,6 +135,11 @@ class TrainAgentConfig:
                 f"reward_from={self.reward_from} needs a demonstration, and none is given; name a store that holds "
                 "one, or use goal_from=imagined or shown"
             )
+        if self.reward_from == "state" and (self.goal_from == "steps" or self.reward != "latent_distance"):
+            raise InputError(
+                f"reward_from=state with goal_from={self.goal_from}, reward={self.reward}; the true distance has one "
+                "goal an episode and no other form; allowed are other goal_from, and no reward; change one"
+            )
         if self.goal_from == "imagined" and self.reward_from != "embedding":
             raise InputError(
                 f"goal_from=imagined with reward_from={self.reward_from}; an embedding's prior imagines goals; allowed "
@@ -178,8 +183,6 @@ class EvaluateConfig:
     """How many starts."""
     seed: int = 1_000_000
     """Start i is drawn from this plus i; training never uses these."""
-    n_envs: int = 4
-    """Worlds side by side."""
     allow: tuple[str, ...] = ()
     """Your own package.module:Class names that the checkpoints may import."""
     record: int = 0
@@ -197,6 +200,6 @@ class EvaluateConfig:
             raise InputError(
                 "policy 'agent' is to be measured and no agent is given; name a checkpoint or a run folder"
             )
-        check_least(1, episodes=self.episodes, n_envs=self.n_envs, threads=self.threads)
+        check_least(1, episodes=self.episodes, threads=self.threads)
         check_least(8, record_px=self.record_px)
         check_least(0, record=self.record, seed=self.seed)

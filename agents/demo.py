@@ -148,7 +148,8 @@ def reward_figures(embedding: Embedding, video: Path) -> dict[str, dict[str, Any
 
 
 def _alone(value: float, n: int) -> dict[str, Any]:
-    return {"value": value, "low": value, "high": value, "n": n}
+    """Return a figure whose interval is not known."""
+    return {"value": value, "n": n}
 
 
 @contextmanager

@@ -27,8 +27,10 @@ def learn_online(config: OnlineConfig) -> Path:
     Every round goes on with the policy of the last one, and every round but the first begins with further training of
     the embedding on all video so far: that to begin with, and what the policy saw. The replay buffer is filled anew
     from that video, so that all that is stored is encoded, and goals imagined, by the embedding as it is now. A run
-    that was stopped goes on where it was. Beside the rounds, `<run>/round-...`, come to lie the last one's `agent`,
-    whose curve is of all rounds, and `embedding`, as in a demo's folder. Raises as `train_agent` and `fit` do.
+    that was stopped goes on where it was. Goals of earlier rounds are not kept: theirs are imagined anew, or what was
+    reached (in RIG a fifth of them would be those that were pursued). Beside the rounds, `<run>/round-...`, come to lie
+    the last one's `agent`, whose curve is of all rounds, and `embedding`, as in a demo's folder. Raises as
+    `train_agent` and `fit` do, and InputError where one of these folders holds what the run is to begin with.
     """
     agent, run = config.agent, Path(config.agent.run)
     if (cameras := list(EpisodeStore(config.video).cameras)) != [agent.camera]:
@@ -36,6 +38,9 @@ def learn_online(config: OnlineConfig) -> Path:
             f"{config.video} has the cameras {', '.join(cameras)}; allowed is video of the policy's own, "
             f"{agent.camera}, alone, as it is recorded, too; record it so"
         )
+    for given in (config.embedding, config.video, *([] if agent.init is None else [agent.init])):
+        if any(Path(given).resolve().is_relative_to((run / part).resolve()) for part in ("agent", "embedding")):
+            raise InputError(f"{given} lies where {run} keeps what it learns; allowed is another run folder; give one")
     RunDir(run, config, agent.seed, agent.device)
     embedding, video, init, seen = config.embedding, config.video, agent.init, None
     for turn in range(config.rounds):

@@ -11,7 +11,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from tqdm import tqdm
 
 Act = Callable[[Any, VecEnv], np.ndarray]
-"""A policy: observations of n worlds, and the worlds themselves, to actions (n, A)."""
+"""Observations of n worlds, and the worlds themselves, to actions (n, A)."""
+Policy = Callable[[int], Act]
+"""How to act in episodes that begin side by side, drawn from a seed and the numbers after it."""
 
 
 class Outcome(NamedTuple):
@@ -24,7 +26,7 @@ class Outcome(NamedTuple):
     """Sum of the rewards that the worlds gave: the learned ones, where they are wrapped so."""
 
 
-def play(env: VecEnv, act: Act, seed: int, episodes: int, progress: str | None = None) -> list[Outcome]:
+def play(env: VecEnv, policy: Policy, seed: int, episodes: int, progress: str | None = None) -> list[Outcome]:
     """Play episodes whose starts are drawn from ``seed``, ``seed + 1``, ..., and return how they ended, in that order.
 
     ``progress`` names a bar, shown on a terminal. The worlds are left wherever they are then: reset them before use.
@@ -33,33 +35,37 @@ def play(env: VecEnv, act: Act, seed: int, episodes: int, progress: str | None =
     bar = tqdm(total=episodes, desc=progress, unit="episode", disable=True if progress is None else None, leave=False)
     with bar:
         while len(outcomes) < episodes:
-            finished = _side_by_side(env, act, seed + len(outcomes))[: episodes - len(outcomes)]
+            begin = seed + len(outcomes)
+            finished = _side_by_side(env, policy(begin), begin)[: episodes - len(outcomes)]
             outcomes += finished
             bar.update(len(finished))
     return outcomes
 
 
-def acting(model: BaseAlgorithm) -> Act:
+def acting(model: BaseAlgorithm) -> Policy:
     """Return a trained model as a policy, without its noise."""
-    return lambda observation, env: model.predict(observation, deterministic=True)[0]
+    return lambda seed: lambda observation, env: model.predict(observation, deterministic=True)[0]
 
 
-def do_nothing(observation: Any, env: VecEnv) -> np.ndarray:
+def do_nothing(seed: int) -> Act:
     """The policy that stays where it is."""
-    return np.zeros((env.num_envs, *(env.action_space.shape or ())), np.float32)
+    return lambda observation, env: np.zeros((env.num_envs, *(env.action_space.shape or ())), np.float32)
 
 
-def expert(observation: Any, env: VecEnv) -> np.ndarray:
+def expert(seed: int) -> Act:
     """The task's scripted expert, which sees the true state."""
-    return np.stack(env.env_method("expert_action"))
+    return lambda observation, env: np.stack(env.env_method("expert_action"))
 
 
 def at_random(seed: int) -> Act:
-    """Return the policy of uniformly random actions."""
-    rng = np.random.default_rng([seed, 2])
-    return lambda observation, env: rng.uniform(-1, 1, (env.num_envs, *(env.action_space.shape or ()))).astype(
-        np.float32
-    )
+    """The policy of uniformly random actions: those of an episode are of its own seed."""
+    rngs: dict[int, np.random.Generator] = {}
+
+    def act(observation: Any, env: VecEnv) -> np.ndarray:
+        draws = [rngs.setdefault(i, np.random.default_rng([seed + i, 2])) for i in range(env.num_envs)]
+        return np.stack([rng.uniform(-1, 1, env.action_space.shape).astype(np.float32) for rng in draws])
+
+    return act
 
 
 def _side_by_side(env: VecEnv, act: Act, seed: int) -> list[Outcome]:

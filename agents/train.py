@@ -53,7 +53,7 @@ def train_agent(config: TrainAgentConfig) -> Path:
     """
     torch.set_num_threads(config.threads)
     recorded = None if config.prior is None else EpisodeStore(config.prior).intact()
-    _check(config)
+    _check(config, recorded)
     lesson = lesson_of(config, config.embedding)
     RunDir(config.run, config, config.seed, config.device, "" if recorded is None else recorded.digest(), FREE)
     checkpoint.keep_embedding(config)
@@ -77,14 +77,14 @@ def train_agent(config: TrainAgentConfig) -> Path:
 
 
 def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:
-    """Train to the last step; measure before, at intervals and after."""
+    """Train to the last step; measure at intervals and after."""
     model = start.model
     model.num_timesteps = start.step
     _sow(model, lesson, seed_of(config.seed, start.step))
     model.set_logger(configure(str(Path(config.run) / "tb"), ["tensorboard"]))
-    exam = _worlds(config, lesson, min(config.n_envs, config.eval_episodes), None)
+    worlds = _worlds(config, lesson, min(config.n_envs, config.eval_episodes), None)
     bar = config.progress and sys.stderr.isatty()
-    with stop_requests() as stop:
+    with contextlib.closing(worlds) as exam, stop_requests() as stop:
         watch = Watch(config, lesson, exam, stop, start.step)
         watch.init_callback(model)
         model.learn(config.steps - start.step, watch, reset_num_timesteps=False, progress_bar=bar)
@@ -93,9 +93,8 @@ def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:
             raise Interrupted(
                 f"stopped at step {model.num_timesteps} of {config.steps}; saved {path}; run the same to go on"
             )
-    if config.eval_every and watch.measured < model.num_timesteps:
-        watch.measure()
-    exam.close()
+        if config.eval_every and watch.measured < model.num_timesteps:
+            watch.measure()
     model.logger.close()
     return checkpoint.save(model, config, lesson, model.num_timesteps, training=False)
 
@@ -159,14 +158,20 @@ def _worlds(config: TrainAgentConfig, lesson: Lesson, count: int, begun: int | N
         config.env_id, config.variety, config.camera, senses.size_px, lesson.goal, senses.history,
         isinstance(goals, Shown), None if begun is None else recorder_of(config, senses.size_px, begun),
     )  # fmt: skip
+    if config.processes and not exam:
+        make().close()  # what is wrong with a world is said here, and not by its process
     side_by_side = vector_of([make] * count, config.processes and not exam)
     return VecMonitor(LearnedVecEnv(side_by_side, senses, lesson.judge, goals, config.her))
 
 
-def _check(config: TrainAgentConfig) -> None:
-    if config.prior is None and config.warmup >= config.steps:
+def _check(config: TrainAgentConfig, recorded: EpisodeStore | None) -> None:
+    if recorded is not None and (steps := int((recorded.lengths - 1).sum())) < config.n_envs:
         raise InputError(
-            f"steps is {config.steps}, and warmup takes {config.warmup} of them; raise steps, or give a prior"
+            f"{config.prior} has {steps} control steps, and n_envs is {config.n_envs}; allowed are as many or more; "
+            "give more video, or lower n_envs"
         )
+    warmup = -(-config.warmup // config.n_envs) * config.n_envs
+    if config.prior is None and warmup >= config.steps:
+        raise InputError(f"steps is {config.steps}, and warmup takes {warmup} of them; raise steps, or give a prior")
     if config.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device is 'cuda', and torch finds no GPU here; allowed is cpu or auto; change it")

@@ -54,11 +54,11 @@ class RunFolder:
 
     @cached_property
     def parts(self) -> frozenset[str]:
-        """What this is a run of: embedding, agent, evaluation; all that MAKER has for the demo, which alone has
-        video.
+        """What this is a run of: embedding, agent, evaluation; all that MAKER has for the demo, and for others that
+        have a demonstration.
         """
         found = {part for part in _SIGN if self.has(f"{part}/{_SIGN[part]}")}
-        is_demo = (self.path / "demo.json").exists() or (self.path / "video").is_dir()
+        is_demo = (self.path / "demo.json").exists() or (self.path / "video" / "demonstration").is_dir()
         return frozenset(MAKER) if is_demo else frozenset(found)
 
     def find(self, name: str) -> Path:

@@ -140,7 +140,7 @@ def learning(folder: RunFolder) -> Iterator[Block]:
     drawn = [
         _curve(records, "success", "success", "learning-0", share=True, references=references),
         _curve(records, "distance_m", "distance to the goal at the end (cm)", "learning-1", times=100.0),
-        _curve(records, "return", "return, rewards summed", "learning-2"),
+        _curve(records, "return", "return, in units of the run's own reward scale", "learning-2"),
     ]
     yield Plots(tuple(plot for plot in drawn if plot is not None))
 

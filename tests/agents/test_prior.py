@@ -11,7 +11,7 @@ from agents_toys import counters, tiny
 from stable_baselines3.common.buffers import ReplayBuffer
 
 from agents import prior
-from agents.goals import Desired
+from agents.goals import Desired, Targets
 from agents.judge import Judge
 from agents.lesson import lesson_of
 from agents.senses import Senses
@@ -86,6 +86,20 @@ def test_the_buffer_holds_them_all_and_no_end_is_terminal(known: prior.Transitio
     assert np.array_equal(np.concatenate([buffer.rewards[:60, 0], buffer.rewards[:60, 1]]), known.reward)
     assert np.array_equal(buffer.dones, buffer.timeouts)
     assert buffer.dones[59].all()  # rollouts begin new episodes
+
+
+def test_each_moment_is_compared_with_the_demonstration_s_of_its_own_time(recorded: Path, tmp_path: Path) -> None:
+    lesson = lesson_of(tiny(recorded, tmp_path, goal_from="steps"), recorded / "embedding")
+    known = prior.of_store(
+        EpisodeStore(recorded / "prior"), lesson.senses, lesson.judge, lesson.goals, "front",
+        task_of("sslctrl/Push-v0"), HORIZON, lesson.goal,
+    )  # fmt: skip
+    assert isinstance(lesson.goals, Targets)
+    arrived = known.after["observation"][:HORIZON, : lesson.goals.targets.shape[1]]
+    due = lesson.goals.targets[
+        np.rint(np.arange(1, HORIZON + 1) / HORIZON * (len(lesson.goals.targets) - 1)).astype(int)
+    ]
+    assert known.reward[:HORIZON] == pytest.approx(-np.linalg.norm(arrived - due, axis=1), rel=1e-4)
 
 
 def test_scales_bring_inputs_and_rewards_to_one(known: prior.Transitions) -> None:

@@ -183,7 +183,7 @@ def test_data_is_never_markup(tmp_path: Path, page: Page) -> None:
 @pytest.mark.parametrize("kind", ["begun", "embedding", "agent", "evaluation"])
 def test_what_is_missing_is_named_with_its_command(tmp_path: Path, kind: str) -> None:
     if kind == "begun":
-        (tmp_path / "video").mkdir()
+        (tmp_path / "video" / "demonstration").mkdir(parents=True)
     elif kind == "embedding":
         fill_embedding(tmp_path)
         fill_store(tmp_path / "elsewhere", 2)

@@ -57,7 +57,7 @@ def test_every_algorithm_trains(algorithm: str, recorded: Path, tmp_path: Path) 
         {"goal_from": "steps"},
         {"reward_from": "pixels"},
         pytest.param({"processes": True}, marks=pytest.mark.slow),
-        {"reward_from": "state", "reward": "huber"},
+        {"reward_from": "state"},
     ],
     ids=["hindsight on latents", "oracle", "step by step", "pixels", "worlds in processes", "true distance"],
 )
@@ -92,7 +92,7 @@ def test_no_two_trainings_begin_alike_nor_as_an_exam(recorded: Path, tmp_path: P
 
 def test_moments_of_several_frames_train_and_are_evaluated(recorded: Path, tmp_path: Path) -> None:
     agent = train_agent(tiny(recorded, tmp_path / "run", embedding=recorded / "motion"))
-    out = evaluate(EvaluateConfig(tmp_path / "out", agent=agent, policies=("agent",), episodes=2, n_envs=2))
+    out = evaluate(EvaluateConfig(tmp_path / "out", agent=agent, policies=("agent",), episodes=2))
     assert out["policies"]["agent"]["success"]["n"] == 2
 
 
@@ -118,7 +118,7 @@ def test_goals_that_vary_train_and_are_evaluated_on_pictures(
     given = {"embedding": recorded / embedding, "prior": prior and recorded / prior, "demonstration": None, **changes}
     path = train_agent(tiny(recorded, tmp_path / "run", steps=220, eval_every=110, eval_episodes=2, **given))
     assert len((tmp_path / "run" / "curve.jsonl").read_text().splitlines()) == 2
-    out = evaluate(EvaluateConfig(tmp_path / "out", agent=path, policies=("agent",), episodes=2, n_envs=2, record=1))
+    out = evaluate(EvaluateConfig(tmp_path / "out", agent=path, policies=("agent",), episodes=2, record=1))
     assert out["goal_m"] is None and out["policies"]["agent"]["distance_m"]["n"] == 2
     agent = checkpoint.load(path)
     assert isinstance(agent.goals, Shown)
@@ -153,6 +153,16 @@ def test_a_checkpoint_acts_as_the_model_did_bit_for_bit(recorded: Path, tmp_path
         agent.model.predict(looks, deterministic=True)[0], made[0].predict(looks, deterministic=True)[0]
     )
     assert sorted(file.suffix for file in path.iterdir()) == [".json", ".safetensors"]
+
+
+def test_an_agent_of_a_gpu_acts_without_one(trained: Path, tmp_path: Path, monkeypatch) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    file = next((tmp_path / "run" / "checkpoints").iterdir()) / "checkpoint.json"
+    about = json.loads(file.read_text())
+    about["spec"]["config"]["device"] = "cuda"
+    file.write_text(json.dumps(about))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert checkpoint.load(tmp_path / "run").config.device == "cpu"
 
 
 def test_a_run_folder_may_move(trained: Path, tmp_path: Path) -> None:
@@ -193,6 +203,11 @@ def test_a_stopped_run_goes_on_with_all_that_it_had(her: bool, recorded: Path, t
     assert seen.keys() == ours.keys()
     assert [name for name in ours if not torch.equal(ours[name], seen[name]) and name not in closed] == []
     assert len(ours["buffer/rewards"]) == 60 + 39  # prior and steps; the step it was stopped in is not stored
+    assert torch.equal(seen["buffer/dones"], seen["buffer/timeouts"])  # nothing is terminal
+    assert bool(seen["buffer/dones"][-1].all()) == her  # episodes are cut only where goals are theirs
+    scales = [checkpoint.load(folder).judge.scale for folder in (found[0], tmp_path)]
+    assert scales[0] == scales[1] == saved.extra["reward_scale"] != 1.0
+    assert ours["buffer/rewards"][:60].abs().mean() == pytest.approx(1.0, rel=1e-4)  # the prior's, scaled
 
 
 def test_a_finished_run_is_left_alone(trained: Path, recorded: Path) -> None:
@@ -201,14 +216,16 @@ def test_a_finished_run_is_left_alone(trained: Path, recorded: Path) -> None:
     assert (trained / "curve.jsonl").stat().st_mtime_ns == before
 
 
-def test_evaluation_is_the_same_again_and_beside_the_expert(trained: Path, tmp_path: Path) -> None:
-    found = [
-        evaluate(EvaluateConfig(tmp_path / name, agent=trained, episodes=5, n_envs=n, policies=("agent", "expert")))
-        for name, n in (("a", 2), ("b", 3))
-    ]
-    assert found[0]["policies"] == found[1]["policies"]
-    assert found[0]["policies"]["expert"]["success"] == share([True] * 5)
-    assert json.loads((tmp_path / "a" / "evaluation.json").read_text()) == found[0]
+def test_every_start_is_played_as_if_it_were_the_only_one(trained: Path, tmp_path: Path) -> None:
+    who = ("agent", "random", "expert")
+    three, last = (
+        evaluate(EvaluateConfig(tmp_path / name, agent=trained, episodes=n, seed=seed, policies=who))
+        for name, n, seed in (("three", 3, 5), ("last", 1, 7))
+    )
+    each = {name: [found["policies"][name]["each"] for name in who] for name, found in (("3", three), ("1", last))}
+    assert [one["distance_m"][-1:] for one in each["3"]] == [one["distance_m"] for one in each["1"]]
+    assert three["policies"]["expert"]["success"] == share([True] * 3)
+    assert json.loads((tmp_path / "three" / "evaluation.json").read_text()) == three
 
 
 def test_an_agent_is_not_measured_on_a_goal_that_it_cannot_know(trained: Path, recorded: Path, tmp_path: Path) -> None:
@@ -216,7 +233,7 @@ def test_an_agent_is_not_measured_on_a_goal_that_it_cannot_know(trained: Path, r
     other.add(
         record_episode(CollectConfig(tmp_path, behaviors=("expert",), variety="fixed", size_px=SIZE_PX, seed=9), 0)
     )
-    config = EvaluateConfig(tmp_path / "out", agent=trained, episodes=1, n_envs=1, policies=("agent",))
+    config = EvaluateConfig(tmp_path / "out", agent=trained, episodes=1, policies=("agent",))
     with pytest.raises(InputError, match="allowed is a demonstration that ends there"):
         evaluate(replace(config, demonstration=other.root))
     own = evaluate(replace(config, demonstration=recorded / "demo"))
@@ -224,13 +241,16 @@ def test_an_agent_is_not_measured_on_a_goal_that_it_cannot_know(trained: Path, r
 
 
 def test_recorded_rollouts_are_what_was_measured(trained: Path, tmp_path: Path) -> None:
-    config = EvaluateConfig(tmp_path, agent=trained, episodes=1, n_envs=1, record=1, record_px=24, policies=("agent",))
-    found = evaluate(config)["policies"]["agent"]["each"]
-    store = EpisodeStore(tmp_path / "agent")
-    episode = store.read(store.ids[0])
-    assert episode.frames.shape == (4, 51, 24, 24, 3)
-    assert -episode.reward[-1] == pytest.approx(found["distance_m"][0], abs=1e-6)
-    assert episode.meta["success"] == found["success"][0]
+    who = ("agent", "random")
+    config = EvaluateConfig(tmp_path, agent=trained, episodes=2, record=2, record_px=24, policies=who)
+    measured = evaluate(config)["policies"]
+    for name in who:
+        store, found = EpisodeStore(tmp_path / name), measured[name]["each"]
+        for id, distance, success in zip(store.ids, found["distance_m"], found["success"], strict=True):
+            episode = store.read(id)
+            assert episode.frames.shape == (4, 51, 24, 24, 3)
+            assert episode.reward[-1] == np.float32(-distance) and episode.meta["success"] == success
+    store, found = EpisodeStore(tmp_path / "agent"), measured["agent"]["each"]
     before = store.digest()
     for changes, says in (({"seed": 7}, "seed 1000000, asked for is 7"), ({"record_px": 32}, "size_px 24")):
         with pytest.raises(InputError, match=says):
@@ -290,6 +310,8 @@ def _one_line(error: pytest.ExceptionInfo[SslctrlError], code: int) -> str:
         ({"her": True, "algorithm": "ppo"}, "allowed are sac, td3, tqc"),
         ({"gamma": 1.0}, "gamma"),
         ({"n_envs": 0}, "n_envs is 0; allowed is 1 or more"),
+        ({"reward_from": "state", "reward": "huber"}, "the true distance has one goal"),
+        ({"reward_from": "state", "goal_from": "steps"}, "the true distance has one goal"),
     ],
 )
 def test_options_that_cannot_be_are_one_line(
@@ -307,6 +329,9 @@ def test_options_that_cannot_be_are_one_line(
         ({"demo_camera": "lft"}, "the nearest are left"),
         ({"reward": "hubert"}, "the nearest are huber"),
         ({"prior": None, "steps": 90}, "warmup takes 100"),
+        ({"prior": None, "steps": 101, "n_envs": 16}, "warmup takes 112"),
+        ({"processes": True, "camera": "frnt"}, "frnt"),
+        ({"n_envs": 199}, "120 control steps, and n_envs is 199"),
     ],
 )
 def test_names_that_are_not_there_are_one_line(
@@ -328,6 +353,31 @@ def test_a_demonstration_of_another_size_is_resized(recorded: Path, tmp_path: Pa
     assert isinstance(same, Targets) and isinstance(big, Targets)
     a, b = same.targets, big.targets
     assert np.linalg.norm(b - a) < 0.5 * np.linalg.norm(a) and not np.array_equal(a, b)
+
+
+def test_a_prior_without_episodes_is_one_line(recorded: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError) as error:
+        train_agent(tiny(recorded, tmp_path / "run", prior=tmp_path / "empty"))
+    assert "holds no episode" in _one_line(error, 3)
+
+
+def test_nobody_s_embedding_is_replaced_by_a_copy(recorded: Path, tmp_path: Path) -> None:
+    run = tmp_path / "push" / "embedding"
+    shutil.copytree(recorded / "embedding", run / "checkpoints" / "step-00000007")
+    with pytest.raises(InputError, match="embedding is there already"):
+        train_agent(tiny(recorded, tmp_path / "push", steps=8, embedding=run))
+    assert (run / "checkpoints" / "step-00000007" / "weights.safetensors").exists()
+    path = train_agent(tiny(recorded, tmp_path / "push" / "agent", steps=8, embedding=run))
+    assert checkpoint.load(path).senses.observer is not None
+
+
+def test_a_refused_start_keeps_no_embedding_for_the_next(recorded: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="frnt"):
+        train_agent(tiny(recorded, tmp_path, embedding=recorded / "vae", camera="frnt"))
+    train_agent(tiny(recorded, tmp_path, steps=8))
+    kept, given = (checkpoint.sha256_of(folder) for folder in (tmp_path / "embedding", recorded / "embedding"))
+    assert kept == given
 
 
 def test_a_demonstration_that_is_not_there_is_one_line(recorded: Path, tmp_path: Path) -> None:
