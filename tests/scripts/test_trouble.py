@@ -48,7 +48,7 @@ def refused(ran: subprocess.CompletedProcess[str], code: int, *words: str) -> No
         TrainConfig(Path("a"), Path("b"), options={"widths": [1, 2], "loss": "triplet", "l2": 0.5, "slow": False}),
         PretextConfig(Path("a"), Path("b"), backbone="resnet"),
         CollectConfig(Path("out")),
-        CollectConfig(Path("out"), steps=3, behaviors=("expert", "play"), goal=(0.1, -0.2), cameras=("top",)),
+        CollectConfig(Path("out"), steps=3, behaviors=("expert", "random"), goal=(0.1, -0.2), cameras=("top",)),
     ],
 )
 def test_every_config_is_the_same_after_yaml(config: object, tmp_path: Path) -> None:
