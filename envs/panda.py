@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from envs.kinematics import chain, rotation_down, solve
 from envs.meshes import cylinder
-from envs.panda_mesh import cache_dir, panda_folder, panda_links
+from envs.panda_mesh import cache_dir, panda_folder, panda_links, write_cached
 from envs.sim import Physical, Sim, yaw_down_xyzw
 
 NAME = "panda"
@@ -127,10 +126,7 @@ def _urdf(tool: str) -> Path:
     text = ET.tostring(root)
     path = cache_dir() / f"panda-{tool}-{hashlib.sha256(text).hexdigest()[:12]}.urdf"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".tmp-{os.getpid()}")
-        partial.write_bytes(text)
-        partial.replace(path)
+        write_cached(path, lambda file: file.write(text))
     return path
 
 

@@ -11,10 +11,11 @@ import importlib.util
 import os
 import xml.etree.ElementTree as ET
 import zipfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import fast_simplification
 import numpy as np
@@ -64,7 +65,8 @@ def panda_links(faces_per_link: int = FACES_PER_LINK) -> MappingProxyType[str, M
     links = _read(path)
     if links is None:
         links = _decimated(visuals, faces_per_link)
-        _write(path, links)
+        arrays = {f"{name}.{field}": getattr(mesh, field) for name, mesh in links.items() for field in Mesh._fields}
+        write_cached(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
     for mesh in links.values():
         for array in mesh:
             array.flags.writeable = False
@@ -144,15 +146,15 @@ def _read(path: Path) -> dict[str, Mesh] | None:
         return None
 
 
-def _write(path: Path, links: dict[str, Mesh]) -> None:
-    arrays = {f"{name}.{field}": getattr(mesh, field) for name, mesh in links.items() for field in Mesh._fields}
+def write_cached(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let a file of the cache be written, whole or not at all. Raises StorageError."""
     partial = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            write(file)
         partial.replace(path)  # of several processes the last wins; all wrote the same bytes
     except OSError as error:
         raise StorageError(
-            f"cannot write the mesh cache {path} ({error.strerror}); set SSLCTRL_CACHE to a folder that can be written"
+            f"cannot write the cache {path} ({error.strerror}); set SSLCTRL_CACHE to a folder that can be written"
         ) from error
