@@ -166,8 +166,8 @@ class RunFolder:
         if found is None and name.endswith("_success"):
             who = name.removesuffix("_success").replace("policy", "agent")
             found = as_figure(_inside(self.evaluation, who, "success"))
-        if found is None and name == "tcn_alignment_error" and self.has("embedding/metrics.json"):
-            found = as_figure({"value": self.json("embedding/metrics.json").get("alignment_error")})
+        if found is None and "alignment" in name and self.has("embedding/metrics.json"):
+            found = as_figure({"value": self.json("embedding/metrics.json").get(name.removeprefix("tcn_"))})
         if found is None and name == "policy_success":
             with suppress(DataError):  # no exam yet
                 last = self.lines("agent/curve.jsonl")[-1]

@@ -261,5 +261,5 @@ def _plain(value: Any) -> str:
 
 def _sources(run: Path) -> list[Path]:
     """Return the files that say what the run was, config before record."""
-    patterns = ("config.yaml", "run.json", "*/config.yaml", "*/run.json", "embedding/metrics.json")
+    patterns = ("config.yaml", "run.json", "*/config.yaml", "*/run.json", "metrics.json", "embedding/metrics.json")
     return [path for pattern in patterns for path in sorted(run.glob(pattern)) if path.is_file()]

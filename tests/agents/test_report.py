@@ -292,11 +292,15 @@ def test_the_episode_shown_is_the_median_one(tmp_path: Path) -> None:
     assert np.array_equal(found.distances[np.arange(9), found.neighbors], found.distances.min(axis=1))
 
 
-def test_figures_fall_back_to_where_they_were_measured(demo: Path) -> None:
+def test_figures_fall_back_to_where_they_were_measured(demo: Path, tmp_path: Path) -> None:
     folder = RunFolder(demo)
     policy, random = folder.figure("policy_success"), folder.figure("random_success")
     assert policy is not None and policy.value == 0.8 and random is not None and random.value == 0.1
     assert folder.figure("expert_success") is None
+    (tmp_path / "metrics.json").write_text(json.dumps({"alignment_error": 0.1, "alignment_floor": 0.02}))
+    (tmp_path / "metrics.jsonl").write_text("")
+    marks = [RunFolder(tmp_path).figure(name) for name in ("tcn_alignment_error", "alignment_floor")]
+    assert [mark and mark.value for mark in marks] == [0.1, 0.02]
     alone = RunFolder(demo / "agent").figure("policy_success")
     assert alone is not None and alone.value == CURVE[-1]["success"]
     for bad in (None, 3, {"value": "3"}, {"value": float("nan")}, {"value": True}):
