@@ -60,12 +60,11 @@ def keep_embedding(config: TrainAgentConfig) -> Path | None:
             f"{own} is there already, and is not this run's copy of its embedding; allowed is a run folder without it; "
             f"give another, as {config.run / 'agent'}"
         )
-    if own.exists() and sha256_of(own) == sha256_of(path):
-        return own
-    if checkpoint.folders(Path(config.run)):  # it has learned from that one
+    if not own.exists():
+        files = {name: (path / name).read_bytes() for name in (checkpoint.ABOUT, checkpoint.WEIGHTS)}
+        durable.publish(own, files)
+    elif sha256_of(own) != sha256_of(path):
         raise InputError(f"{config.run} began with another embedding than {path}; give that one, or another run folder")
-    files = {name: (path / name).read_bytes() for name in (checkpoint.ABOUT, checkpoint.WEIGHTS)}
-    durable.publish(own, files, replace=True)
     return own
 
 

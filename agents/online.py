@@ -10,15 +10,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from agents.checkpoint import sha256_of
+from agents.config import FREE
 from agents.online_config import OnlineConfig
 from agents.train import train_agent
 from sslctrl import checkpoint, durable
 from sslctrl.errors import InputError
 from sslctrl.fit import fit
+from sslctrl.fit_config import SHAPES_THE_RESULT, FitConfig
 from sslctrl.rng import seed_of
 from sslctrl.run import RunDir, write_atomically
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
+
+_FREE = (
+    *(f"agent.{name}" for name in FREE),
+    *(f"fit.{name}" for name in FitConfig.__dataclass_fields__ if name not in SHAPES_THE_RESULT),
+)
 
 
 def learn_online(config: OnlineConfig) -> Path:
@@ -38,10 +46,15 @@ def learn_online(config: OnlineConfig) -> Path:
             f"{config.video} has the cameras {', '.join(cameras)}; allowed is video of the policy's own, "
             f"{agent.camera}, alone, as it is recorded, too; record it so"
         )
-    for given in (config.embedding, config.video, *([] if agent.init is None else [agent.init])):
-        if any(Path(given).resolve().is_relative_to((run / part).resolve()) for part in ("agent", "embedding")):
-            raise InputError(f"{given} lies where {run} keeps what it learns; allowed is another run folder; give one")
-    RunDir(run, config, agent.seed, agent.device)
+    taken = [run / part for part in ("agent", "embedding") if (run / part).exists()]
+    if taken and not (run / "round-0").exists():
+        raise InputError(f"{taken[0]} is there already, and is not this run's; allowed is another run folder; give one")
+    with RunDir(run, config, agent.seed, agent.device, free=_FREE):
+        return _learned(config)
+
+
+def _learned(config: OnlineConfig) -> Path:
+    agent, run = config.agent, Path(config.agent.run)
     embedding, video, init, seen = config.embedding, config.video, agent.init, None
     for turn in range(config.rounds):
         folder = run / f"round-{turn}"
@@ -64,13 +77,20 @@ def learn_online(config: OnlineConfig) -> Path:
 def _published(run: Path, rounds: int) -> Path:
     """Lay the last round's policy and embedding into the run's folder, and return the policy's checkpoint there."""
     folders = [run / f"round-{turn}" for turn in range(rounds)]
-    with _whole(run / "agent") as agent:
-        shutil.copytree(folders[-1] / "agent", agent, copy_function=_link)
-        write_atomically(agent / "curve.jsonl", "".join(_curve(folders)))  # another file: the round keeps its own
-    if rounds > 1:
-        with _whole(run / "embedding") as embedding:
-            shutil.copytree(folders[-1] / "embedding", embedding, copy_function=_link)
+    for part in ("embedding", "agent") if rounds > 1 else ("agent",):
+        newest = checkpoint.newest(folders[-1] / part)
+        if _weights(checkpoint.newest(run / part)) == _weights(newest):
+            continue
+        with _whole(run / part) as aside:
+            shutil.copytree(folders[-1] / part, aside, copy_function=_link)
+            if part == "agent":
+                write_atomically(aside / "curve.jsonl", "".join(_curve(folders)))  # the round keeps its own
     return checkpoint.newest(run / "agent")
+
+
+def _weights(path: Path) -> str:
+    """Return the hash of a checkpoint's weights; nothing where there is none."""
+    return sha256_of(path) if (path / checkpoint.ABOUT).exists() else ""
 
 
 def _curve(folders: Sequence[Path]) -> Iterator[str]:

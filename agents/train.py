@@ -52,19 +52,26 @@ def train_agent(config: TrainAgentConfig) -> Path:
     a world's process ends by itself, as the last checkpoint was.
     """
     torch.set_num_threads(config.threads)
-    recorded = None if config.prior is None else EpisodeStore(config.prior).intact()
+    recorded = None if config.prior is None else EpisodeStore(config.prior)
     _check(config, recorded)
     lesson = lesson_of(config, config.embedding)
-    RunDir(config.run, config, config.seed, config.device, "" if recorded is None else recorded.digest(), FREE)
-    checkpoint.keep_embedding(config)
-    durable.make_folder(Path(config.run) / "checkpoints")
-    durable.sweep(Path(config.run) / "checkpoints")
+    dataset = "" if recorded is None else recorded.digest()
+    with RunDir(config.run, config, config.seed, config.device, dataset, FREE):
+        durable.make_folder(Path(config.run) / "checkpoints")
+        durable.sweep(Path(config.run) / "checkpoints")
+        return _go_on_or_begin(config, lesson, recorded)
+
+
+def _go_on_or_begin(config: TrainAgentConfig, lesson: Lesson, recorded: EpisodeStore | None) -> Path:
     last = checkpoint.last_step(Path(config.run))
-    if last is not None and last[1] >= config.steps:
-        return last[0]
+    if last is not None:
+        checkpoint.keep_embedding(config)  # refuses another than it began with
+        if last[1] >= config.steps:
+            return last[0]
     worlds = _worlds(config, lesson, config.n_envs, 0 if last is None else last[1])
     try:
         start = _begin(config, lesson, worlds, recorded) if last is None else _go_on(config, lesson, worlds, *last)
+        checkpoint.keep_embedding(config)  # now that nothing else can refuse to begin
         return _learn(config, lesson, start)
     except (EOFError, ConnectionError) as error:  # of the pipe to a world's process
         raise Interrupted(
@@ -106,7 +113,7 @@ def _begin(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, recorded: E
         known = prior.of_random_steps(worlds, config.warmup, config.seed)
     else:
         known = prior.of_store(
-            recorded, lesson.senses, lesson.judge, lesson.goals, config.camera, task_of(config.env_id),
+            recorded.intact(), lesson.senses, lesson.judge, lesson.goals, config.camera, task_of(config.env_id),
             horizon_of(config.env_id), lesson.goal, config.her, config.progress,
         )  # fmt: skip
     scales = prior.scales_of(known)

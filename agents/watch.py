@@ -44,7 +44,7 @@ class Watch(BaseCallback):
         return True
 
     def measure(self) -> None:
-        """Play the fixed starts, without noise, and record how they ended."""
+        """Play the fixed starts, as many at a time as there are worlds, without noise, and record how they ended."""
         self.measured = self.model.num_timesteps
         ended = play(self.worlds, acting(self.model), EVAL_SEED, self.config.eval_episodes)
         figures = {

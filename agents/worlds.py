@@ -106,10 +106,10 @@ def maker(
 
 def demonstration(path: Path) -> Episode:
     """Return the one demonstration: a store's first episode. Raises DataError where there is none."""
-    store = EpisodeStore(path).intact()
+    store = EpisodeStore(path)
     if not store.ids:
         raise DataError(f"{path} holds no demonstration; allowed is a store of one episode or more; record one")
-    return store.read(store.ids[0])
+    return store.subset(store.ids[:1]).intact().read(store.ids[0])
 
 
 def true_goal(episode: Episode, task: Task) -> np.ndarray:

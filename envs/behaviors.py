@@ -19,6 +19,9 @@ HOME_M = 0.015
 class Behavior(Protocol):
     """Chooses actions for one episode; made anew for each."""
 
+    own_goals: bool
+    """Whether it gives the world one goal after another."""
+
     def __init__(self, env: RobotEnv, rng: np.random.Generator) -> None: ...
 
     def __call__(self) -> np.ndarray:
@@ -28,6 +31,8 @@ class Behavior(Protocol):
 
 class Random:
     """Random motion with inertia."""
+
+    own_goals = False
 
     def __init__(self, env: RobotEnv, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -42,6 +47,8 @@ class Random:
 class Expert:
     """The scripted expert."""
 
+    own_goals = False
+
     def __init__(self, env: RobotEnv, rng: np.random.Generator) -> None:
         self.env = env
 
@@ -52,6 +59,8 @@ class Expert:
 
 class Noisy:
     """The scripted expert disturbed by random motion, and given a new goal whenever it has reached one."""
+
+    own_goals = True
 
     def __init__(self, env: RobotEnv, rng: np.random.Generator) -> None:
         self.env, self.rng = env, rng
@@ -71,6 +80,8 @@ class Play:
     Because the hand comes back while the objects have moved, telling moments of one episode apart takes the objects:
     from motion that never returns, a time-contrastive embedding learns the hand alone.
     """
+
+    own_goals = True
 
     def __init__(self, env: RobotEnv, rng: np.random.Generator) -> None:
         self.env, self.rng = env, rng

@@ -121,8 +121,10 @@ def _add(out: Path, record: Callable[[int], Episode], index: int) -> None:
     episode, store = record(index), EpisodeStore(out)
     try:
         store.add(episode, _id(index))
-    except InputError:  # another process records the same
-        check_kept(out, episode.meta["recording"], _id(index))
+    except InputError:
+        if not (store.root / _id(index)).exists():
+            raise
+        check_kept(out, episode.meta.get("recording", {}), _id(index))  # another process records the same
 
 
 def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:
@@ -169,6 +171,11 @@ def _check(config: CollectConfig) -> None:
     for behavior in config.behaviors:
         if behavior not in BEHAVIORS:
             raise InputError(f"behaviour {behavior!r} given; choose from {', '.join(BEHAVIORS)}")
+        if config.goal is not None and BEHAVIORS[behavior].own_goals:
+            raise InputError(
+                f"a goal is given, and {behavior} chooses goals of its own; allowed are behaviors that keep to one; "
+                "choose random or expert, or leave the goal out"
+            )
     if config.env_id not in _ids():
         raise InputError(f"world {config.env_id!r} given; the nearest are {nearest(config.env_id, _ids())}; choose one")
     env, _ = _environment(config)  # refuses cameras and strengths here, before a folder is made

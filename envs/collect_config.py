@@ -10,8 +10,6 @@ from typing import Any, Literal
 from sslctrl.errors import InputError, check_least
 
 Backend = Literal["loky", "ray"]
-OWN_GOALS = ("noisy", "play")
-"""The behaviours that choose one goal after another."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,6 @@ class CollectConfig:
         for name in ("behaviors", "cameras"):
             if not getattr(self, name):
                 raise InputError(f"{name} is empty; allowed is one or more; name one")
-        if self.goal is not None and (own := [name for name in self.behaviors if name in OWN_GOALS]):
-            raise InputError(
-                f"a goal is given, and {own[0]} chooses goals of its own; allowed are behaviors that keep to one; "
-                "choose random or expert, or leave the goal out"
-            )
 
     @property
     def recording(self) -> dict[str, Any]:

@@ -229,15 +229,14 @@ class RobotEnv(gym.Env):
             raise InputError(
                 f"action has {shape}; this task takes ({len(names)},) numbers: {', '.join(names)}; give so many"
             )
-        action = given
-        if not np.isfinite(action).all():
+        if not np.isfinite(given).all():
             bad = ", ".join(
-                f"{name}={value}" for name, value in zip(names, action, strict=True) if not np.isfinite(value)
+                f"{name}={value}" for name, value in zip(names, given, strict=True) if not np.isfinite(value)
             )
             raise InputError(
                 f"action is not finite: {bad}; give finite numbers in [-1, 1]; the world was left as it was"
             )
-        return action
+        return given
 
     def _checked_goal(self, goal: np.ndarray) -> np.ndarray:
         given = _numbers(goal)

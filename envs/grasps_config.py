@@ -31,7 +31,7 @@ class GraspsConfig:
     workers: int = 2
     """Processes."""
     backend: Backend = "loky"
-    """joblib's backend."""
+    """As `CollectConfig.backend`."""
 
     def __post_init__(self) -> None:
         check_least(1, grasps=self.grasps, workers=self.workers)

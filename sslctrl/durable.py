@@ -10,12 +10,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from sslctrl.errors import StorageError
 
 ASIDE = ".tmp-"
-_OLD = "-old"
+_OLD = ".old-"
 _STALE_AFTER_S = 60.0
 
 
@@ -53,15 +54,20 @@ def publish(folder: Path, files: Mapping[str, bytes], replace: bool = False) -> 
 
 def _swap(aside: Path, folder: Path) -> None:
     """Put a folder in another's place; where that fails, the other is there as before."""
-    old = folder.with_name(f"{ASIDE}{folder.name}{_OLD}")
+    old = folder.with_name(f"{_OLD}{folder.name}")
     shutil.rmtree(old, ignore_errors=True)
-    os.rename(folder, old)
+    lock = os.open(folder, os.O_RDONLY)
     try:
-        os.rename(aside, folder)
-    except OSError:
-        os.rename(old, folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.rename(folder, old)
+        try:
+            os.rename(aside, folder)
+        except OSError:
+            os.rename(old, folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        os.close(lock)
 
 
 def flush(path: Path) -> None:
@@ -77,23 +83,18 @@ def sweep(parent: Path) -> None:
     """Remove what killed writers left; a live writer's folder is locked, and a young one is spared. Of what one was
     about to replace, and had not, the old is put back.
     """
-    for old in parent.glob(f"{ASIDE}*{_OLD}"):
-        if not (folder := parent / old.name.removeprefix(ASIDE).removesuffix(_OLD)).exists():
-            os.rename(old, folder)
-    for aside in parent.glob(f"{ASIDE}*"):
-        try:
-            if time.time() - aside.stat().st_mtime < _STALE_AFTER_S:
-                continue
-            handle = os.open(aside, os.O_RDONLY)
-        except FileNotFoundError:  # finished meanwhile
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(aside, ignore_errors=True)
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(handle)
+    for left in (*parent.glob(f"{_OLD}*"), *parent.glob(f"{ASIDE}*")):
+        with suppress(FileNotFoundError, BlockingIOError):  # finished meanwhile; a writer that lives
+            handle = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                folder = left.with_name(left.name.removeprefix(_OLD))
+                if left.name.startswith(_OLD) and not folder.exists():
+                    os.rename(left, folder)
+                elif time.time() - left.stat().st_mtime >= _STALE_AFTER_S:
+                    shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(handle)
 
 
 def make_folder(folder: Path) -> None:

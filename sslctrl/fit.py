@@ -43,7 +43,8 @@ def fit(objective: Objective, store: EpisodeStore, run: Path, config: FitConfig)
 
     A run that has a checkpoint goes on from the newest that verifies; on a CPU the result is the same bit for bit.
     Raises InputError where the run's folder belongs to another spec, store or config or where the loss is not finite,
-    StorageError where it cannot be written, Interrupted, with everything saved, after Ctrl-C or SIGTERM.
+    DataError for a store that is damaged, StorageError where it cannot be written, Interrupted, with everything saved,
+    after Ctrl-C or SIGTERM.
     """
     run = Path(run)
     identity = training_state.identity_of(objective, store, config)
@@ -55,6 +56,7 @@ def fit(objective: Objective, store: EpisodeStore, run: Path, config: FitConfig)
     job = _Job(objective, store, run, config, fabric, _optimizer(objective, config), identity)
     done, path = training_state.restore(run, objective, job.optimizer, identity)
     if path is None or done < config.steps:
+        store.intact()
         with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == "cuda" else []):
             path = _train(job, done)
     objective.eval()

@@ -12,11 +12,11 @@ import sys
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sslctrl import checkpoint, durable, same_run
 from sslctrl import config as configs
-from sslctrl.errors import CheckpointError
+from sslctrl.errors import CheckpointError, Interrupted, SslctrlError
 
 CONFIG, RECORD = "config.yaml", "run.json"
 _VERSIONS_OF = (
@@ -26,8 +26,10 @@ _VERSIONS_OF = (
 
 
 class RunDir:
-    """A training's folder. It belongs to one config as soon as it has a checkpoint: what lies in it was made by what
-    `config.yaml` says. A start that was refused before has claimed nothing.
+    """A run's folder. It belongs to one config: what comes to lie in it was made by what `config.yaml` says.
+
+    In a `with` statement a first start that is refused, for bad input say, gives the folder back: the corrected command
+    may claim it.
     """
 
     def __init__(
@@ -50,12 +52,21 @@ class RunDir:
         identity = {"seed": seed, "dataset": dataset}
         record = self._record()  # read before anything is written: what is damaged stays as it is, to be looked at
         starts = record.pop("starts", [])
-        if checkpoint.folders(self.path):
-            same_run.agree(self.path, record or identity, identity)
-            asked = configs.to_plain(config)
-            same_run.agree(self.path, self._config(type(config)) or asked, asked, free)
+        self._first = not (self.path / CONFIG).exists()
+        same_run.agree(self.path, record or identity, identity)
+        asked = configs.to_plain(config)
+        same_run.agree(self.path, self._config(type(config)) or asked, asked, free)
         write_atomically(self.path / CONFIG, configs.to_yaml(config))
         self.write_json(RECORD, {**identity, "starts": [*starts, start_record(device)]})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        refused = isinstance(error, SslctrlError) and not isinstance(error, Interrupted)
+        if self._first and refused and not checkpoint.folders(self.path):
+            for name in (CONFIG, RECORD):
+                (self.path / name).unlink(missing_ok=True)
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON file into the folder, whole or not at all, and return its path; NaN is not JSON: ValueError."""

@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from tqdm import tqdm
 
 from sslctrl import durable, episode_files
 from sslctrl.clips import Clips, Episode, Layout, Pick, seconds_a_step
 from sslctrl.errors import DataError, InputError, nearest
 from sslctrl.gather import Film, Vectors, check_pick, gather, gather_depth
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LONGEST_ID = 100
 _MAPPED_AT_MOST = 16384  # the kernel allows a process 65530 maps
 
 
@@ -93,7 +95,7 @@ class EpisodeStore:
         Raises InputError for an episode that is not as `Episode` says or an id that exists, StorageError where the disk
         refuses; then nothing of it is left.
         """
-        if id is not None and not _ID.fullmatch(id):
+        if id is not None and not (_ID.fullmatch(id) and len(id) <= _LONGEST_ID):
             raise InputError(
                 f"episode id {id!r} is not allowed; allowed are up to 100 letters, digits, . _ -; choose such a name"
             )
@@ -119,7 +121,8 @@ class EpisodeStore:
 
     def verify(self) -> list[str]:
         """Hash every byte and return one line for each damaged or missing file; raises nothing."""
-        return [problem for id in self._ids for problem in episode_files.damaged(self.root / id)]
+        bar = tqdm(self._ids, desc="verifying", unit="episode", disable=None, leave=False, delay=2)
+        return [problem for id in bar for problem in episode_files.damaged(self.root / id)]
 
     def intact(self) -> Self:
         """Return this store, every byte of it verified. Raises DataError naming the first damaged file."""
@@ -199,14 +202,16 @@ class EpisodeStore:
 
 @cache
 def _episodes_at_once() -> int:
-    """Return how many episodes a store keeps mapped: each takes two file handles, of which many systems allow 1024."""
+    """Return how many episodes a store keeps mapped: each takes a file handle, with depth two, of which many systems
+    allow 1024.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # a process may raise its own limit as far as the hard one
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     if soft == resource.RLIM_INFINITY:
         return _MAPPED_AT_MOST
-    return max(1, min(_MAPPED_AT_MOST, soft // 8))
+    return max(1, min(_MAPPED_AT_MOST, soft // 3))
 
 
 def _list_ids(root: Path) -> tuple[str, ...]:

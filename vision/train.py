@@ -140,5 +140,5 @@ def _fitted(config: TrainConfig | PretextConfig, objective: Objective, store: Ep
     """Train in the run's folder, and return it and the last checkpoint."""
     on_gpu = config.fit.device != "cpu" and torch.cuda.is_available()
     device = torch.cuda.get_device_name() if on_gpu else "cpu"
-    run = RunDir(config.run, config, config.fit.seed, device, store.intact().digest(), FREE)
-    return run, fit(objective, store, config.run, config.fit)
+    with RunDir(config.run, config, config.fit.seed, device, store.digest(), FREE) as run:
+        return run, fit(objective, store, config.run, config.fit)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agents_toys import SIZE_PX
+from agents_toys import SIZE_PX, tiny
 
+from agents.train import train_agent
 from envs.collect import CollectConfig, record_episode
 from sslctrl import checkpoint, training_state
 from sslctrl.store import EpisodeStore
@@ -40,3 +41,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         weights = embedding.state_dict()
         checkpoint.save(root / folder, "objective", training_state.spec_of(embedding), weights, {"step": 0})
     return root
+
+
+@pytest.fixture(scope="session")
+def trained(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of SAC, 300 steps; do not change it."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    train_agent(tiny(recorded, run, eval_every=150, eval_episodes=2))
+    return run

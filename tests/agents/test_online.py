@@ -65,9 +65,20 @@ def test_every_round_begins_with_the_last_ones_policy_and_with_an_embedding_trai
     assert "How the embedding learned" in write_report(ReportConfig(tmp_path / "run")).read_text()
     scales = [checkpoint.load(folder / "agent").judge.scale for folder in rounds]
     assert scales[0] == scales[1]  # critics know rewards of that size
-    made = {path: path.stat().st_mtime_ns for path in rounds[1].rglob("*.safetensors")}
+    (tmp_path / "run" / "agent" / "report.html").write_text("somebody's")
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.*")}
     assert learn_online(config(recorded, front, tmp_path / "run")) == last
-    assert {path: path.stat().st_mtime_ns for path in rounds[1].rglob("*.safetensors")} == made
+    now = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.*")}
+    assert {path.name for path in made if made[path] != now[path]} <= {"config.yaml", "run.json"}
+    with pytest.raises(InputError, match="rounds = 2, and is asked to go on with 3"):
+        learn_online(replace(config(recorded, front, tmp_path / "run"), rounds=3))
+
+
+def test_nobody_s_policy_is_replaced_by_a_round_s(recorded: Path, front: Path, tmp_path: Path) -> None:
+    (tmp_path / "agent").mkdir()
+    with pytest.raises(InputError, match="agent is there already, and is not this run's"):
+        learn_online(config(recorded, front, tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["agent"]
 
 
 def test_no_round_of_a_run_begins_as_another_runs(recorded: Path, front: Path, tmp_path: Path, monkeypatch) -> None:

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from agents import checkpoint, train
 from agents.config import ALGORITHMS, OFF_POLICY, EvaluateConfig, TrainAgentConfig
-from agents.evaluate import evaluate, interval, share
+from agents.evaluate import evaluate
 from agents.goals import Shown, Targets
 from agents.lesson import lesson_of
 from agents.model_state import training_of, weights_of
@@ -30,14 +29,6 @@ from agents.worlds import maker, vector_of
 from envs.collect import CollectConfig, record_episode
 from sslctrl.errors import CheckpointError, DataError, InputError, Interrupted, SslctrlError
 from sslctrl.store import EpisodeStore
-
-
-@pytest.fixture(scope="module")
-def trained(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of SAC, 300 steps; do not change it."""
-    run = tmp_path_factory.mktemp("trained") / "run"
-    train_agent(tiny(recorded, run, eval_every=150, eval_episodes=2))
-    return run
 
 
 @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "sac"])
@@ -216,48 +207,6 @@ def test_a_finished_run_is_left_alone(trained: Path, recorded: Path) -> None:
     assert (trained / "curve.jsonl").stat().st_mtime_ns == before
 
 
-def test_every_start_is_played_as_if_it_were_the_only_one(trained: Path, tmp_path: Path) -> None:
-    who = ("agent", "random", "expert")
-    three, last = (
-        evaluate(EvaluateConfig(tmp_path / name, agent=trained, episodes=n, seed=seed, policies=who))
-        for name, n, seed in (("three", 3, 5), ("last", 1, 7))
-    )
-    each = {name: [found["policies"][name]["each"] for name in who] for name, found in (("3", three), ("1", last))}
-    assert [one["distance_m"][-1:] for one in each["3"]] == [one["distance_m"] for one in each["1"]]
-    assert three["policies"]["expert"]["success"] == share([True] * 3)
-    assert json.loads((tmp_path / "three" / "evaluation.json").read_text()) == three
-
-
-def test_an_agent_is_not_measured_on_a_goal_that_it_cannot_know(trained: Path, recorded: Path, tmp_path: Path) -> None:
-    other = EpisodeStore(tmp_path / "other", create=True)
-    other.add(
-        record_episode(CollectConfig(tmp_path, behaviors=("expert",), variety="fixed", size_px=SIZE_PX, seed=9), 0)
-    )
-    config = EvaluateConfig(tmp_path / "out", agent=trained, episodes=1, policies=("agent",))
-    with pytest.raises(InputError, match="allowed is a demonstration that ends there"):
-        evaluate(replace(config, demonstration=other.root))
-    own = evaluate(replace(config, demonstration=recorded / "demo"))
-    assert own["policies"] == evaluate(config)["policies"]
-
-
-def test_recorded_rollouts_are_what_was_measured(trained: Path, tmp_path: Path) -> None:
-    who = ("agent", "random")
-    config = EvaluateConfig(tmp_path, agent=trained, episodes=2, record=2, record_px=24, policies=who)
-    measured = evaluate(config)["policies"]
-    for name in who:
-        store, found = EpisodeStore(tmp_path / name), measured[name]["each"]
-        for id, distance, success in zip(store.ids, found["distance_m"], found["success"], strict=True):
-            episode = store.read(id)
-            assert episode.frames.shape == (4, 51, 24, 24, 3)
-            assert episode.reward[-1] == np.float32(-distance) and episode.meta["success"] == success
-    store, found = EpisodeStore(tmp_path / "agent"), measured["agent"]["each"]
-    before = store.digest()
-    for changes, says in (({"seed": 7}, "seed 1000000, asked for is 7"), ({"record_px": 32}, "size_px 24")):
-        with pytest.raises(InputError, match=says):
-            evaluate(replace(config, **changes))
-    assert store.digest() == before and evaluate(config)["policies"]["agent"]["each"] == found
-
-
 def test_a_world_s_process_that_ends_is_one_line(recorded: Path, tmp_path: Path, monkeypatch) -> None:
     def ended(*_: Any) -> None:
         raise EOFError
@@ -279,19 +228,6 @@ def test_ctrl_c_does_not_reach_worlds_in_processes() -> None:
         assert worlds.processes[0].is_alive()
     finally:
         worlds.close()
-
-
-def test_the_interval_holds_the_mean_and_narrows() -> None:
-    few, many = (interval([0.0, 1.0] * n, seed=0) for n in (5, 500))
-    assert few["value"] == many["value"] == 0.5
-    assert 0.1 < few["low"] < 0.35 < 0.45 < many["low"] < 0.5 < many["high"] < 0.55 < 0.65 < few["high"] < 0.9
-
-
-def test_the_interval_of_a_share_is_as_wide_as_few_starts_make_it() -> None:
-    none, all_ = share([False] * 4), share([True] * 4)
-    assert (none["value"], none["low"], all_["value"], all_["high"]) == (0, 0, 1, 1)
-    assert none["high"] == pytest.approx(1.96**2 / (4 + 1.96**2), rel=1e-3) == 1 - all_["low"]  # Wilson's, by hand
-    assert 0 < share([True] * 4000)["value"] - share([True] * 4000)["low"] < 0.001
 
 
 def _one_line(error: pytest.ExceptionInfo[SslctrlError], code: int) -> str:
@@ -375,6 +311,7 @@ def test_nobody_s_embedding_is_replaced_by_a_copy(recorded: Path, tmp_path: Path
 def test_a_refused_start_keeps_no_embedding_for_the_next(recorded: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="frnt"):
         train_agent(tiny(recorded, tmp_path, embedding=recorded / "vae", camera="frnt"))
+    assert not (tmp_path / "config.yaml").exists()
     train_agent(tiny(recorded, tmp_path, steps=8))
     kept, given = (checkpoint.sha256_of(folder) for folder in (tmp_path / "embedding", recorded / "embedding"))
     assert kept == given

@@ -14,7 +14,7 @@ from joblib._parallel_backends import LokyBackend
 
 from envs.behaviors import BEHAVIORS
 from envs.cameras import rig
-from envs.collect import CollectConfig, check_kept, collect, record_episode
+from envs.collect import CollectConfig, check_kept, collect, record_episode, record_missing
 from envs.tray import CENTER_M, HALF_M
 from sslctrl.errors import InputError
 from sslctrl.footage import footage
@@ -113,11 +113,12 @@ class OfManyMachines(LokyBackend):
 
 
 def test_ray_records_the_same_where_it_is_installed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray.util.joblib", None)
     with pytest.raises(InputError, match=r"'ray', which is not installed; .* pip install 'sslctrl\[ray\]'"):
         collect(small(tmp_path / "a", backend="ray"))
     assert not (tmp_path / "a").exists()
     module = types.ModuleType("ray.util.joblib")
-    vars(module)["register_ray"] = lambda: joblib.register_parallel_backend("ray", OfManyMachines)
+    vars(module)["register_ray"] = lambda: monkeypatch.setitem(joblib.parallel.BACKENDS, "ray", OfManyMachines)
     for name in ("ray", "ray.util"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, "ray.util.joblib", module)
@@ -129,7 +130,8 @@ def test_one_goal_for_all_episodes(tmp_path):
     config = small(tmp_path, goal=(0.42, 0.03), behaviors=("random", "expert"))
     assert all(record_episode(config, i).meta["goal"] == [0.42, 0.03] for i in range(2))
     with pytest.raises(InputError, match="play chooses goals of its own"):
-        small(tmp_path, goal=(0.42, 0.03), behaviors=("expert", "play"))
+        collect(small(tmp_path / "none", goal=(0.42, 0.03), behaviors=("expert", "play")))
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("behavior", sorted(BEHAVIORS))
@@ -138,6 +140,13 @@ def test_the_last_reward_is_for_the_goal_that_is_told(tmp_path, behavior):
     away_m = np.linalg.norm(episode.state[-1, 4:6] - episode.meta["goal"])
     assert episode.reward[-1] == -1.0 + episode.meta["success"]
     assert episode.meta["success"] == (away_m < 0.05)
+
+
+def test_what_is_no_episode_is_said_though_nothing_is_there_yet(tmp_path):
+    wrong = record_episode(small(tmp_path), 0)
+    wrong.reward[0] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        record_missing(lambda index: wrong, tmp_path / "out", 1, 1, "loky")
 
 
 def test_two_may_record_into_one_folder(tmp_path, monkeypatch):

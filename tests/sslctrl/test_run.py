@@ -9,7 +9,7 @@ import pytest
 
 from sslctrl import config as configs
 from sslctrl import run as runs
-from sslctrl.errors import CheckpointError, InputError, StorageError
+from sslctrl.errors import CheckpointError, InputError, Interrupted, StorageError
 from sslctrl.fit_config import FitConfig
 from sslctrl.same_run import differences
 
@@ -52,19 +52,24 @@ def test_goes_on_with_the_same_config_and_with_what_is_free(tmp_path: Path) -> N
 def test_a_folder_of_another_run_is_refused_and_left_alone(change: dict, message: str, tmp_path: Path) -> None:
     given = {"config": Job(), "seed": 0, "dataset": "abc", "free": FREE}
     runs.RunDir(tmp_path, **given)
-    (tmp_path / "checkpoints" / "step-00000001").mkdir(parents=True)
     before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
     with pytest.raises(InputError, match=message):
         runs.RunDir(tmp_path, **given | change)
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*.*")} == before
 
 
-def test_a_start_that_saved_nothing_claims_nothing(tmp_path: Path) -> None:
-    runs.RunDir(tmp_path, Job(width=-1), seed=0, dataset="abc")
-    runs.RunDir(tmp_path, Job(width=4), seed=1, dataset="other")
+def test_a_refused_first_start_gives_the_folder_back(tmp_path: Path) -> None:
+    def start(error: Exception, width: int) -> None:
+        with pytest.raises(type(error)), runs.RunDir(tmp_path, Job(width=width), seed=0):
+            raise error
+
+    start(InputError("such a width cannot be"), -1)
+    assert not list(tmp_path.glob("*.*"))
+    start(Interrupted("stopped; run the same to go on"), 4)
+    start(InputError("of another start"), 4)
     assert configs.load(Job, tmp_path / "config.yaml") == Job(width=4)
-    record = json.loads((tmp_path / "run.json").read_text())
-    assert (record["seed"], record["dataset"], len(record["starts"])) == (1, "other", 2)
+    with pytest.raises(InputError, match="width = 4"):
+        runs.RunDir(tmp_path, Job(), seed=0)
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:

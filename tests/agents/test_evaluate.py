@@ -1,0 +1,72 @@
+"""What policies are measured on, and that films show it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from agents_toys import SIZE_PX
+
+from agents.config import EvaluateConfig
+from agents.evaluate import evaluate, interval, share
+from envs.collect import CollectConfig, record_episode
+from sslctrl.errors import InputError
+from sslctrl.store import EpisodeStore
+
+
+def test_every_start_is_played_as_if_it_were_the_only_one(trained: Path, tmp_path: Path) -> None:
+    who = ("agent", "random", "expert")
+    three, last = (
+        evaluate(EvaluateConfig(tmp_path / name, agent=trained, episodes=n, seed=seed, policies=who))
+        for name, n, seed in (("three", 3, 5), ("last", 1, 7))
+    )
+    each = {name: [found["policies"][name]["each"] for name in who] for name, found in (("3", three), ("1", last))}
+    assert [one["distance_m"][-1:] for one in each["3"]] == [one["distance_m"] for one in each["1"]]
+    assert three["policies"]["expert"]["success"] == share([True] * 3)
+    assert json.loads((tmp_path / "three" / "evaluation.json").read_text()) == three
+
+
+def test_an_agent_is_not_measured_on_a_goal_that_it_cannot_know(trained: Path, recorded: Path, tmp_path: Path) -> None:
+    other = EpisodeStore(tmp_path / "other", create=True)
+    other.add(
+        record_episode(CollectConfig(tmp_path, behaviors=("expert",), variety="fixed", size_px=SIZE_PX, seed=9), 0)
+    )
+    config = EvaluateConfig(tmp_path / "out", agent=trained, episodes=1, policies=("agent",))
+    with pytest.raises(InputError, match="allowed is a demonstration that ends there"):
+        evaluate(replace(config, demonstration=other.root))
+    own = evaluate(replace(config, demonstration=recorded / "demo"))
+    assert own["policies"] == evaluate(config)["policies"]
+
+
+def test_recorded_rollouts_are_what_was_measured(trained: Path, tmp_path: Path) -> None:
+    who = ("agent", "random")
+    config = EvaluateConfig(tmp_path, agent=trained, episodes=2, record=2, record_px=24, policies=who)
+    measured = evaluate(config)["policies"]
+    for name in who:
+        store, found = EpisodeStore(tmp_path / name), measured[name]["each"]
+        for id, distance, success in zip(store.ids, found["distance_m"], found["success"], strict=True):
+            episode = store.read(id)
+            assert episode.frames.shape == (4, 51, 24, 24, 3)
+            assert episode.reward[-1] == np.float32(-distance) and episode.meta["success"] == success
+    store, found = EpisodeStore(tmp_path / "agent"), measured["agent"]["each"]
+    before = store.digest()
+    for changes, says in (({"seed": 7}, "seed 1000000, asked for is 7"), ({"record_px": 32}, "size_px 24")):
+        with pytest.raises(InputError, match=says):
+            evaluate(replace(config, **changes))
+    assert store.digest() == before and evaluate(config)["policies"]["agent"]["each"] == found
+
+
+def test_the_interval_holds_the_mean_and_narrows() -> None:
+    few, many = (interval([0.0, 1.0] * n, seed=0) for n in (5, 500))
+    assert few["value"] == many["value"] == 0.5
+    assert 0.1 < few["low"] < 0.35 < 0.45 < many["low"] < 0.5 < many["high"] < 0.55 < 0.65 < few["high"] < 0.9
+
+
+def test_the_interval_of_a_share_is_as_wide_as_few_starts_make_it() -> None:
+    none, all_ = share([False] * 4), share([True] * 4)
+    assert (none["value"], none["low"], all_["value"], all_["high"]) == (0, 0, 1, 1)
+    assert none["high"] == pytest.approx(1.96**2 / (4 + 1.96**2), rel=1e-3) == 1 - all_["low"]  # Wilson's, by hand
+    assert 0 < share([True] * 4000)["value"] - share([True] * 4000)["low"] < 0.001
