@@ -84,7 +84,8 @@ def test_a_full_disk_for_real_leaves_nothing(square_store: EpisodeStore) -> None
 
 def test_a_killed_writer_leaves_only_whole_episodes(tmp_path: Path) -> None:
     root = tmp_path / "store"
-    program = "import sys; sys.path.insert(0, sys.argv[2]); from test_store_trouble import add_forever; add_forever(sys.argv[1])"
+    program = "import sys; sys.path.insert(0, sys.argv[2])\n"
+    program += "from test_store_trouble import add_forever; add_forever(sys.argv[1])"
     child = subprocess.Popen([sys.executable, "-c", program, str(root), str(Path(__file__).parent)], env=_path_env())
     deadline = time.monotonic() + 60
     while not (root / "000003").exists() and time.monotonic() < deadline:
