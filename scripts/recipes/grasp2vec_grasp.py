@@ -15,7 +15,7 @@ from scripts._cli import main
 
 @dataclass(frozen=True)
 class Recipe:
-    """Record grasps, learn from them without labels, and grasp what is asked for."""
+    """Record grasps, learn from them without labels, and grasp what is asked for: about an hour on two cores."""
 
     run: Path = Path("runs/recipes/grasp2vec")
     """Folder of everything; what is done there is not done again."""

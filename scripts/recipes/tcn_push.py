@@ -13,7 +13,7 @@ from scripts._cli import main
 
 @dataclass(frozen=True)
 class Recipe:
-    """Record play, learn an embedding from it, imitate one demonstration: about 12 minutes on two cores."""
+    """Record play, learn an embedding from it, imitate one demonstration: about 14 minutes on two cores."""
 
     run: Path = Path("runs/recipes/tcn")
     """Folder of everything; what is done there is not done again."""
@@ -21,7 +21,7 @@ class Recipe:
     """Play to learn from, of 300 steps each."""
     batches: int = 3000
     """For the embedding."""
-    steps: int = 10_000
+    steps: int = 15_000
     """Of the policy."""
     starts: int = 100
     """From which the policy has to reach the goal."""
