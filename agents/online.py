@@ -14,19 +14,13 @@ from agents.checkpoint import sha256_of
 from agents.config import FREE
 from agents.online_config import OnlineConfig
 from agents.train import train_agent
-from sslctrl import checkpoint, durable
+from sslctrl import checkpoint, durable, fit_config
 from sslctrl.errors import InputError
 from sslctrl.fit import fit
-from sslctrl.fit_config import SHAPES_THE_RESULT, FitConfig
 from sslctrl.rng import seed_of
 from sslctrl.run import RunDir, write_atomically
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
-
-_FREE = (
-    *(f"agent.{name}" for name in FREE),
-    *(f"fit.{name}" for name in FitConfig.__dataclass_fields__ if name not in SHAPES_THE_RESULT),
-)
 
 
 def learn_online(config: OnlineConfig) -> Path:
@@ -38,7 +32,7 @@ def learn_online(config: OnlineConfig) -> Path:
     that was stopped goes on where it was. Goals of earlier rounds are not kept: theirs are imagined anew, or what was
     reached (in RIG a fifth of them would be those that were pursued). Beside the rounds, `<run>/round-...`, come to lie
     the last one's `agent`, whose curve is of all rounds, and `embedding`, as in a demo's folder. Raises as
-    `train_agent` and `fit` do, and InputError where one of these folders holds what the run is to begin with.
+    `train_agent` and `fit` do, and InputError where one of these two is there already.
     """
     agent, run = config.agent, Path(config.agent.run)
     if (cameras := list(EpisodeStore(config.video).cameras)) != [agent.camera]:
@@ -49,7 +43,8 @@ def learn_online(config: OnlineConfig) -> Path:
     taken = [run / part for part in ("agent", "embedding") if (run / part).exists()]
     if taken and not (run / "round-0").exists():
         raise InputError(f"{taken[0]} is there already, and is not this run's; allowed is another run folder; give one")
-    with RunDir(run, config, agent.seed, agent.device, free=_FREE):
+    free = (*(f"agent.{name}" for name in FREE), *fit_config.FREE)
+    with RunDir(run, config, agent.seed, agent.device, free=free):
         return _learned(config)
 
 

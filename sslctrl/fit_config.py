@@ -47,3 +47,5 @@ class FitConfig:
 
 SHAPES_THE_RESULT = ("steps", "lr", "weight_decay", "warmup", "clip", "seed")
 """The fields that a resumed run must share with the run it goes on with."""
+FREE = tuple(f"fit.{name}" for name in FitConfig.__dataclass_fields__ if name not in SHAPES_THE_RESULT)
+"""The others, by their names in a config that holds this one as `fit`."""

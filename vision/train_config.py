@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sslctrl.fit_config import SHAPES_THE_RESULT, FitConfig
+from sslctrl import fit_config
+from sslctrl.fit_config import FitConfig
 
-FREE = (
-    "store", "eval_store", "run",
-    *(f"fit.{name}" for name in FitConfig.__dataclass_fields__ if name not in SHAPES_THE_RESULT),
-)  # fmt: skip
+FREE = ("store", "eval_store", "run", *fit_config.FREE)
 """Fields that may change when a run goes on: it knows its store by what is in it."""
 
 
