@@ -94,6 +94,16 @@ def figures(
 
     First those of embeddings, then those of policies; known, reached: one seed's figures from what was measured.
     """
+    for seed in config.seeds:
+        for one in world.videos(_folder(part, seed, config) / "video", seed, config):
+            collect(one)
+    for jobs, summarise in zip(jobs_of(world, part, config), (known, reached), strict=True):
+        for done in run_jobs(jobs, config):
+            yield over_seeds([summarise(one) for one in done.seeds], unit, iqm), done.origin
+
+
+def jobs_of(world: World, part: str, config: ControlConfig) -> tuple[list[Job], list[Job]]:
+    """Return the trainings of embeddings, and those of policies, each in the order of their seeds."""
     learned: list[Job] = []
     acted: list[Job] = []
     video = [repr((one.recording, one.episodes)) for one in world.videos(Path(), 0, config)]
@@ -105,9 +115,7 @@ def figures(
         agent = agent_of(Path(), embedding, learner, 0, world, Path(), config.tier)
         policies[name] = f"policy-{name}-{settings_hash(agent, video, world.exams, STARTS, BASELINES, train_and_play)}"
     for seed in config.seeds:
-        folder = Path(config.runs) / config.tier.folder(part) / f"seed-{seed}"
-        for one in world.videos(folder / "video", seed, config):
-            collect(one)
+        folder = _folder(part, seed, config)
         of_seed: dict[str | None, Job] = {
             name: Job(folder / run / measuring, seed, name, train_and_measure, (name, seed, world, config.tier))
             for name, run in embeddings.items()
@@ -119,9 +127,11 @@ def figures(
             acted.append(
                 Job(folder / policies[name], seed, name, train_and_play, given, of_seed.get(learner.embedding))
             )
-    for jobs, summarise in ((learned, known), (acted, reached)):
-        for done in run_jobs(jobs, config):
-            yield over_seeds([summarise(one) for one in done.seeds], unit, iqm), done.origin
+    return learned, acted
+
+
+def _folder(part: str, seed: int, config: ControlConfig) -> Path:
+    return Path(config.runs) / config.tier.folder(part) / f"seed-{seed}"
 
 
 def train_and_measure(run: Path, name: str, seed: int, world: World, tier: Tier) -> Measured:

@@ -54,18 +54,21 @@ class Variant:
         return build_objective(ObjectiveSpec(self.name, self.options, "conv", self.backbone_options, seed=seed))
 
     def train(self, run: Path, store: Path, seed: int, tier: Tier) -> Path:
-        """Train it, where that is not done yet, for the tier's share of `steps`, and return its checkpoint. What takes
-        no steps is an untrained net, settled on the store.
+        """Train it, where that is not done yet, here or elsewhere, for the tier's share of `steps`, and return its
+        checkpoint. What takes no steps is an untrained net, settled on the store.
         """
+        steps = tier.learned(self.steps)
+        path = run / "checkpoints" / f"step-{steps:08d}"
+        if path.exists():
+            return path
         shorter = {name: tier.learned(count) for name, count in self.options.items() if name in _IN_BATCHES}
         objective, video = replace(self, options=self.options | shorter).build(seed), EpisodeStore(store)
         if not self.steps:
             for backbone in objective.backbones:
                 settle(backbone, video, seed)
-            path = run / "checkpoints" / "step-00000000"
             checkpoint.save(path, KIND, spec_of(objective), objective.state_dict(), {})
             return path
-        steps, warmup = tier.learned(self.steps), min(_WARMUP, tier.learned(_WARMUP))
+        warmup = min(_WARMUP, tier.learned(_WARMUP))
         return fit(objective, video, run, FitConfig(steps, lr=self.lr, seed=seed, device="auto", warmup=warmup))
 
     def folder(self, name: str, *made_from: object) -> str:
