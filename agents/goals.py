@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from agents.senses import Raw, Senses
-from sslctrl.goal_prior import GoalPrior
+from sslctrl.imagining import Imagining
+from sslctrl.objective import channels_first
 
 
 class Goals(Protocol):
@@ -69,12 +70,18 @@ class Shown:
 class Imagined:
     """Drawn from an embedding's prior, another for each episode (RIG, arXiv 1807.04742, section 4.3)."""
 
-    def __init__(self, prior: GoalPrior, seed: int) -> None:
-        self.prior, self.rng = prior, torch.Generator().manual_seed(seed)
+    def __init__(self, embedding: Imagining, seed: int) -> None:
+        self.embedding, self.rng = embedding, torch.Generator().manual_seed(seed)
 
     def sample(self, count: int) -> np.ndarray:
         """Draw goals (count, D)."""
-        return self.prior.sample(count, self.rng).cpu().numpy().astype(np.float32)
+        return self.embedding.goals.sample(count, self.rng).cpu().numpy().astype(np.float32)
+
+    def pictures(self, begun: np.ndarray, raw: Raw) -> np.ndarray:
+        """Return what goals (N, D) of episodes that begin with these moments look like, uint8 (N, H, W, 3)."""
+        pixels = raw["pixels"]
+        first = channels_first(pixels[:, 0] if pixels.ndim == 5 else pixels)
+        return self.embedding.decode(torch.from_numpy(begun), first).movedim(1, -1).cpu().numpy()
 
     def begin(self, raw: Raw) -> np.ndarray:
         """Draw a goal for each episode."""

@@ -74,7 +74,7 @@ def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | Non
                 "goal_from=imagined, and this embedding has no prior to imagine goals from; allowed are vae, cc_vae, "
                 "autoencoder; give one of these, or goal_from=shown"
             )
-        return Imagined(embedding.goals, config.seed)
+        return Imagined(embedding, config.seed)
     return Shown(senses) if config.goal_from == "shown" else Desired()
 
 

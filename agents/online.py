@@ -28,10 +28,9 @@ def learn_online(config: OnlineConfig) -> Path:
 
     Every round goes on with the policy of the last one, and every round but the first begins with further training of
     the embedding on all video so far: that to begin with, and what the policy saw. The replay buffer is filled anew
-    from that video, so that all that is stored is encoded, and goals imagined, by the embedding as it is now. A run
-    that was stopped goes on where it was. Goals of earlier rounds are not kept: theirs are imagined anew, or what was
-    reached (in RIG a fifth of them would be those that were pursued). Beside the rounds, `<run>/round-...`, come to lie
-    the last one's `agent`, whose curve is of all rounds, and `embedding`, as in a demo's folder. Raises as
+    from that video: all that is stored, and the pictures of goals that were imagined and pursued, is encoded by the
+    embedding as it is now. A run that was stopped goes on where it was. Beside the rounds, `<run>/round-...`, come to
+    lie the last one's `agent`, whose curve is of all rounds, and `embedding`, as in a demo's folder. Raises as
     `train_agent` and `fit` do, and InputError where one of these two is there already.
     """
     agent, run = config.agent, Path(config.agent.run)

@@ -9,7 +9,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.vec_env import VecEnv
 from tqdm import tqdm
 
-from agents.goals import Goals, Shown
+from agents.goals import Goals, Imagined, Shown
 from agents.judge import Judge
 from agents.senses import Percept, Senses
 from agents.standardize import SEEN
@@ -161,7 +161,7 @@ def _stretch(
     if frames is not None:
         raw["pixels"] = frames[span]
     percept = senses(raw)
-    towards = _towards(goals, raw, percept)
+    towards = _towards(goals, raw, percept, senses, episode.pursued)
     reward = judge(percept.achieved[:-1], percept.achieved[1:], towards[1:])
     seen = shown(percept, towards) if goal_policy else {"observation": percept.observation}
     ended = np.arange(1, len(state)) == len(state) - 1
@@ -169,11 +169,19 @@ def _stretch(
     return Transitions({k: v[:-1] for k, v in seen.items()}, {k: v[1:] for k, v in seen.items()}, action, reward, ended)
 
 
-def _towards(goals: Goals, raw: Observation, percept: Percept) -> np.ndarray:
-    """Return the goals (T, D) of a stretch's moments; where goals are shown, and video shows none, where it ended."""
+def _towards(
+    goals: Goals, raw: Observation, percept: Percept, senses: Senses, pursued: np.ndarray | None
+) -> np.ndarray:
+    """Return the goals (T, D) of a stretch's moments: where goals are shown, and video shows none, where it ended;
+    where they are imagined, what was pursued, encoded anew.
+    """
     if isinstance(goals, Shown):
         return np.broadcast_to(percept.achieved[-1], percept.achieved.shape)
-    begun = goals.begin({name: values[:1] for name, values in raw.items()})
+    first = {name: values[:1] for name, values in raw.items()}
+    if isinstance(goals, Imagined) and pursued is not None:
+        begun = senses.goal({**first, "goal_pixels": pursued[None]})
+    else:
+        begun = goals.begin(first)
     return goals.now(raw, np.repeat(begun, len(raw["time"]), axis=0))
 
 

@@ -32,6 +32,7 @@ class Recorder(gym.Wrapper):
             raise InputError(f"{env} is not one of this package's worlds; make one with gymnasium.make('sslctrl/...')")
         self.world, self.store, self.size_px, self.about = env.unwrapped, store, size_px, about
         self._played = 0
+        self._pursued: np.ndarray | None = None
         self._frames: list[np.ndarray] = []
         self._states: list[np.ndarray] = []
         self._actions: list[np.ndarray] = []
@@ -40,7 +41,7 @@ class Recorder(gym.Wrapper):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict]:
         """Start an episode, as the world does."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self._frames, self._states, self._actions, self._rewards = [], [], [], []
+        self._frames, self._states, self._actions, self._rewards, self._pursued = [], [], [], [], None
         self._look()
         return observation, info
 
@@ -54,6 +55,10 @@ class Recorder(gym.Wrapper):
         if terminated or truncated:
             self.store.add(self._episode(bool(info["is_success"])))
         return observation, reward, terminated, truncated, info
+
+    def pursue(self, picture: np.ndarray) -> None:
+        """Note what the goal of the episode that has begun looks like, uint8 (H, W, 3)."""
+        self._pursued = picture
 
     def _look(self) -> None:
         self._frames.append(self.world.frames(self.size_px))
@@ -78,6 +83,7 @@ class Recorder(gym.Wrapper):
             action=np.array(self._actions, np.float32),
             reward=np.array(self._rewards, np.float32),
             meta=meta,
+            pursued=self._pursued,
         )
 
 

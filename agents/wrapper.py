@@ -10,8 +10,9 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from agents.goals import Goals
+from agents.goals import Goals, Imagined
 from agents.judge import Judge
+from agents.recorder import Recorder
 from agents.senses import Percept, Raw, Senses
 
 
@@ -21,7 +22,7 @@ class LearnedVecEnv(VecEnvWrapper):
     Observations: float32 (O,); for a ``goal_policy`` a dict of ``observation`` (O,), ``achieved_goal`` and
     ``desired_goal`` (D,). The world's own reward stays in ``info["env_reward"]``, and ``info["terminal_observation"]``
     is in the policy's space. ``env_method("compute_reward", achieved, desired, infos)`` is answered here, in batch: the
-    worlds know neither encoder nor reward.
+    worlds know neither encoder nor reward. Worlds that record are told what their imagined goals look like.
     """
 
     def __init__(self, venv: VecEnv, senses: Senses, judge: Judge, goals: Goals, goal_policy: bool = False) -> None:
@@ -30,13 +31,14 @@ class LearnedVecEnv(VecEnvWrapper):
         self._before = self._begun = np.empty((0, 0), np.float32)
         space = policy_space(venv.observation_space, senses, goal_policy)
         super().__init__(venv, observation_space=space)
+        self._told = isinstance(goals, Imagined) and all(venv.env_is_wrapped(Recorder))
 
     def reset(self) -> VecEnvObs:
         """Start all episodes."""
         raw = self.venv.reset()
         assert isinstance(raw, dict)
         percept = self.senses(raw)
-        self._before, self._begun = percept.achieved, self.goals.begin(raw)
+        self._before, self._begun = percept.achieved, self._begin(raw, np.arange(self.num_envs))
         return self._shown(percept, self.goals.now(raw, self._begun))
 
     def step_wait(self) -> VecEnvStepReturn:
@@ -49,7 +51,8 @@ class LearnedVecEnv(VecEnvWrapper):
         before = np.concatenate([self._begun, self._begun[ended]])
         if len(ended):
             self._begun = self._begun.copy()
-            self._begun[ended] = before[ended] = self.goals.begin({name: values[ended] for name, values in raw.items()})
+            begun = self._begin({name: values[ended] for name, values in raw.items()}, ended)
+            self._begun[ended] = before[ended] = begun
         goals = self.goals.now(everything, before)
         reached, towards = percept.achieved[:n].copy(), goals[:n].copy()
         reached[ended], towards[ended] = percept.achieved[n:], goals[n:]  # where the episode ended, not the next start
@@ -77,6 +80,14 @@ class LearnedVecEnv(VecEnvWrapper):
             rewards = self.compute_reward(*method_args, **method_kwargs)
             return [rewards for _ in self._get_indices(indices)]
         return self.venv.env_method(method_name, *method_args, indices=indices, **method_kwargs)
+
+    def _begin(self, raw: Raw, worlds: np.ndarray) -> np.ndarray:
+        """Return the goals of episodes that begin in these worlds."""
+        begun = self.goals.begin(raw)
+        if self._told and isinstance(self.goals, Imagined):
+            for world, picture in zip(worlds.tolist(), self.goals.pictures(begun, raw), strict=True):
+                self.venv.env_method(Recorder.pursue.__name__, picture, indices=[world])
+        return begun
 
     def _shown(self, percept: Percept, goals: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
         return shown(percept, goals) if self.goal_policy else percept.observation

@@ -30,6 +30,8 @@ class Episode(NamedTuple):
     """JSON values: cameras (V names), success (bool), length (T), and env_id, seed, state_names, dt_s, versions, ..."""
     depth: np.ndarray | None = None
     """uint16 (V, T+1, H, W), where it was recorded: mm from the camera along its axis; 0 where nothing was hit."""
+    pursued: np.ndarray | None = None
+    """uint8 (H, W, 3), where a policy pursued a goal that was imagined: what that looked like."""
 
 
 BEFORE, AFTER, OUTCOME = 0, 1, 2

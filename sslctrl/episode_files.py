@@ -1,4 +1,4 @@
-"""One recorded episode as files: five arrays, and depth where it was recorded, and a `meta.json` with their sizes and
+"""One recorded episode as files: five arrays, two more where they were recorded, and a `meta.json` with their sizes and
 hashes. Nothing is unpickled.
 """
 
@@ -20,9 +20,9 @@ from sslctrl.errors import DataError, InputError
 FORMAT = "sslctrl-episode-1"
 META = "meta.json"
 ARRAYS = ("frames", "state", "proprio", "action", "reward")
-DEPTH = "depth"
-"""The array that an episode may lack."""
-_MAPPED = ("frames", DEPTH)
+OPTIONAL = ("depth", "pursued")
+"""Arrays that an episode may lack."""
+_MAPPED = ("frames", "depth")
 _OURS = ("format", "files", "digest")  # keys of meta.json that are not the recorder's
 _ADVICE = "collect the episode again, or delete its folder"
 
@@ -31,7 +31,7 @@ def encode(episode: Episode) -> dict[str, bytes]:
     """Return the files of an episode by name. Raises InputError naming what is not as `Episode` says."""
     meta = _checked_meta(episode)
     files = {}
-    for name in _arrays_of(episode):
+    for name in _recorded(episode):
         buffer = io.BytesIO()
         np.save(buffer, np.ascontiguousarray(getattr(episode, name)), allow_pickle=False)
         files[f"{name}.npy"] = buffer.getvalue()
@@ -70,9 +70,9 @@ def recorder_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in meta.items() if key not in _OURS}
 
 
-def has_depth(meta: Mapping[str, Any]) -> bool:
-    """Tell whether an episode was recorded with depth."""
-    return f"{DEPTH}.npy" in meta["files"]
+def arrays_of(meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of an episode's arrays."""
+    return (*ARRAYS, *(name for name in OPTIONAL if f"{name}.npy" in meta["files"]))
 
 
 def load_array(folder: Path, name: str, meta: Mapping[str, Any]) -> np.ndarray:
@@ -102,7 +102,7 @@ def damaged(folder: Path) -> list[str]:
     except DataError as error:
         return [str(error)]
     problems = []
-    for name in (*ARRAYS, *[DEPTH] * has_depth(meta)):
+    for name in arrays_of(meta):
         try:
             load_array(folder, name, meta)
             with open(folder / f"{name}.npy", "rb") as file:
@@ -122,7 +122,7 @@ def _checked_meta(episode: Episode) -> dict[str, Any]:
     meta.setdefault("length", len(episode.action))
     if problem := _meta_problem(meta):
         raise InputError(f"the episode's {problem}; set it so")
-    for name in _arrays_of(episode):
+    for name in _recorded(episode):
         if problem := _problem(name, getattr(episode, name), len(meta["cameras"]), meta["length"]):
             raise InputError(f"the episode's {name} {problem}; record it so")
     try:
@@ -133,8 +133,8 @@ def _checked_meta(episode: Episode) -> dict[str, Any]:
         ) from error
 
 
-def _arrays_of(episode: Episode) -> tuple[str, ...]:
-    return ARRAYS if episode.depth is None else (*ARRAYS, DEPTH)
+def _recorded(episode: Episode) -> tuple[str, ...]:
+    return (*ARRAYS, *(name for name in OPTIONAL if getattr(episode, name) is not None))
 
 
 def _meta_problem(meta: Mapping[str, Any]) -> str | None:
@@ -155,8 +155,9 @@ def _problem(name: str, array: np.ndarray, views: int, length: int) -> str | Non
     """Say how an array is not what `Episode` promises for V views and T = `length` steps."""
     steps = length if name in ("action", "reward") else length + 1
     pictures = (views, steps, None, None)
-    shape = {"frames": (*pictures, 3), DEPTH: pictures, "reward": (steps,)}.get(name, (steps, None))
-    dtype = {"frames": np.uint8, DEPTH: np.uint16}.get(name, np.float32)
+    shapes = {"frames": (*pictures, 3), "depth": pictures, "pursued": (None, None, 3), "reward": (steps,)}
+    shape = shapes.get(name, (steps, None))
+    dtype = {"frames": np.uint8, "depth": np.uint16, "pursued": np.uint8}.get(name, np.float32)
     fits = array.ndim == len(shape) and all(want in (None, got) for got, want in zip(array.shape, shape, strict=False))
     if array.dtype != dtype or not fits or (name in _MAPPED and 0 in array.shape):
         wanted = str(shape).replace("None", "any")

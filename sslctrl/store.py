@@ -1,6 +1,7 @@
 """An append-only folder of episodes: what is added is on the disk, whole and checksummed, when `add` returns.
 
-Layout: `<root>/<id>/{frames,state,proprio,action,reward}.npy`, `depth.npy` where it was recorded, and `meta.json`.
+Layout: `<root>/<id>/{frames,state,proprio,action,reward}.npy`, `depth.npy` and `pursued.npy` where they were recorded,
+and `meta.json`.
 Reading runs no code from the files and maps the frames, so that a batch touches only the bytes it needs.
 """
 
@@ -175,9 +176,7 @@ class EpisodeStore:
         if id not in self._open:
             folder = self.root / id
             meta = episode_files.load_meta(folder)
-            arrays = {name: episode_files.load_array(folder, name, meta) for name in episode_files.ARRAYS}
-            if episode_files.has_depth(meta):
-                arrays[episode_files.DEPTH] = episode_files.load_array(folder, episode_files.DEPTH, meta)
+            arrays = {name: episode_files.load_array(folder, name, meta) for name in episode_files.arrays_of(meta)}
             if len(self._open) >= _episodes_at_once():
                 self._open.pop(next(iter(self._open)))
             episode = Episode(**arrays, meta=episode_files.recorder_meta(meta))

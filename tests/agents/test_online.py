@@ -7,21 +7,26 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from agents_toys import SIZE_PX
 
 from agents import checkpoint, model_state
 from agents.config import TrainAgentConfig
+from agents.lesson import lesson_of
 from agents.online import gathered, learn_online
 from agents.online_config import OnlineConfig
+from agents.prior import of_store
 from agents.report.config import ReportConfig
 from agents.report.write import write_report
 from agents.train import train_agent
+from agents.worlds import task_of
 from sslctrl.errors import InputError
 from sslctrl.fit_config import FitConfig
 from sslctrl.store import EpisodeStore
-from vision.build import load_embedding
+from sslctrl.training_state import KIND, spec_of
+from vision.build import load_embedding, load_objective
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +77,32 @@ def test_every_round_begins_with_the_last_ones_policy_and_with_an_embedding_trai
     assert {path.name for path in made if made[path] != now[path]} <= {"config.yaml", "run.json"}
     with pytest.raises(InputError, match="rounds = 2, and is asked to go on with 3"):
         learn_online(replace(config(recorded, front, tmp_path / "run"), rounds=3))
+
+
+def test_goals_that_were_pursued_are_kept_as_pictures_and_encoded_anew(
+    recorded: Path, front: Path, tmp_path: Path
+) -> None:
+    """What was decoded is what a later embedding, another one, encodes: nothing of the round's own latents is left."""
+    agent = config(recorded, front, tmp_path / "run").agent
+    train_agent(replace(agent, record=tmp_path / "seen"))
+    seen = EpisodeStore(tmp_path / "seen")
+    pursued = [seen.read(id).pursued for id in seen.ids]
+    assert len(pursued) == 4 and all(picture is not None for picture in pursued)
+    pictures = np.stack([picture for picture in pursued if picture is not None])
+    assert pictures.shape == (4, SIZE_PX, SIZE_PX, 3) and len(np.unique(pictures, axis=0)) == 4
+    objective = load_objective(recorded / "vae")
+    for weights in objective.parameters():
+        weights.data *= 1.5
+    later = tmp_path / "later"
+    checkpoint.checkpoint.save(later, KIND, spec_of(objective), objective.state_dict(), {})
+    lesson = lesson_of(agent, later)
+    known = of_store(
+        seen, lesson.senses, lesson.judge, lesson.goals, "front", task_of(agent.env_id), 50, None, agent.her
+    )  # fmt: skip
+    assert lesson.senses.judged is not None
+    wanted = lesson.senses.judged(pictures)
+    for side in (known.before, known.after):
+        np.testing.assert_allclose(side["desired_goal"].reshape(4, 50, -1), wanted[:, None].repeat(50, 1), atol=1e-5)
 
 
 def test_nobody_s_policy_is_replaced_by_a_round_s(recorded: Path, front: Path, tmp_path: Path) -> None:

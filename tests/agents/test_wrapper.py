@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +21,7 @@ from agents.wrapper import LearnedVecEnv
 from sslctrl.errors import InputError
 from sslctrl.goal_prior import GoalPrior
 from sslctrl.history import History
+from sslctrl.imagining import Imagining
 from sslctrl.rewards import REWARDS
 
 TARGETS = np.array([[5.0, 1.0]], np.float32)
@@ -129,8 +133,12 @@ def test_the_worlds_answer_everything_else() -> None:
     assert wrapped().env_method("moment", 2)[1]["state"].tolist() == [1, 2, -2]
 
 
+def _imagining(prior: GoalPrior) -> Imagining:
+    return cast(Imagining, SimpleNamespace(goals=prior))
+
+
 def test_imagined_goals_last_an_episode_and_its_last_moment_has_them_too() -> None:
-    env = wrapped(goals=True, source=Imagined(GoalPrior(2), seed=0))
+    env = wrapped(goals=True, source=Imagined(_imagining(GoalPrior(2)), seed=0))
     goals = [env.reset()["desired_goal"]]  # type: ignore[index]
     assert not np.allclose(goals[0][0], goals[0][1])
     for step in range(1, 13):
@@ -186,7 +194,7 @@ def test_relabelling_keeps_its_shares_and_rewards_follow(prior: float, future: f
     )
     imagined = GoalPrior(2)
     imagined.fit(torch.full((5, 2), -7.0))
-    buffer.imagined = Imagined(imagined, seed=0)
+    buffer.imagined = Imagined(_imagining(imagined), seed=0)
     _fill(buffer, env, 24)
     for seen in (buffer.observations, buffer.next_observations):
         seen["desired_goal"][:] = 99  # where nothing ever comes

@@ -35,6 +35,20 @@ def test_read_gives_back_what_was_added(square_store: EpisodeStore) -> None:
     assert square_store.cameras == ("front", "left", "right")
 
 
+def test_the_picture_of_a_goal_is_kept_and_verified_where_there_is_one(square_store: EpisodeStore) -> None:
+    picture = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+    name = square_store.add(moving_square(5)._replace(pursued=picture))
+    store = EpisodeStore(square_store.root)
+    pursued = [store.read(id).pursued for id in store.ids]
+    assert pursued[:2] == [None, None]
+    np.testing.assert_array_equal(pursued[2], picture)
+    file = store.root / name / "pursued.npy"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    assert "pursued.npy does not match its sha256" in store.verify()[0]
+    with pytest.raises(InputError, match="pursued is float64"):
+        store.add(moving_square(5)._replace(pursued=picture / 255))
+
+
 def test_clips_equals_a_naive_loop(tiny_store: EpisodeStore) -> None:
     store = EpisodeStore(tiny_store.root)
     pick = random_pick(store, np.random.default_rng(0), context=True)
