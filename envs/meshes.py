@@ -100,22 +100,10 @@ def cylinder(radius_m: float, height_m: float, color: Color = GREY, sides: int =
     return prism(radius_m * circle(sides), height_m, color)
 
 
-def cone(radius_m: float, height_m: float, color: Color = GREY, sides: int = 24) -> Mesh:
-    """A cone along z, its tip at +height/2."""
-    return lathe([(0, -height_m / 2), (radius_m, -height_m / 2), (0, height_m / 2)], color, sides)
-
-
 def sphere(radius_m: float, color: Color = GREY, sides: int = 20) -> Mesh:
     """A sphere of ``sides`` meridians and half as many bands."""
     angles = np.linspace(-np.pi / 2, np.pi / 2, sides // 2 + 1)
     return lathe(radius_m * np.stack([np.cos(angles), np.sin(angles)], 1), color, sides)
-
-
-def capsule(radius_m: float, length_m: float, color: Color = GREY, sides: int = 20) -> Mesh:
-    """A cylinder of ``length_m`` along z between two half spheres."""
-    angles = np.linspace(0, np.pi / 2, sides // 4 + 1)
-    top = np.stack([radius_m * np.cos(angles), length_m / 2 + radius_m * np.sin(angles)], 1)
-    return lathe(np.concatenate([top[::-1] * (1, -1), top]), color, sides)
 
 
 def lathe(profile_m: np.ndarray | Sequence, color: Color = GREY, sides: int = 24) -> Mesh:

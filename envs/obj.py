@@ -11,22 +11,6 @@ from envs.meshes import GREY, Color, Mesh
 from sslctrl.errors import InputError
 
 
-def write_obj(shape: Mesh, path: Path | str) -> None:
-    """Write ``path`` and, beside it, a .mtl file with one material for each colour."""
-    path = Path(path)
-    colors, material = np.unique(shape.colors, axis=0, return_inverse=True)
-    material = material.reshape(-1)
-    names = [f"color{i}" for i in range(len(colors))]
-    mtl = [f"newmtl {name}\nKd {r:.6f} {g:.6f} {b:.6f}\n" for name, (r, g, b) in zip(names, colors, strict=True)]
-    path.with_suffix(".mtl").write_text("".join(mtl))
-    lines = [f"mtllib {path.with_suffix('.mtl').name}"]
-    lines += [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in shape.vertices]
-    for i, name in enumerate(names):
-        lines.append(f"usemtl {name}")
-        lines += [f"f {a} {b} {c}" for a, b, c in shape.faces[material == i] + 1]
-    path.write_text("\n".join(lines) + "\n")
-
-
 def load_obj(path: Path | str, color: Color = GREY) -> Mesh:
     """Read a mesh; polygons become fans, and faces without a known material get ``color``. Textures are not read.
 

@@ -5,7 +5,7 @@ import pytest
 
 from envs import meshes, panda_mesh
 from envs.meshes import Mesh
-from envs.obj import load_obj, write_obj
+from envs.obj import load_obj
 from envs.shapes import SHAPES, shape
 from sslctrl.errors import InputError, StorageError
 
@@ -13,8 +13,6 @@ SOLIDS = {
     "box": (meshes.box(0.2, 0.3, 0.4), 0.2 * 0.3 * 0.4),
     "cylinder": (meshes.cylinder(0.1, 0.3, sides=200), np.pi * 0.1**2 * 0.3),
     "sphere": (meshes.sphere(0.1, sides=100), 4 / 3 * np.pi * 0.1**3),
-    "capsule": (meshes.capsule(0.1, 0.2, sides=100), np.pi * 0.1**2 * 0.2 + 4 / 3 * np.pi * 0.1**3),
-    "cone": (meshes.cone(0.1, 0.3, sides=200), np.pi * 0.1**2 * 0.1),
 }
 
 
@@ -83,16 +81,14 @@ def test_moved_and_merged():
     assert volume(both) == pytest.approx(2 * volume(one), rel=1e-5)
 
 
-def test_obj_round_trip(tmp_path):
-    mesh = meshes.tray(0.3, 0.3, 0.02, 0.01)
-    write_obj(mesh, tmp_path / "tray.obj")
-    back = load_obj(tmp_path / "tray.obj")
-    np.testing.assert_array_equal(back.vertices, mesh.vertices)
-
-    def rows(m: Mesh) -> list:
-        return sorted(map(tuple, np.column_stack([m.faces, m.colors.round(5)]).tolist()))
-
-    np.testing.assert_allclose(rows(back), rows(mesh), atol=2e-5)
+def test_obj_has_its_materials_colors(tmp_path):
+    (tmp_path / "two.mtl").write_text("newmtl red\nKd 1 0 0\nnewmtl blue\nKd 0 0 0.5\n")
+    path = tmp_path / "two.obj"
+    path.write_text("mtllib two.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl blue\nf 1 2 3\nusemtl red\nf 3 2 1\n")
+    mesh = load_obj(path)
+    np.testing.assert_array_equal(mesh.vertices, [[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    assert mesh.faces.tolist() == [[0, 1, 2], [2, 1, 0]]
+    np.testing.assert_allclose(mesh.colors, [[0, 0, 0.5], [1, 0, 0]], atol=1e-6)
 
 
 def test_obj_reads_polygons_slashes_and_negative_indices(tmp_path):
