@@ -45,7 +45,7 @@ class TrainAgentConfig:
     """embedding; pixels: raw frames, with her averaged to 16 x 16, as every transition keeps its goal; state: minus the
     true distance, metres."""
     observe: Literal["embedding", "state"] = "embedding"
-    """What the policy sees: embedding, proprioception and time; or the true state and time (an oracle)."""
+    """What the policy sees: embedding, its change, proprioception and time; or the true state and time (an oracle)."""
     reward: str = "latent_distance"
     """A reward's name (latent_distance, huber, cosine), or your own package.module:Class."""
     reward_options: dict[str, Any] = field(default_factory=dict)

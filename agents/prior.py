@@ -163,7 +163,9 @@ def _stretch(
     percept = senses(raw)
     towards = _towards(goals, raw, percept, senses, episode.pursued)
     reward = judge(percept.achieved[:-1], percept.achieved[1:], towards[1:])
-    seen = shown(percept, towards) if goal_policy else {"observation": percept.observation}
+    before = np.concatenate([percept.seen[:1], percept.seen[:-1]])
+    observation = senses.observation(raw, percept.seen, before)
+    seen = shown(observation, percept.achieved, towards) if goal_policy else {"observation": observation}
     ended = np.arange(1, len(state)) == len(state) - 1
     action = np.clip(episode.action[span.start : span.stop - 1], -1, 1)
     return Transitions({k: v[:-1] for k, v in seen.items()}, {k: v[1:] for k, v in seen.items()}, action, reward, ended)

@@ -19,8 +19,8 @@ state (N, S), time (N, 1), ..."""
 class Percept(NamedTuple):
     """A batch of N moments, encoded."""
 
-    observation: np.ndarray
-    """float32 (N, O): what the policy sees, goals aside."""
+    seen: np.ndarray
+    """float32 (N, K): the observer's; K = 0 where there is none."""
     achieved: np.ndarray
     """float32 (N, D): what the reward compares with the goal."""
 
@@ -30,7 +30,9 @@ class Senses:
     """Encoders of both sides; where they are one and the same, frames are encoded once."""
 
     observer: Encoder | None
-    """The policy sees this encoding, proprioception and time; None: the true state and time."""
+    """The policy sees this encoding, how it changed since the moment before, proprioception and time, since one frame
+    shows no velocity; None: the true state and time.
+    """
     judged: Encoder | None
     """The reward compares this encoding; None: true coordinates."""
     columns: tuple[int, ...] = ()
@@ -62,9 +64,15 @@ class Senses:
             achieved = seen
         else:
             achieved = _encoded(self.judged, raw["pixels"])
-        parts = [raw["state"]] if seen is None else [seen, raw["proprio"]]
-        observation = np.concatenate([*parts, raw["time"]], axis=1, dtype=np.float32)
-        return Percept(observation, np.asarray(achieved, np.float32))
+        seen = np.empty((len(achieved), 0)) if seen is None else seen
+        return Percept(np.asarray(seen, np.float32), np.asarray(achieved, np.float32))
+
+    def observation(self, raw: Raw, seen: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Return what the policy sees of moments, goals aside, float32 (N, O): `seen` (N, K) is theirs, `before` (N, K)
+        that of the moments before, an episode's first one itself.
+        """
+        parts = [raw["state"]] if self.observer is None else [seen, seen - before, raw["proprio"]]
+        return np.concatenate([*parts, raw["time"]], axis=1, dtype=np.float32)
 
     def goal(self, raw: Raw) -> np.ndarray:
         """Encode what the worlds' goals look like, as the reward compares it, at the first moments of episodes."""

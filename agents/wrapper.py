@@ -28,7 +28,8 @@ class LearnedVecEnv(VecEnvWrapper):
     def __init__(self, venv: VecEnv, senses: Senses, judge: Judge, goals: Goals, goal_policy: bool = False) -> None:
         """Wrap worlds whose observations are as `envs.pixels` says."""
         self.senses, self.judge, self.goals, self.goal_policy = senses, judge, goals, goal_policy
-        self._before = self._begun = np.empty((0, 0), np.float32)
+        self._begun = np.empty((0, 0), np.float32)
+        self._before = Percept(self._begun, self._begun)
         space = policy_space(venv.observation_space, senses, goal_policy)
         super().__init__(venv, observation_space=space)
         self._told = isinstance(goals, Imagined) and all(venv.env_is_wrapped(Recorder))
@@ -37,9 +38,10 @@ class LearnedVecEnv(VecEnvWrapper):
         """Start all episodes."""
         raw = self.venv.reset()
         assert isinstance(raw, dict)
-        percept = self.senses(raw)
-        self._before, self._begun = percept.achieved, self._begin(raw, np.arange(self.num_envs))
-        return self._shown(percept, self.goals.now(raw, self._begun))
+        now = self._before = self.senses(raw)
+        self._begun = self._begin(raw, np.arange(self.num_envs))
+        observation = self.senses.observation(raw, now.seen, now.seen)
+        return self._shown(observation, now.achieved, self.goals.now(raw, self._begun))
 
     def step_wait(self) -> VecEnvStepReturn:
         """Finish the step that was begun."""
@@ -47,26 +49,24 @@ class LearnedVecEnv(VecEnvWrapper):
         assert isinstance(raw, dict)
         ended = np.flatnonzero(dones)
         everything = _with_terminals(raw, [infos[i]["terminal_observation"] for i in ended])
-        percept, n = self.senses(everything), self.num_envs
-        before = np.concatenate([self._begun, self._begun[ended]])
+        (seen, achieved), n = self.senses(everything), self.num_envs
+        before = np.concatenate([self._before.seen, self._before.seen[ended]])
+        begun = np.concatenate([self._begun, self._begun[ended]])
         if len(ended):
-            self._begun = self._begun.copy()
-            begun = self._begin({name: values[ended] for name, values in raw.items()}, ended)
-            self._begun[ended] = before[ended] = begun
-        goals = self.goals.now(everything, before)
-        reached, towards = percept.achieved[:n].copy(), goals[:n].copy()
-        reached[ended], towards[ended] = percept.achieved[n:], goals[n:]  # where the episode ended, not the next start
-        rewards = self.judge(self._before, reached, towards)
+            before[ended] = seen[ended]
+            begun[ended] = self._begin({name: values[ended] for name, values in raw.items()}, ended)
+        goals = self.goals.now(everything, begun)
+        observation = self.senses.observation(everything, seen, before)
+        reached, towards = achieved[:n].copy(), goals[:n].copy()
+        reached[ended], towards[ended] = achieved[n:], goals[n:]  # where the episode ended, not the next start
+        rewards = self.judge(self._before.achieved, reached, towards)
         for i, info in enumerate(infos):
             info["env_reward"] = float(env_rewards[i])
         for row, i in enumerate(ended, start=n):
-            last = self._shown(
-                Percept(percept.observation[row : row + 1], percept.achieved[row : row + 1]), goals[[row]]
-            )
+            last = self._shown(observation[[row]], achieved[[row]], goals[[row]])
             infos[i]["terminal_observation"] = {k: v[0] for k, v in last.items()} if isinstance(last, dict) else last[0]
-        now = Percept(percept.observation[:n], percept.achieved[:n])
-        self._before = now.achieved
-        return self._shown(now, goals[:n]), rewards, dones, infos
+        self._before, self._begun = Percept(seen[:n], achieved[:n]), begun[:n]
+        return self._shown(observation[:n], achieved[:n], goals[:n]), rewards, dones, infos
 
     def compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, infos: Any = None) -> np.ndarray:
         """Return the rewards (N,) of arriving at ``achieved_goal`` (N, D); ``infos`` is not used."""
@@ -89,20 +89,20 @@ class LearnedVecEnv(VecEnvWrapper):
                 self.venv.env_method(Recorder.pursue.__name__, picture, indices=[world])
         return begun
 
-    def _shown(self, percept: Percept, goals: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
-        return shown(percept, goals) if self.goal_policy else percept.observation
+    def _shown(self, observation: np.ndarray, *goals: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
+        return shown(observation, *goals) if self.goal_policy else observation
 
 
-def shown(percept: Percept, goals: np.ndarray) -> dict[str, np.ndarray]:
+def shown(observation: np.ndarray, achieved: np.ndarray, goals: np.ndarray) -> dict[str, np.ndarray]:
     """Return a goal policy's observation."""
-    return {"observation": percept.observation, "achieved_goal": percept.achieved, "desired_goal": goals}
+    return {"observation": observation, "achieved_goal": achieved, "desired_goal": goals}
 
 
 def policy_space(raw: gym.Space, senses: Senses, goals: bool) -> gym.Space:
     """Return the space of a policy's observations in worlds whose own are ``raw``."""
     assert isinstance(raw, gym.spaces.Dict)
     sizes = {name: space.shape[0] for name, space in raw.spaces.items() if space.shape and name != "pixels"}
-    width = sizes["state"] if senses.observer is None else senses.observer.dim + sizes["proprio"]
+    width = sizes["state"] if senses.observer is None else 2 * senses.observer.dim + sizes["proprio"]
     goal = senses.judged.dim if senses.judged else len(senses.columns) or sizes["achieved_goal"]
     observation, reached = _box(width + sizes["time"]), _box(goal)
     if not goals:

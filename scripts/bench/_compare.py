@@ -17,6 +17,7 @@ from torch.nn import functional
 from agents.config import EvaluateConfig, TrainAgentConfig
 from agents.demo import CAMERAS, DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, embedding_options, reward_figures
 from agents.evaluate import evaluate
+from agents.senses import Senses
 from agents.train import train_agent
 from envs.collect import collect
 from envs.collect_config import CollectConfig
@@ -233,7 +234,9 @@ def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier)
 
 
 _LEARN = learn, record, untrained, _image_probe
-_CONTROL = *_LEARN, control, TrainAgentConfig.__init__.__defaults__, POLICY_STEPS, EVAL_EVERY, STARTS
+_CONTROL = (
+    *_LEARN, control, TrainAgentConfig.__init__.__defaults__, POLICY_STEPS, EVAL_EVERY, STARTS, Senses.observation,
+)  # fmt: skip
 """What makes and measures a backbone, and what is made of it."""
 
 

@@ -12,6 +12,7 @@ import torch
 
 from agents.config import EvaluateConfig, TrainAgentConfig
 from agents.evaluate import evaluate
+from agents.senses import Senses
 from agents.train import train_agent
 from envs.collect import collect
 from envs.collect_config import CollectConfig
@@ -113,7 +114,8 @@ def jobs_of(world: World, part: str, config: ControlConfig) -> tuple[list[Job], 
     for name, learner in world.learners.items():
         embedding = Path(embeddings[learner.embedding]) if learner.embedding else None
         agent = agent_of(Path(), embedding, learner, 0, world, Path(), config.tier)
-        policies[name] = f"policy-{name}-{settings_hash(agent, video, world.exams, STARTS, BASELINES, train_and_play)}"
+        made_from = agent, video, world.exams, STARTS, BASELINES, train_and_play, Senses.observation
+        policies[name] = f"policy-{name}-{settings_hash(*made_from)}"
     for seed in config.seeds:
         folder = _folder(part, seed, config)
         of_seed: dict[str | None, Job] = {

@@ -11,6 +11,7 @@ from agents.config import EvaluateConfig
 from agents.demo import POLICY_CAMERA, agent_config, demo, embedding_options, record
 from agents.demo_config import DemoConfig
 from agents.evaluate import evaluate
+from agents.senses import Senses
 from agents.train import train_agent
 from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Results
@@ -33,7 +34,9 @@ def measure(config: DemoBenchConfig) -> dict[str, Figure]:
     shown, played = [], []
     for seed in config.seeds:
         settings = _of_tier(DemoConfig(seed=seed), config.tier)
-        made_from = settings_hash(replace(settings, run=Path(), seed=0), embedding_options, agent_config, record)
+        made_from = settings_hash(
+            replace(settings, run=Path(), seed=0), embedding_options, agent_config, record, Senses.observation
+        )
         run = Path(config.runs) / config.tier.folder("demo") / f"seed-{seed}" / f"demo-{made_from}"
         demo_config = replace(settings, run=run)
         shown.append(Job(run, seed, "demo", show, (demo_config,)))

@@ -41,11 +41,12 @@ def test_transitions_are_as_frame_by_frame(recorded: Path, known: prior.Transiti
         episode = store.read(id)
         frames = episode.frames[store.cameras.index("right")]
         for t in range(len(episode.action)):
-            z, z_next = (embedding.embed_hwc(frames[at : at + 1])[0] for at in (t, t + 1))
+            first = t - t % HORIZON  # of the stretch: nothing moved before it
+            z_before, z, z_next = embedding.embed_hwc(frames[[max(t - 1, first), t, t + 1]])
             time, time_next = t % HORIZON / HORIZON, (t % HORIZON + 1) / HORIZON
             before, after = known.before["observation"][row], known.after["observation"][row]
-            assert np.allclose(before, [*z, *episode.proprio[t], time], atol=1e-5)
-            assert np.allclose(after, [*z_next, *episode.proprio[t + 1], time_next], atol=1e-5)
+            assert np.allclose(before, [*z, *(z - z_before), *episode.proprio[t], time], atol=1e-5)
+            assert np.allclose(after, [*z_next, *(z_next - z), *episode.proprio[t + 1], time_next], atol=1e-5)
             assert np.allclose(known.action[row], np.clip(episode.action[t], -1, 1))
             assert known.reward[row] == pytest.approx(-np.linalg.norm(z_next - goal), abs=1e-5)
             assert known.ended[row] == (t in (HORIZON - 1, len(episode.action) - 1))

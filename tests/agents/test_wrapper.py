@@ -40,8 +40,8 @@ def z_of(world: int, step: int) -> np.ndarray:
 
 
 def seen(world: int, step: int) -> np.ndarray:
-    """What a policy sees: encoding, proprioception, time."""
-    return np.array([10 * world + step, 1, world, step, step / LIMITS[world]], np.float32)
+    """What a policy sees: encoding, its change since the step before, proprioception, time."""
+    return np.array([10 * world + step, 1, step > 0, 0, world, step, step / LIMITS[world]], np.float32)
 
 
 def test_every_step_is_as_by_hand_across_the_ends_of_episodes() -> None:
