@@ -25,7 +25,7 @@ from agents.wrapper import LearnedVecEnv
 from envs.collect import check_kept
 from sslctrl import durable
 from sslctrl.checkpoint import newest
-from sslctrl.errors import InputError
+from sslctrl.errors import CheckpointError, InputError
 from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
 
@@ -132,7 +132,13 @@ def _world(
     make = maker(
         config.env_id, config.variety, camera, senses.size_px, goal, senses.history, show, inside, inside is not None
     )
-    return LearnedVecEnv(vector_of([make]), senses, judge, goals, her)
+    world = LearnedVecEnv(vector_of([make]), senses, judge, goals, her)
+    if name == "agent" and agent is not None and world.observation_space != agent.model.observation_space:
+        raise CheckpointError(
+            f"{config.agent} learned to see {agent.model.observation_space}, and would be shown "
+            f"{world.observation_space}; allowed are agents that this version trained; train it again"
+        )
+    return world
 
 
 def _recording(config: EvaluateConfig, name: str, goal: np.ndarray | None) -> dict[str, Any]:

@@ -77,11 +77,11 @@ class Imagined:
         """Draw goals (count, D)."""
         return self.embedding.goals.sample(count, self.rng).cpu().numpy().astype(np.float32)
 
-    def pictures(self, begun: np.ndarray, raw: Raw) -> np.ndarray:
-        """Return what goals (N, D) of episodes that begin with these moments look like, uint8 (N, H, W, 3)."""
+    def pictures(self, goals: np.ndarray, raw: Raw) -> np.ndarray:
+        """Decode goals (N, D) of episodes that begin with these moments: uint8 (N, H, W, 3)."""
         pixels = raw["pixels"]
         first = channels_first(pixels[:, 0] if pixels.ndim == 5 else pixels)
-        return self.embedding.decode(torch.from_numpy(begun), first).movedim(1, -1).cpu().numpy()
+        return self.embedding.decode(torch.from_numpy(goals), first).movedim(1, -1).cpu().numpy()
 
     def begin(self, raw: Raw) -> np.ndarray:
         """Draw a goal for each episode."""

@@ -18,7 +18,7 @@ from envs.tasks.base import Task
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
-from sslctrl.views import view_of
+from sslctrl.views import square, view_of
 
 Observation = dict[str, np.ndarray]
 
@@ -163,12 +163,14 @@ def _stretch(
     percept = senses(raw)
     towards = _towards(goals, raw, percept, senses, episode.pursued)
     reward = judge(percept.achieved[:-1], percept.achieved[1:], towards[1:])
-    before = np.concatenate([percept.seen[:1], percept.seen[:-1]])
-    observation = senses.observation(raw, percept.seen, before)
-    seen = shown(observation, percept.achieved, towards) if goal_policy else {"observation": observation}
+    seen_before = np.concatenate([percept.seen[:1], percept.seen[:-1]])
+    observation = senses.observation(raw, percept.seen, seen_before)
+    given = shown(observation, percept.achieved, towards) if goal_policy else {"observation": observation}
     ended = np.arange(1, len(state)) == len(state) - 1
     action = np.clip(episode.action[span.start : span.stop - 1], -1, 1)
-    return Transitions({k: v[:-1] for k, v in seen.items()}, {k: v[1:] for k, v in seen.items()}, action, reward, ended)
+    return Transitions(
+        {k: v[:-1] for k, v in given.items()}, {k: v[1:] for k, v in given.items()}, action, reward, ended
+    )
 
 
 def _towards(
@@ -181,7 +183,7 @@ def _towards(
         return np.broadcast_to(percept.achieved[-1], percept.achieved.shape)
     first = {name: values[:1] for name, values in raw.items()}
     if isinstance(goals, Imagined) and pursued is not None:
-        begun = senses.goal({**first, "goal_pixels": pursued[None]})
+        begun = senses.goal({**first, "goal_pixels": square(pursued[None], senses.size_px or len(pursued))})
     else:
         begun = goals.begin(first)
     return goals.now(raw, np.repeat(begun, len(raw["time"]), axis=0))

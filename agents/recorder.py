@@ -57,7 +57,7 @@ class Recorder(gym.Wrapper):
         return observation, reward, terminated, truncated, info
 
     def pursue(self, picture: np.ndarray) -> None:
-        """Note what the goal of the episode that has begun looks like, uint8 (H, W, 3)."""
+        """Note the decoded picture of the goal of the episode that has begun, uint8 (H, W, 3)."""
         self._pursued = picture
 
     def _look(self) -> None:

@@ -32,7 +32,7 @@ class LearnedVecEnv(VecEnvWrapper):
         self._before = Percept(self._begun, self._begun)
         space = policy_space(venv.observation_space, senses, goal_policy)
         super().__init__(venv, observation_space=space)
-        self._told = isinstance(goals, Imagined) and all(venv.env_is_wrapped(Recorder))
+        self._pictured = isinstance(goals, Imagined) and all(venv.env_is_wrapped(Recorder))
 
     def reset(self) -> VecEnvObs:
         """Start all episodes."""
@@ -41,7 +41,7 @@ class LearnedVecEnv(VecEnvWrapper):
         now = self._before = self.senses(raw)
         self._begun = self._begin(raw, np.arange(self.num_envs))
         observation = self.senses.observation(raw, now.seen, now.seen)
-        return self._shown(observation, now.achieved, self.goals.now(raw, self._begun))
+        return self._shown(observation, now.achieved.copy(), self.goals.now(raw, self._begun).copy())
 
     def step_wait(self) -> VecEnvStepReturn:
         """Finish the step that was begun."""
@@ -50,13 +50,13 @@ class LearnedVecEnv(VecEnvWrapper):
         ended = np.flatnonzero(dones)
         everything = _with_terminals(raw, [infos[i]["terminal_observation"] for i in ended])
         (seen, achieved), n = self.senses(everything), self.num_envs
-        before = np.concatenate([self._before.seen, self._before.seen[ended]])
+        seen_before = np.concatenate([self._before.seen, self._before.seen[ended]])
         begun = np.concatenate([self._begun, self._begun[ended]])
         if len(ended):
-            before[ended] = seen[ended]
+            seen_before[ended] = seen[ended]
             begun[ended] = self._begin({name: values[ended] for name, values in raw.items()}, ended)
         goals = self.goals.now(everything, begun)
-        observation = self.senses.observation(everything, seen, before)
+        observation = self.senses.observation(everything, seen, seen_before)
         reached, towards = achieved[:n].copy(), goals[:n].copy()
         reached[ended], towards[ended] = achieved[n:], goals[n:]  # where the episode ended, not the next start
         rewards = self.judge(self._before.achieved, reached, towards)
@@ -66,7 +66,7 @@ class LearnedVecEnv(VecEnvWrapper):
             last = self._shown(observation[[row]], achieved[[row]], goals[[row]])
             infos[i]["terminal_observation"] = {k: v[0] for k, v in last.items()} if isinstance(last, dict) else last[0]
         self._before, self._begun = Percept(seen[:n], achieved[:n]), begun[:n]
-        return self._shown(observation[:n], achieved[:n], goals[:n]), rewards, dones, infos
+        return self._shown(observation[:n], achieved[:n].copy(), goals[:n].copy()), rewards, dones, infos
 
     def compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, infos: Any = None) -> np.ndarray:
         """Return the rewards (N,) of arriving at ``achieved_goal`` (N, D); ``infos`` is not used."""
@@ -84,7 +84,7 @@ class LearnedVecEnv(VecEnvWrapper):
     def _begin(self, raw: Raw, worlds: np.ndarray) -> np.ndarray:
         """Return the goals of episodes that begin in these worlds."""
         begun = self.goals.begin(raw)
-        if self._told and isinstance(self.goals, Imagined):
+        if self._pictured and isinstance(self.goals, Imagined):
             for world, picture in zip(worlds.tolist(), self.goals.pictures(begun, raw), strict=True):
                 self.venv.env_method(Recorder.pursue.__name__, picture, indices=[world])
         return begun

@@ -23,6 +23,7 @@ ARRAYS = ("frames", "state", "proprio", "action", "reward")
 OPTIONAL = ("depth", "pursued")
 """Arrays that an episode may lack."""
 _MAPPED = ("frames", "depth")
+_PICTURES = (*_MAPPED, "pursued")
 _OURS = ("format", "files", "digest")  # keys of meta.json that are not the recorder's
 _ADVICE = "collect the episode again, or delete its folder"
 
@@ -159,7 +160,7 @@ def _problem(name: str, array: np.ndarray, views: int, length: int) -> str | Non
     shape = shapes.get(name, (steps, None))
     dtype = {"frames": np.uint8, "depth": np.uint16, "pursued": np.uint8}.get(name, np.float32)
     fits = array.ndim == len(shape) and all(want in (None, got) for got, want in zip(array.shape, shape, strict=False))
-    if array.dtype != dtype or not fits or (name in _MAPPED and 0 in array.shape):
+    if array.dtype != dtype or not fits or (name in _PICTURES and 0 in array.shape):
         wanted = str(shape).replace("None", "any")
         return f"is {array.dtype} {array.shape}; allowed is {np.dtype(dtype)} {wanted} for length {length}"
     if dtype == np.float32 and not math.isfinite(float(array.sum())) and not np.isfinite(array).all():

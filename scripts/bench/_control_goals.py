@@ -114,7 +114,8 @@ def jobs_of(world: World, part: str, config: ControlConfig) -> tuple[list[Job], 
     for name, learner in world.learners.items():
         embedding = Path(embeddings[learner.embedding]) if learner.embedding else None
         agent = agent_of(Path(), embedding, learner, 0, world, Path(), config.tier)
-        made_from = agent, video, world.exams, STARTS, BASELINES, train_and_play, Senses.observation
+        sees = (Senses.observation,) if agent.observe == "embedding" else ()
+        made_from = agent, video, world.exams, STARTS, BASELINES, train_and_play, *sees
         policies[name] = f"policy-{name}-{settings_hash(*made_from)}"
     for seed in config.seeds:
         folder = _folder(part, seed, config)

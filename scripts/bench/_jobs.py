@@ -54,8 +54,9 @@ class Variant:
         return build_objective(ObjectiveSpec(self.name, self.options, "conv", self.backbone_options, seed=seed))
 
     def train(self, run: Path, store: Path, seed: int, tier: Tier) -> Path:
-        """Train it, where that is not done yet, here or elsewhere, for the tier's share of `steps`, and return its
-        checkpoint. What takes no steps is an untrained net, settled on the store.
+        """Train it for the tier's share of `steps` and return its checkpoint. What takes no steps is an untrained net,
+        settled on the store. One that is there is taken as it is, also from another machine, whose recording of the
+        same settings and seed has other versions in its digest.
         """
         steps = tier.learned(self.steps)
         path = run / "checkpoints" / f"step-{steps:08d}"

@@ -14,6 +14,7 @@ from agents_toys import SIZE_PX
 
 from agents import checkpoint, model_state
 from agents.config import TrainAgentConfig
+from agents.goals import Imagined
 from agents.lesson import lesson_of
 from agents.online import gathered, learn_online
 from agents.online_config import OnlineConfig
@@ -24,9 +25,12 @@ from agents.train import train_agent
 from agents.worlds import task_of
 from sslctrl.errors import InputError
 from sslctrl.fit_config import FitConfig
+from sslctrl.imagining import Imagining
+from sslctrl.objective import channels_first
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
-from vision.build import load_embedding, load_objective
+from sslctrl.views import square
+from vision.build import ObjectiveSpec, build_objective, load_embedding
 
 
 @pytest.fixture(scope="module")
@@ -79,30 +83,54 @@ def test_every_round_begins_with_the_last_ones_policy_and_with_an_embedding_trai
         learn_online(replace(config(recorded, front, tmp_path / "run"), rounds=3))
 
 
-def test_goals_that_were_pursued_are_kept_as_pictures_and_encoded_anew(
-    recorded: Path, front: Path, tmp_path: Path
+def pursued_in(store: EpisodeStore) -> np.ndarray:
+    return np.stack([episode.pursued for id in store.ids if (episode := store.read(id)).pursued is not None])
+
+
+@pytest.mark.parametrize(
+    ("name", "processes"), [("vae", False), ("cc_vae", False), pytest.param("vae", True, marks=pytest.mark.slow)]
+)
+def test_goals_that_were_pursued_are_kept_as_pictures(
+    name: str, processes: bool, recorded: Path, front: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was decoded is what a later embedding, another one, encodes: nothing of the round's own latents is left."""
+    """Of two worlds and three episodes each, the last of which does not end: those that the policy had."""
+    had, real = [], Imagined.begin
+    monkeypatch.setattr(Imagined, "begin", lambda self, raw: had.append((real(self, raw), raw["pixels"])) or had[-1][0])
+    agent = config(recorded, front, tmp_path / "run", embedding=recorded / name, processes=processes).agent
+    train_agent(replace(agent, record=tmp_path / "seen"))
+    begun = [had[number] for number in (-3, -2)]  # prior video, too, begins with goals: before them
+    z, pixels = (np.concatenate(both) for both in zip(*begun, strict=True))
+    seen, embedding = EpisodeStore(tmp_path / "seen"), load_embedding(recorded / name)
+    assert isinstance(embedding, Imagining)
+    first = channels_first(pixels[:, 0] if name == "cc_vae" else pixels)
+    wanted = embedding.decode(torch.from_numpy(z), first).movedim(1, -1).numpy()
+    assert wanted.shape == (4, SIZE_PX, SIZE_PX, 3) and len(np.unique(wanted, axis=0)) == 4
+    kept = pursued_in(seen)
+    starts = np.stack([seen.read(id).frames[0, 0] for id in seen.ids])
+    looks = pixels[:, -1] if name == "cc_vae" else pixels
+    order = [int(np.flatnonzero((starts == look).all((1, 2, 3)))[0]) for look in looks]  # whose episode it was
+    np.testing.assert_array_equal(kept[order], wanted)
+
+
+@pytest.mark.parametrize("size_px", [SIZE_PX, 2 * SIZE_PX])
+def test_pursued_goals_are_encoded_anew_beside_video_without_any(
+    size_px: int, recorded: Path, front: Path, tmp_path: Path
+) -> None:
+    """By another embedding, of frames of another size: in every stretch of an episode longer than the horizon."""
     agent = config(recorded, front, tmp_path / "run").agent
     train_agent(replace(agent, record=tmp_path / "seen"))
-    seen = EpisodeStore(tmp_path / "seen")
-    pursued = [seen.read(id).pursued for id in seen.ids]
-    assert len(pursued) == 4 and all(picture is not None for picture in pursued)
-    pictures = np.stack([picture for picture in pursued if picture is not None])
-    assert pictures.shape == (4, SIZE_PX, SIZE_PX, 3) and len(np.unique(pictures, axis=0)) == 4
-    objective = load_objective(recorded / "vae")
-    for weights in objective.parameters():
-        weights.data *= 1.5
+    both = EpisodeStore(gathered(tmp_path / "both", (front, tmp_path / "seen")))
     later = tmp_path / "later"
+    objective = build_objective(ObjectiveSpec("vae", {"size_px": size_px, "dim": 3, "width": 2}, seed=9))
     checkpoint.checkpoint.save(later, KIND, spec_of(objective), objective.state_dict(), {})
-    lesson = lesson_of(agent, later)
-    known = of_store(
-        seen, lesson.senses, lesson.judge, lesson.goals, "front", task_of(agent.env_id), 50, None, agent.her
-    )  # fmt: skip
+    lesson, task = lesson_of(agent, later), task_of(agent.env_id)
+    known = of_store(both, lesson.senses, lesson.judge, lesson.goals, "front", task, 20, None, agent.her)
     assert lesson.senses.judged is not None
-    wanted = lesson.senses.judged(pictures)
+    wanted = lesson.senses.judged(square(pursued_in(both), size_px))
     for side in (known.before, known.after):
-        np.testing.assert_allclose(side["desired_goal"].reshape(4, 50, -1), wanted[:, None].repeat(50, 1), atol=1e-5)
+        goals = side["desired_goal"]
+        assert len(np.unique(goals[:120], axis=0)) == 6  # two episodes of 60 steps, imagined anew for each stretch
+        np.testing.assert_allclose(goals[120:].reshape(4, 50, -1), wanted[:, None].repeat(50, 1), atol=1e-5)
 
 
 def test_nobody_s_policy_is_replaced_by_a_round_s(recorded: Path, front: Path, tmp_path: Path) -> None:

@@ -179,6 +179,9 @@ def test_a_policys_folder_is_another_for_all_that_makes_or_measures_it(
         with monkeypatch.context() as patch:
             patch.setattr(target, name, value)
             assert not folders() & before
+    with monkeypatch.context() as patch:
+        patch.setattr(_control_goals.Senses, "observation", lambda self, raw, seen, before: seen)
+        assert {name.split("-")[1] for name in before - folders()} == {"rig"}  # the oracle sees true states
 
 
 def test_a_quick_look_has_its_share_of_batches_of_options_too(tiny_store, tmp_path: Path, monkeypatch) -> None:

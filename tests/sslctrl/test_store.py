@@ -45,8 +45,9 @@ def test_the_picture_of_a_goal_is_kept_and_verified_where_there_is_one(square_st
     file = store.root / name / "pursued.npy"
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     assert "pursued.npy does not match its sha256" in store.verify()[0]
-    with pytest.raises(InputError, match="pursued is float64"):
-        store.add(moving_square(5)._replace(pursued=picture / 255))
+    for wrong in (picture / 255, picture[:0]):
+        with pytest.raises(InputError, match=r"pursued is .*; allowed is uint8"):
+            store.add(moving_square(5)._replace(pursued=wrong))
 
 
 def test_clips_equals_a_naive_loop(tiny_store: EpisodeStore) -> None:
