@@ -6,14 +6,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from agents_toys import SIZE_PX
 
+from agents import wrapper
 from agents.config import EvaluateConfig
 from agents.evaluate import evaluate, interval, share
 from envs.collect import CollectConfig, record_episode
-from sslctrl.errors import InputError
+from sslctrl.errors import CheckpointError, InputError
 from sslctrl.store import EpisodeStore
 
 
@@ -39,6 +41,13 @@ def test_an_agent_is_not_measured_on_a_goal_that_it_cannot_know(trained: Path, r
         evaluate(replace(config, demonstration=other.root))
     own = evaluate(replace(config, demonstration=recorded / "demo"))
     assert own["policies"] == evaluate(config)["policies"]
+
+
+def test_an_agent_that_learned_to_see_something_else_is_one_line(trained: Path, tmp_path: Path, monkeypatch) -> None:
+    wider = gym.spaces.Box(-np.inf, np.inf, (99,), np.float32)
+    monkeypatch.setattr(wrapper, "policy_space", lambda *given: wider)
+    with pytest.raises(CheckpointError, match=r"would be shown Box.*\(99,\).*; train it again"):
+        evaluate(EvaluateConfig(tmp_path / "out", agent=trained, episodes=1, policies=("agent",)))
 
 
 def test_recorded_rollouts_are_what_was_measured(trained: Path, tmp_path: Path) -> None:

@@ -195,6 +195,10 @@ def test_a_quick_look_has_its_share_of_batches_of_options_too(tiny_store, tmp_pa
     for tier in (FULL, FAST):
         Variant("vae", {"slow_start": 2000}, 6000).train(tmp_path, tiny_store.root, 0, tier)
     assert asked == [(2000, 6000, 100), (200, 600, 10)]
+    done = tmp_path / "checkpoints" / "step-00000600"
+    done.mkdir(parents=True)  # trained before, maybe on another machine
+    assert Variant("vae", {"slow_start": 2000}, 6000).train(tmp_path, tiny_store.root, 0, FAST) == done
+    assert len(asked) == 2
 
 
 def test_a_file_that_is_no_ledger_is_one_line(tmp_path: Path) -> None:
