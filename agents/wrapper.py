@@ -32,7 +32,9 @@ class LearnedVecEnv(VecEnvWrapper):
         self._before = Percept(self._begun, self._begun)
         space = policy_space(venv.observation_space, senses, goal_policy)
         super().__init__(venv, observation_space=space)
-        self._pictured = isinstance(goals, Imagined) and all(venv.env_is_wrapped(Recorder))
+        self._recorded: Imagined | None = None
+        if isinstance(goals, Imagined) and all(venv.env_is_wrapped(Recorder)):
+            self._recorded = goals
 
     def reset(self) -> VecEnvObs:
         """Start all episodes."""
@@ -84,8 +86,8 @@ class LearnedVecEnv(VecEnvWrapper):
     def _begin(self, raw: Raw, worlds: np.ndarray) -> np.ndarray:
         """Return the goals of episodes that begin in these worlds."""
         begun = self.goals.begin(raw)
-        if self._pictured and isinstance(self.goals, Imagined):
-            for world, picture in zip(worlds.tolist(), self.goals.pictures(begun, raw), strict=True):
+        if self._recorded is not None:
+            for world, picture in zip(worlds.tolist(), self._recorded.pictures(begun, raw), strict=True):
                 self.venv.env_method(Recorder.pursue.__name__, picture, indices=[world])
         return begun
 
