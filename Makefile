@@ -30,6 +30,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+	$(BIN)/python scripts/bench/tables.py --check
 	$(BIN)/pytest -n 2 -m "not slow"
 
 test: setup

@@ -21,7 +21,7 @@ from sslctrl.run import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("numpy", "numba", "pybullet", "torch")
-GENERATED = (":!results", ":!README.md")  # what benches write is no change of what they measure
+GENERATED = (":!results", ":!README.md", ":!docs/figures.md")  # what benches write is no change of what they measure
 
 
 class Origin(NamedTuple):

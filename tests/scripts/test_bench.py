@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.bench import _figures, _rounds, readme_tables, speed
+from scripts.bench import _figures, _rounds, speed, tables
 from scripts.bench._figures import Origin, Results, figure_of, load
 from scripts.bench._intervals import Figure, from_rounds, from_seeds, iqm
 from scripts.bench._speed_config import Part, SpeedConfig
@@ -159,9 +159,9 @@ def test_a_run_that_is_under_way_replaces_no_figure_of_more_seeds(tmp_path: Path
     for n, kept in ((1, 1), (2, 1), (3, 7)):
         results.record({"a": Figure(7, 0, 9, n, "m"), "b": Figure(7, 0, 9, n, "m")})
         assert results.figures["a"].value == kept and results.figures["b"].value == 7
-    assert "`three` at" in readme_tables.table(path, [])
+    assert "`three` at" in tables.table(path, [])
     Results(path, "other", seeds=[0]).record({"c": Figure(1, 0, 2, 1, "m")})
-    assert "`three`, `other` at" in readme_tables.table(path, []) and "`three` at" in readme_tables.table(path, ["a"])
+    assert "`three`, `other` at" in tables.table(path, []) and "`three` at" in tables.table(path, ["a"])
 
 
 def test_each_figure_keeps_where_it_is_from(tmp_path: Path, monkeypatch) -> None:
@@ -173,7 +173,7 @@ def test_each_figure_keeps_where_it_is_from(tmp_path: Path, monkeypatch) -> None
     assert [fields.get("machine") for fields in content["figures"].values()] == ["a laptop", None]
     assert {name: fields["commit"] for name, fields in content["figures"].items()} == {"a": "one", "b": "three"}
     assert content["commit"] == "three" and Results(path, "c").figures["a"] == Figure(1, 0, 2, 3, "m")
-    both, one = readme_tables.table(path, []), readme_tables.table(path, ["a"])
+    both, one = tables.table(path, []), tables.table(path, ["a"])
     assert "at `one; three`, 2" in both and "on a laptop; a big one\n" in both
     assert "at `one`, 2" in one and "on a laptop\n" in one
 
@@ -210,31 +210,31 @@ def test_unwritable_results_are_one_line(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def readme(tmp_path: Path) -> readme_tables.TablesConfig:
+def readme(tmp_path: Path) -> tables.TablesConfig:
     figures = {"b": Figure(12.345, 0.5, 20000, 3, "ratio"), "a": Figure(0.01234, 0, 1, 50, "ms")}
     Results(tmp_path / "results" / "x.json", "python -m bench").record(figures)
     (tmp_path / "README.md").write_text("# Title\n<!-- figures x b -->\nold\n<!-- /figures -->\nend\n")
-    return readme_tables.TablesConfig(tmp_path / "README.md", tmp_path / "results")
+    return tables.TablesConfig((tmp_path / "README.md",), tmp_path / "results")
 
 
-def test_tables_are_made_from_the_files(readme: readme_tables.TablesConfig) -> None:
-    assert readme_tables.update(readme)
-    text = readme.readme.read_text()
+def test_tables_are_made_from_the_files(readme: tables.TablesConfig) -> None:
+    assert tables.update(readme)
+    text = readme.pages[0].read_text()
     assert text.startswith("# Title\n<!-- figures x b -->\n| figure |") and text.endswith("<!-- /figures -->\nend\n")
     assert "| `b` | 12.3 | 0.5 to 20000 | ratio | 3 |" in text and "`a`" not in text and "old" not in text
     assert "`python -m bench` at `" in text
-    assert not readme_tables.update(readme)  # a second time changes nothing
+    assert not tables.update(readme)  # a second time changes nothing
 
 
-def test_a_marker_without_keys_shows_all(readme: readme_tables.TablesConfig) -> None:
-    text = readme_tables.filled("<!-- figures x -->\n<!-- /figures -->", readme.results)
+def test_a_marker_without_keys_shows_all(readme: tables.TablesConfig) -> None:
+    text = tables.filled("<!-- figures x -->\n<!-- /figures -->", readme.results)
     assert "| `a` | 0.0123 |" in text and "| `b` |" in text
 
 
 def test_what_is_asked_stands_beside_each_figure_of_a_file_with_goals(tmp_path: Path) -> None:
     measured = {"train_over_roofline": Figure(0.5, 0.4, 0.6, 3, "ratio"), "cores": Figure(2, 2, 2, 1, "cores")}
     Results(tmp_path / "speed.json", "c").record(measured)
-    lines = readme_tables.table(tmp_path / "speed.json", []).splitlines()
+    lines = tables.table(tmp_path / "speed.json", []).splitlines()
     assert lines[0] == "| figure | value | range | asked | unit | n |"
     assert "| `train_over_roofline` | 0.5 | 0.4 to 0.6 | >= 0.55: MISSED | ratio | 3 |" in lines
     assert "| `cores` | 2 | 2 to 2 |  | cores | 1 |" in lines
@@ -245,7 +245,7 @@ def test_a_board_has_a_row_for_all_that_has_the_metrics(tmp_path: Path) -> None:
     values = {"jigsaw.success": 0.4, "jigsaw.r2": 0.9, "random.success": 0.1, "random.r2": 0.8, "half.success": 0.3}
     values |= {"depth_gain.success": 0.3, "depth_gain.r2": 0.3}
     Results(path, "c").record({name: Figure(value, 0.05, 1, 3, "fraction") for name, value in values.items()})
-    lines = readme_tables.table(path, ["by", "success", "r2"]).splitlines()
+    lines = tables.table(path, ["by", "success", "r2"]).splitlines()
     assert lines[:4] == [
         "| | `success` | `r2` |", "|---|---:|---:|", "| `jigsaw` | 0.4 (0.05 to 1) | 0.9 (0.05 to 1) |",
         "| `random` | 0.1 (0.05 to 1) | 0.8 (0.05 to 1) |",
@@ -253,13 +253,13 @@ def test_a_board_has_a_row_for_all_that_has_the_metrics(tmp_path: Path) -> None:
     assert len(lines) == 6
     for metrics in (["success", "nonsense"], []):
         with pytest.raises(DataError, match=f"nothing has all of {', '.join(metrics)}; mend"):
-            readme_tables.table(path, ["by", *metrics])
+            tables.table(path, ["by", *metrics])
 
 
-def test_no_goal_that_is_missed_is_missing_from_the_readme() -> None:
+def test_no_goal_that_is_missed_is_missing_from_the_figures() -> None:
     root = Path(__file__).parents[2]
-    text = (root / "README.md").read_text()
-    for name, goals in readme_tables.GOALS.items():
+    text = (root / "docs" / "figures.md").read_text()
+    for name, goals in tables.GOALS.items():
         shown = "".join(re.findall(rf"<!-- figures {name} .*?<!-- /figures -->", text, re.DOTALL))
         content = load(root / "results" / f"{name}.json")
         for key, goal in goals.items():
@@ -267,11 +267,11 @@ def test_no_goal_that_is_missed_is_missing_from_the_readme() -> None:
                 assert f"| `{key}` |" in shown, f"{name}: {key}"
 
 
-def test_stale_tables_are_found_and_left(readme: readme_tables.TablesConfig) -> None:
-    before = readme.readme.read_text()
-    with pytest.raises(DataError, match=r"run scripts/bench/readme_tables\.py"):
-        readme_tables.update(readme_tables.TablesConfig(readme.readme, readme.results, check=True))
-    assert readme.readme.read_text() == before
+def test_stale_tables_are_found_and_left(readme: tables.TablesConfig) -> None:
+    before = readme.pages[0].read_text()
+    with pytest.raises(DataError, match=r"run scripts/bench/tables\.py"):
+        tables.update(tables.TablesConfig(readme.pages, readme.results, check=True))
+    assert readme.pages[0].read_text() == before
 
 
 @pytest.mark.parametrize(
@@ -282,6 +282,6 @@ def test_stale_tables_are_found_and_left(readme: readme_tables.TablesConfig) -> 
         ("<!-- figures x c -->\n<!-- /figures -->", DataError),
     ],
 )
-def test_bad_markers_are_named(text: str, error: type[Exception], readme: readme_tables.TablesConfig) -> None:
+def test_bad_markers_are_named(text: str, error: type[Exception], readme: tables.TablesConfig) -> None:
     with pytest.raises(error):
-        readme_tables.filled(text, readme.results)
+        tables.filled(text, readme.results)

@@ -1,4 +1,4 @@
-"""Write the README's tables of figures anew from results/*.json; `--check` only says whether they are up to date.
+"""Write the pages' tables of figures anew from results/*.json; `--check` only says whether they are up to date.
 
 A table stands between `<!-- figures NAME -->`, optionally with the keys to show: `<!-- figures NAME KEY KEY -->`, and
 `<!-- /figures -->`; it comes from `results/NAME.json`. `<!-- figures NAME by METRIC METRIC -->` shows what has all of
@@ -34,10 +34,10 @@ _OPENING, _CLOSING = "<!-- figures ", "<!-- /figures -->"
 
 @dataclass(frozen=True)
 class TablesConfig:
-    """Which file to write, and from what."""
+    """Which files to write, and from what."""
 
-    readme: Path = Path("README.md")
-    """The file with the markers."""
+    pages: tuple[Path, ...] = (Path("README.md"), Path("docs/figures.md"))
+    """The files with the markers."""
     results: Path = Path("results")
     """The folder of the figures."""
     check: bool = False
@@ -46,16 +46,21 @@ class TablesConfig:
 
 def update(config: TablesConfig) -> bool:
     """Write the tables and return whether any changed. Raises DataError for missing or, to check, stale figures."""
+    pages = {page: _read(page) for page in config.pages}
+    new = {page: filled(text, config.results) for page, text in pages.items()}
+    stale = [page for page in pages if new[page] != pages[page]]
+    if stale and config.check:
+        raise DataError(f"{stale[0]} does not show what {config.results} says; run scripts/bench/tables.py")
+    for page in stale:
+        write_atomically(page, new[page])
+    return bool(stale)
+
+
+def _read(page: Path) -> str:
     try:
-        before = config.readme.read_text()
+        return page.read_text()
     except OSError as error:
-        raise StorageError(f"cannot read {config.readme} ({error.strerror}); give the file with the tables") from error
-    after = filled(before, config.results)
-    if after != before and config.check:
-        raise DataError(f"{config.readme} does not show what {config.results} says; run scripts/bench/readme_tables.py")
-    if after != before:
-        write_atomically(config.readme, after)
-    return after != before
+        raise StorageError(f"cannot read {page} ({error.strerror}); give the file with the tables") from error
 
 
 def filled(text: str, results: Path) -> str:
@@ -137,4 +142,4 @@ def summary(changed: bool) -> str:
 
 
 if __name__ == "__main__":
-    main(TablesConfig, "scripts.bench.readme_tables:update", summary)
+    main(TablesConfig, "scripts.bench.tables:update", summary)
