@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import gymnasium as gym
@@ -10,7 +9,7 @@ import numpy as np
 
 from envs.env import BOUND, RobotEnv
 from sslctrl.errors import InputError
-from sslctrl.history import History
+from sslctrl.history import History, Moments
 
 
 class PixelObservation(gym.Wrapper):
@@ -38,8 +37,7 @@ class PixelObservation(gym.Wrapper):
         if camera is not None and camera not in world.cameras:
             raise InputError(f"camera {camera!r} given; choose one of {', '.join(world.cameras)}")
         self.world, self.camera, self.size_px, self.limit = world, camera, size_px, limit
-        self.history, self._seen = history, deque[np.ndarray](maxlen=history.look_back + 1)
-        self._step = 0
+        self._moments, self._step = Moments(history), 0
         self._goal_scene: dict[str, np.ndarray] | None = {} if show_goal else None
         sizes = {"proprio": world.task.proprio_size, "state": len(world.task.state_names)}
         sizes |= {"achieved_goal": world.task.goal_size, "desired_goal": world.task.goal_size}
@@ -65,7 +63,7 @@ class PixelObservation(gym.Wrapper):
             if self.camera is not None:
                 self._goal_scene["goal_pixels"] = info.pop("goal_frames")[self.world.cameras.index(self.camera)]
         self._step = 0
-        self._seen.clear()
+        self._moments.begin()
         return self._observe(observation), info
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:  # type: ignore[override]
@@ -83,14 +81,5 @@ class PixelObservation(gym.Wrapper):
             "time": np.array([self._step / self.limit], np.float32),
         }
         if self.camera is not None:
-            seen["pixels"] = self._look(self.camera)
+            seen["pixels"] = self._moments.add(self.world.render_views(self.size_px)[self.camera])
         return seen | (self._goal_scene or {})
-
-    def _look(self, camera: str) -> np.ndarray:
-        """Return the present frame, with those before it where there is a history; before the first, the first."""
-        self._seen.append(self.world.render_views(self.size_px)[camera])
-        if self._step == 0:
-            self._first = self._seen[0]
-        steps = self.history._replace(first=False).steps(np.array(len(self._seen) - 1))
-        frames = [self._first] * self.history.first + [self._seen[step] for step in steps]
-        return np.stack(frames) if self.history.moment else frames[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -35,3 +36,23 @@ class History(NamedTuple):
     def moment(self) -> tuple[int, ...]:
         """The axis that a moment adds to a frame: (n,), or () where it is a frame."""
         return () if self.frames + self.first == 1 else (self.frames + self.first,)
+
+
+class Moments:
+    """The moments of a video that is still being made: of each frame what `History.of` reads at its step."""
+
+    def __init__(self, history: History) -> None:
+        self.history, self._lately = history, deque[np.ndarray](maxlen=history.look_back + 1)
+
+    def begin(self) -> None:
+        """Begin another video."""
+        self._lately.clear()
+
+    def add(self, frame: np.ndarray) -> np.ndarray:
+        """Return what is read at a frame (...): (n, ...), or the frame where n is 1."""
+        if not self._lately:
+            self._first = frame
+        self._lately.append(frame)
+        steps = self.history._replace(first=False).steps(np.array(len(self._lately) - 1))
+        frames = [self._first] * self.history.first + [self._lately[step] for step in steps]
+        return np.stack(frames) if self.history.moment else frames[0]

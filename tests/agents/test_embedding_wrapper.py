@@ -1,0 +1,118 @@
+"""Somebody's own world, which knows nothing of this package, seen through an embedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from stable_baselines3 import SAC
+from stable_baselines3.common.env_checker import check_env
+
+from agents.embedding_wrapper import EmbeddingWrapper
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import InputError
+from sslctrl.rewards import REWARDS
+from sslctrl.views import square
+from vision.build import ObjectiveSpec, build_objective
+
+ACTION = np.array([0.5], np.float32)
+
+
+class Slider(gym.Env):
+    """A white bar that actions push to and fro over a black picture, wider than high."""
+
+    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 - as Gymnasium has it
+
+    def __init__(self, render_mode: str | None = "rgb_array") -> None:
+        self.render_mode, self.at, self.steps = render_mode, 0.0, 0
+        self.observation_space = gym.spaces.Box(-10, 10, (3,), np.float32)
+        self.action_space = gym.spaces.Box(-1, 1, (1,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
+        super().reset(seed=seed)
+        self.at, self.steps = float(self.np_random.uniform(8, 24)), 0
+        return self._observe(), {}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
+        self.at, self.steps = float(np.clip(self.at + 4 * action[0], 8, 40)), self.steps + 1
+        return self._observe(), 7.0, False, self.steps == 9, {"mine": self.steps}
+
+    def render(self) -> np.ndarray:  # type: ignore[override]
+        picture = np.zeros((32, 48, 3), np.uint8)
+        picture[:, int(self.at) - 2 : int(self.at) + 3] = 255
+        return picture
+
+    def _observe(self) -> np.ndarray:
+        return np.array([self.steps, self.steps, self.at / 10], np.float32)
+
+
+def embedding(name: str, **options: Any) -> Embedding:
+    built = build_objective(ObjectiveSpec(name, {"size_px": 16, "dim": 4, **options}, seed=1))
+    assert isinstance(built, Embedding)
+    return built.eval()
+
+
+def played(env: EmbeddingWrapper) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict]]:
+    """Return an episode's rendered frames, observations, rewards and infos, of pushing one way."""
+    observation, info = env.reset(seed=3)
+    frames, seen, rewards, infos, over = [env.render()], [observation], [], [info], False
+    while not over:
+        observation, reward, _, over, info = env.step(ACTION)
+        frames.append(env.render())
+        seen.append(observation)
+        rewards.append(reward)
+        infos.append(info)
+    return square(np.array(frames), 16), np.array(seen), np.array(rewards), infos
+
+
+@pytest.mark.parametrize("name", ["tcn", "mftcn", "cc_vae"])
+def test_what_is_seen_and_rewarded_is_what_the_embedding_says_of_the_film(name: str) -> None:
+    net, demonstration = embedding(name), np.array([Slider.render(one) for one in [_at(8), _at(20), _at(36)]])
+    reward = REWARDS.build("huber", {"alpha": 0.5})
+    env = EmbeddingWrapper(Slider(), net, demonstration, reward, own=lambda observation: observation[:2])
+    for _ in range(2):  # nothing is left of the episode before
+        frames, seen, rewards, infos = played(env)
+        z = net.embed_video(frames)
+        assert np.allclose(seen[:, :4], z, atol=1e-5)
+        assert np.allclose(seen[:, 4:8], np.diff(z, axis=0, prepend=z[:1]), atol=1e-5)
+        assert np.array_equal(seen[:, 8:], np.repeat(np.arange(10), 2).reshape(10, 2))
+        goal = square(demonstration, 16)
+        if name == "cc_vae":  # in this episode's context
+            goal[0] = frames[0]
+        target = np.repeat(net.embed_video(goal)[-1:], 9, axis=0)
+        assert np.allclose(rewards, reward(z[:-1], z[1:], target), atol=1e-5)
+        assert np.ptp(rewards) > 0
+        assert infos[-1] == {"mine": 9, "env_reward": 7.0}
+
+
+def test_at_the_goal_the_distance_is_nought_and_the_picture_may_have_any_size() -> None:
+    env = EmbeddingWrapper(Slider(), embedding("tcn"), _at(14.2).render())
+    env.reset(seed=0)
+    env.unwrapped.at = 12.0  # type: ignore[attr-defined]
+    rewards = [env.step(ACTION)[1] for _ in range(3)]
+    assert rewards[0] == 0 and rewards[2] < 0
+
+
+def test_a_policy_learns_in_it() -> None:
+    env = EmbeddingWrapper(Slider(), embedding("tcn"), _at(36).render())
+    check_env(env)
+    SAC("MlpPolicy", env, learning_starts=4, batch_size=4, policy_kwargs={"net_arch": [8]}).learn(12)
+
+
+@pytest.mark.parametrize("goal", [np.zeros((16, 16, 3)), np.zeros((16, 16), np.uint8)])
+def test_a_goal_that_is_no_picture_is_refused(goal: np.ndarray) -> None:
+    with pytest.raises(InputError, match="allowed are uint8"):
+        EmbeddingWrapper(Slider(), embedding("tcn"), goal)
+
+
+def test_a_world_that_does_not_render_is_refused() -> None:
+    with pytest.raises(InputError, match='render_mode=None; allowed is "rgb_array"'):
+        EmbeddingWrapper(Slider(None), embedding("tcn"), _at(8).render())
+
+
+def _at(place: float) -> Slider:
+    world = Slider()
+    world.at = place
+    return world
