@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from agents.encoders import EmbeddingEncoder
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.history import Moments
@@ -17,8 +18,8 @@ from sslctrl.views import square
 
 
 class EmbeddingWrapper(gym.Wrapper):
-    """Observations: the embedding of what the world renders, how it changed since the step before, and whatever `own`
-    makes of the world's own observation: float32 (2 D + N,).
+    """Observations: the embedding of what the world renders, with the context that it may be conditioned on, how both
+    changed since the step before, and whatever `own` makes of the world's own observation: float32 (2 seen_dim + N,).
 
     The reward is the learned one, of coming from one moment to the next, towards the goal; the world's own stays in
     `info["env_reward"]`. Rendered frames and the goal are brought to the embedding's size, their middle squares.
@@ -41,30 +42,30 @@ class EmbeddingWrapper(gym.Wrapper):
         super().__init__(env)
         if env.render_mode != "rgb_array":
             raise InputError(f'{env} has render_mode={env.render_mode!r}; allowed is "rgb_array"; make it so')
-        self.embedding, self.reward, self.own = embedding.eval(), reward, own
+        self._encoder, self.reward, self.own = EmbeddingEncoder(embedding), reward, own
         frames = np.asarray(goal)
         self._goal_moment = embedding.history.of(self._square(frames[None] if frames.ndim == 3 else frames))[-1:]
         self._moments = Moments(embedding.history)
         others = 0 if own is None else len(own(env.observation_space.sample()))
-        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (2 * embedding.dim + others,), np.float32)
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (2 * embedding.seen_dim + others,), np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
         """Start an episode, as the world does."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._moments.begin()
-        moment = self._look()
-        goal = self._goal_moment
-        if self.embedding.history.first:
+        moment, goal = self._look(), self._goal_moment
+        if self._encoder.history.first:
             goal = goal.copy()
             goal[:, 0] = moment[:, 0]  # the goal of this episode, whatever the picture's began with
-        self._z, self._goal = self.embedding.embed_hwc(moment), self.embedding.embed_hwc(goal)
-        return self._seen(observation, self._z), info
+        self._now, self._goal = self._encoder.see(moment), self._encoder(goal)
+        return self._seen(observation, self._now), info
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
         """Act, as the world does, for the learned reward."""
         observation, env_reward, terminated, truncated, info = self.env.step(action)
-        before, self._z = self._z, self.embedding.embed_hwc(self._look())
-        reward = float(self.reward(before, self._z, self._goal)[0])
+        before, self._now = self._now, self._encoder.see(self._look())
+        z, z_next = before[:, : self._encoder.dim], self._now[:, : self._encoder.dim]
+        reward = float(self.reward(z, z_next, self._goal)[0])
         info = {**info, "env_reward": float(env_reward)}
         return self._seen(observation, before), reward, terminated, truncated, info
 
@@ -72,8 +73,8 @@ class EmbeddingWrapper(gym.Wrapper):
         return self._moments.add(self._square(np.asarray(self.env.render())[None])[0])[None]
 
     def _square(self, frames: np.ndarray) -> np.ndarray:
-        return square(frames, self.embedding.size_px)
+        return square(frames, self._encoder.size_px)
 
     def _seen(self, observation: Any, before: np.ndarray) -> np.ndarray:
         others = [] if self.own is None else [self.own(observation)]
-        return np.concatenate([self._z[0], self._z[0] - before[0], *others], dtype=np.float32)
+        return np.concatenate([self._now[0], self._now[0] - before[0], *others], dtype=np.float32)

@@ -11,6 +11,7 @@ from torch.nn import functional
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.history import History
+from sslctrl.objective import channels_first
 
 
 class Encoder(Protocol):
@@ -25,6 +26,16 @@ class Encoder(Protocol):
         ...
 
 
+class Observer(Encoder, Protocol):
+    """An encoder of what a policy sees, which may be more than what is compared."""
+
+    seen_dim: int
+
+    def see(self, frames: np.ndarray) -> np.ndarray:
+        """Return the vectors (N, seen_dim), those that are compared first."""
+        ...
+
+
 class EmbeddingEncoder:
     """An embedding, in eval mode; `device` is cpu, cuda or auto."""
 
@@ -33,10 +44,15 @@ class EmbeddingEncoder:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.embedding = embedding.eval().requires_grad_(False).to(device)
         self.size_px, self.dim, self.history = embedding.size_px, embedding.dim, embedding.history
+        self.seen_dim = embedding.seen_dim
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Return float32 (N, D) of moments."""
         return self.embedding.embed_hwc(frames)
+
+    def see(self, frames: np.ndarray) -> np.ndarray:
+        """Return float32 (N, seen_dim) of moments: the embedding, and what it is conditioned on."""
+        return self.embedding.in_eval(self.embedding.observe, channels_first(frames)).cpu().numpy()
 
 
 class PixelEncoder:

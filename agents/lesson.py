@@ -74,6 +74,11 @@ def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | Non
                 "goal_from=imagined, and this embedding has no prior to imagine goals from; allowed are vae, cc_vae, "
                 "autoencoder; give one of these, or goal_from=shown"
             )
+        if embedding.camera not in ("", config.camera):
+            raise InputError(
+                f"the embedding imagines what camera {embedding.camera!r} sees, and the policy looks through "
+                f"{config.camera!r}; allowed is one camera for both; give camera={embedding.camera}"
+            )
         return Imagined(embedding, config.seed)
     return Shown(senses) if config.goal_from == "shown" else Desired()
 

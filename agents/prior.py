@@ -73,7 +73,7 @@ def of_store(
         _check(episode, task, senses, f"episode {id} of {store.root}")
         frames = None
         if senses.size_px:
-            frames = senses.history.of(view_of(episode, camera, senses.size_px, str(store.root)))
+            frames = view_of(episode, camera, senses.size_px, str(store.root))
         for start in range(0, len(episode.action), horizon):
             parts.append(_stretch(episode, frames, start, horizon, senses, judge, goals, task, goal, goal_policy))
     return _joined(parts)
@@ -159,7 +159,7 @@ def _stretch(
         desired = raw["achieved_goal"][-1] if desired is None else desired
     raw["desired_goal"] = np.broadcast_to(np.asarray(desired, np.float32), raw["achieved_goal"].shape)
     if frames is not None:
-        raw["pixels"] = frames[span]
+        raw["pixels"] = senses.history.of(frames[span])
     percept = senses(raw)
     towards = _towards(goals, raw, percept, senses, episode.pursued)
     reward = judge(percept.achieved[:-1], percept.achieved[1:], towards[1:])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.encoders import Encoder
+from agents.encoders import Encoder, Observer
 from sslctrl.history import History
 
 Raw = Mapping[str, np.ndarray]
@@ -29,9 +29,9 @@ class Percept(NamedTuple):
 class Senses:
     """Encoders of both sides; where they are one and the same, frames are encoded once."""
 
-    observer: Encoder | None
-    """The policy sees this encoding, how it changed since the moment before, proprioception and time, since one frame
-    shows no velocity; None: the true state and time.
+    observer: Observer | None
+    """The policy sees what this one does, how that changed since the moment before, proprioception and time, since one
+    frame shows no velocity; None: the true state and time.
     """
     judged: Encoder | None
     """The reward compares this encoding; None: true coordinates."""
@@ -57,13 +57,13 @@ class Senses:
 
     def __call__(self, raw: Raw) -> Percept:
         """Encode a batch of moments."""
-        seen = None if self.observer is None else _encoded(self.observer, raw["pixels"])
+        seen = None if self.observer is None else self.observer.see(_moments(self.observer, raw["pixels"]))
         if self.judged is None:
             achieved = raw["state"][:, list(self.columns)] if self.columns else raw["achieved_goal"]
         elif self.judged is self.observer and seen is not None:
-            achieved = seen
+            achieved = seen[:, : self.judged.dim]
         else:
-            achieved = _encoded(self.judged, raw["pixels"])
+            achieved = self.judged(_moments(self.judged, raw["pixels"]))
         seen = np.empty((len(achieved), 0)) if seen is None else seen
         return Percept(np.asarray(seen, np.float32), np.asarray(achieved, np.float32))
 
@@ -90,6 +90,6 @@ def _standing_still(history: History, raw: Raw) -> np.ndarray:
     return np.stack(first + [raw["goal_pixels"]] * history.frames, axis=1)
 
 
-def _encoded(encoder: Encoder, pixels: np.ndarray) -> np.ndarray:
-    """Encode moments; of moments of several frames, one of single frames sees the last."""
-    return encoder(pixels if encoder.history.moment or pixels.ndim == 4 else pixels[:, -1])
+def _moments(encoder: Encoder, pixels: np.ndarray) -> np.ndarray:
+    """Return the moments that an encoder reads: of those of several frames, one of single frames sees the last."""
+    return pixels if encoder.history.moment or pixels.ndim == 4 else pixels[:, -1]

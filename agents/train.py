@@ -55,6 +55,8 @@ def train_agent(config: TrainAgentConfig) -> Path:
     recorded = None if config.prior is None else EpisodeStore(config.prior)
     _check(config, recorded)
     lesson = lesson_of(config, config.embedding)
+    if isinstance(lesson.goals, Imagined) and recorded is not None and recorded.layout.views > 1:
+        lesson.goals.look_through(config.camera, recorded)
     dataset = "" if recorded is None else recorded.digest()
     with RunDir(config.run, config, config.seed, config.device, dataset, FREE):
         durable.make_folder(Path(config.run) / "checkpoints")

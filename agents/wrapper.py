@@ -104,7 +104,7 @@ def policy_space(raw: gym.Space, senses: Senses, goals: bool) -> gym.Space:
     """Return the space of a policy's observations in worlds whose own are ``raw``."""
     assert isinstance(raw, gym.spaces.Dict)
     sizes = {name: space.shape[0] for name, space in raw.spaces.items() if space.shape and name != "pixels"}
-    width = sizes["state"] if senses.observer is None else 2 * senses.observer.dim + sizes["proprio"]
+    width = sizes["state"] if senses.observer is None else 2 * senses.observer.seen_dim + sizes["proprio"]
     goal = senses.judged.dim if senses.judged else len(senses.columns) or sizes["achieved_goal"]
     observation, reached = _box(width + sizes["time"]), _box(goal)
     if not goals:

@@ -60,7 +60,8 @@ def _posthoc(grasps: Grasps, rng: torch.Generator) -> Labels:
 
 
 def _any_goal(grasps: Grasps, rng: torch.Generator) -> Tensor:
-    brought = grasps.success.nonzero()[:, 0]
+    """Draw a goal for each; where no grasp brought anything, of all alike: none is rewarded."""
+    brought = (grasps.success if grasps.success.any() else torch.ones_like(grasps.success)).nonzero()[:, 0]
     return brought[torch.randint(len(brought), grasps.success.shape, generator=rng)]
 
 

@@ -35,11 +35,20 @@ class Embedding(Objective):
         """Where the weights are."""
         return next(self.parameters()).device
 
+    @property
+    def seen_dim(self) -> int:
+        """Numbers that a policy is to see of a moment: `dim`, and those of what the embedding is conditioned on."""
+        return self.dim
+
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
         """Return the embeddings (N, D) of moments, float (N, 3, H, W) or (N, n, 3, H, W) in [0, 1], with gradient and
         deterministic.
         """
+
+    def observe(self, images: Tensor) -> Tensor:
+        """Return what a policy is to see of moments, as `encode`: (N, seen_dim), the embedding first."""
+        return self.encode(images)
 
     @torch.no_grad()
     def embed(self, frames: Tensor, batch: int = 256) -> Tensor:

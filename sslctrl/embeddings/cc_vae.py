@@ -26,7 +26,7 @@ class CcVae(Imagining):
     Loss = mean over the batch of -log p(s_t|z, c) - log p(s0|c) + beta KL(q(z|s_t, c) || N(0, I)), beta in the
     convention of `Vae`, `smooth`, `body` and `slow_start` as there. The colour and shape of an episode's object cost z
     nothing: c has them, and KL does not count c. A moment is the episode's first frame and the present one; the
-    embedding is mu. e and e0 share no weights.
+    embedding is mu, and policies see c beside it. e and e0 share no weights.
 
     `context_from` any: in training, s0 is any frame of the episode, not the first (the paper's). There are as many
     contexts to learn from as frames then, and none tells where things still are a moment later, which z is to say.
@@ -60,7 +60,12 @@ class CcVae(Imagining):
         self.body = BodyLayer(body, size_px, width)
         self.context_decoder = Decoder(context_dim, size_px, width)
         self.likelihood = Likelihood(smooth, size_px)
-        self.kl_weight, self.context_from = KlWeight(beta, slow_start), context_from
+        self.kl_weight, self.context_from, self.context_dim = KlWeight(beta, slow_start), context_from, context_dim
+
+    @property
+    def seen_dim(self) -> int:
+        """Numbers of mu and of the context."""
+        return self.dim + self.context_dim
 
     @property
     def backbones(self) -> tuple[nn.Module, ...]:
@@ -120,8 +125,15 @@ class CcVae(Imagining):
 
     def encode(self, images: Tensor) -> Tensor:
         """Return mu (N, D) of moments (N, 2, 3, H, W): the episode's first frame, then the present one."""
+        return self.observe(images)[:, : self.dim]
+
+    def observe(self, images: Tensor) -> Tensor:
+        """Return mu and the context, (N, D + C), of moments as `encode` has them: what an object looks like decides how
+        it can be moved.
+        """
         first, present = images.unbind(1)
-        return self.posterior(present, self.context(first))[0]
+        context = self.context(first)
+        return torch.cat([self.posterior(present, context)[0], context], dim=1)
 
     @torch.no_grad()
     def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:

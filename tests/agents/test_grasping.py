@@ -37,6 +37,12 @@ def test_posthoc_a_success_was_right_for_what_it_brought_and_a_failure_for_nothi
     assert grasps.success[found.goal].all()
 
 
+def test_where_nothing_was_brought_nothing_is_rewarded() -> None:
+    grasps = some()._replace(success=torch.zeros(40, dtype=torch.bool))
+    found = label(grasps, "pl_es", torch.Generator().manual_seed(1))
+    assert len(found.reward) == 80 and not found.reward.any() and len(found.goal.unique()) > 10
+
+
 @pytest.mark.parametrize(("labelling", "times"), [("pl_es", 1), ("pl_aux_es", 2), ("oracle", 1)])
 def test_other_goals_are_rewarded_by_similarity_or_by_the_truth(labelling: Any, times: int) -> None:
     grasps = some()

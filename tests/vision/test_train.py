@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from footage import film
 
 from sslctrl import config as configs
 from sslctrl.errors import InputError
+from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.import_images import read_image
 from sslctrl.metrics.alignment import alignment_of, state_floor
@@ -148,6 +150,15 @@ def test_a_frozen_backbone_keeps_its_weights_and_has_the_stores_statistics(
     assert not any(start[name].equal(tuned[name]) for name in of_backbone)  # statistics of batch norm are among them
     heads = [name for name in start if name.startswith("head.")]
     assert heads and not any(start[name].equal(frozen[name]) for name in heads)
+
+
+def test_all_backbones_of_a_mix_are_frozen(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    frozen = build_objective(ObjectiveSpec("rotation+split_brain", {}, "conv", NET, frozen=True))
+    before = copy.deepcopy([backbone.state_dict() for backbone in frozen.backbones])
+    fit(frozen, tiny_store, tmp_path / "run", FitConfig(steps=2, warmup=0, device="cpu", progress=False))
+    assert len(before) == 2
+    for backbone, start in zip(frozen.backbones, before, strict=True):
+        assert all(start[name].equal(value) for name, value in backbone.state_dict().items())
 
 
 def test_frozen_is_part_of_what_a_checkpoint_is(tiny_store: EpisodeStore, tmp_path: Path) -> None:

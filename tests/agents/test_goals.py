@@ -1,0 +1,69 @@
+"""Where imagined goals are drawn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from agents_toys import tiny
+
+from agents.goals import Imagined
+from agents.lesson import lesson_of
+from agents.train import train_agent
+from envs.collect import collect
+from envs.collect_config import CollectConfig
+from sslctrl.errors import InputError
+from sslctrl.fit import FitConfig, fit
+from sslctrl.imagining import Imagining
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective
+
+IMAGINED = {"goal_from": "imagined", "demonstration": None, "her": True, "steps": 40}
+
+
+@pytest.fixture(scope="module")
+def two_cameras(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Video of two cameras."""
+    folder = tmp_path_factory.mktemp("two") / "video"
+    collect(CollectConfig(folder, episodes=3, steps=12, cameras=("front", "left"), size_px=32, workers=1))
+    return folder
+
+
+def vae(folder: Path, video: Path, **options: str) -> Path:
+    """A VAE that knows next to nothing."""
+    store = EpisodeStore(video)
+    objective = build_objective(ObjectiveSpec("vae", {"dim": 2, "size_px": 32, **options}, seed=1))
+    return fit(objective, store, folder, FitConfig(steps=2, warmup=0, device="cpu", progress=False))
+
+
+def test_goals_of_an_embedding_of_several_cameras_are_drawn_from_what_the_policy_sees(
+    two_cameras: Path, tmp_path: Path
+) -> None:
+    checkpoint = vae(tmp_path / "vae", two_cameras)
+    store = EpisodeStore(two_cameras)
+    goals = lesson_of(tiny(tmp_path, tmp_path / "run", embedding=checkpoint, **IMAGINED), checkpoint).goals
+    assert isinstance(goals, Imagined) and isinstance(goals.embedding, Imagining)
+    means = {}
+    for camera, frames in zip(("front", "left"), np.stack([store.read(id).frames for id in store.ids], 1), strict=True):
+        means[camera] = np.concatenate([goals.embedding.embed_video(one) for one in frames]).mean(0)
+        goals.look_through(camera, store)
+        assert torch.allclose(goals.embedding.goals.mean, torch.from_numpy(means[camera]), atol=1e-4)
+    assert np.abs(means["front"] - means["left"]).max() > 1e-3
+
+
+def test_training_looks_through_the_policys_camera(
+    two_cameras: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(Imagined, "look_through", lambda _, camera, store: seen.append(f"{camera} {store.root.name}"))
+    checkpoint = vae(tmp_path / "vae", two_cameras)
+    train_agent(tiny(tmp_path, tmp_path / "run", embedding=checkpoint, prior=two_cameras, **IMAGINED))
+    assert seen == ["front video"]
+
+
+def test_another_camera_than_the_embeddings_is_refused(two_cameras: Path, tmp_path: Path) -> None:
+    checkpoint = vae(tmp_path / "vae", two_cameras, camera="left")
+    with pytest.raises(InputError, match=r"imagines what camera 'left' sees.* give camera=left"):
+        train_agent(tiny(tmp_path, tmp_path / "run", embedding=checkpoint, prior=two_cameras, **IMAGINED))
