@@ -1,7 +1,7 @@
-"""Train a policy whose only reward is an embedding's distance to one demonstration.
+"""Train a policy on a learned reward: an embedding's distance to a demonstration, a goal's picture or an imagined goal.
 
-python scripts/train_agent.py --run runs/agent --embedding runs/tcn/checkpoints/step-00002000 \\
-    --demonstration runs/demonstration --prior runs/push
+python scripts/train_agent.py --run runs/agent --embedding runs/tcn/checkpoints/step-00003000 \\
+    --demonstration runs/demonstration --prior runs/video
 """
 
 from _cli import main

@@ -30,7 +30,7 @@ class TrainConfig:
     run, whose backbone this one starts as a copy of.
     """
     backbone_options: dict[str, Any] = field(default_factory=dict)
-    """The backbone's options, as width=64 blocks=[2,2,2,2]."""
+    """The backbone's options, as width=64 'blocks=[2,2,2,2]'."""
     init: Path | None = None
     """Checkpoint of any objective, or its run folder: whose weights a backbone of your own class starts from."""
     frozen: bool = False
@@ -68,7 +68,7 @@ class PretextConfig:
     run, whose backbone this one starts as a copy of.
     """
     backbone_options: dict[str, Any] = field(default_factory=dict)
-    """The backbone's options, as width=64 blocks=[2,2,2,2]."""
+    """The backbone's options, as width=64 'blocks=[2,2,2,2]'."""
     init: Path | None = None
     """Checkpoint of any objective, or its run folder: whose weights a backbone of your own class starts from."""
     fit: FitConfig = field(default_factory=FitConfig)

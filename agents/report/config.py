@@ -16,3 +16,5 @@ class ReportConfig:
     """Folder of the run."""
     out: Path | None = None
     """The page; by default report.html in the run's folder."""
+    allow: tuple[str, ...] = ()
+    """Your own package.module:Class names that the run's checkpoint may import."""

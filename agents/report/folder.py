@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -44,8 +44,11 @@ class Figure(NamedTuple):
 class RunFolder:
     """A folder of several parts, as the demo's, or that of an embedding's or policy's run alone."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises InputError where there is no folder, or nothing of a run in it."""
+    def __init__(self, path: Path, allow: Collection[str] = ()) -> None:
+        """`allow`: classes outside the registries that its checkpoint may name. Raises InputError where there is no
+        folder, or nothing of a run in it.
+        """
+        self.allow = allow
         self.path, allowed = Path(path), "allowed is one that a demo, a training or an evaluation wrote"
         if not self.path.is_dir():
             raise InputError(f"there is no run folder {path}; {allowed}; give such a one")
@@ -125,8 +128,8 @@ class RunFolder:
         from vision.build import load_embedding
 
         if (self.path / "embedding" / ABOUT).exists():
-            return load_embedding(self.path / "embedding")
-        return load_embedding(self._newest())
+            return load_embedding(self.path / "embedding", self.allow)
+        return load_embedding(self._newest(), self.allow)
 
     @cached_property
     def task(self) -> str:
@@ -138,7 +141,7 @@ class RunFolder:
         """A pretext task's newest checkpoint. Raises DataError for none, CheckpointError for a damaged one."""
         from vision.build import load_objective
 
-        return load_objective(self._newest())
+        return load_objective(self._newest(), self.allow)
 
     @cached_property
     def agent_config(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def write_report(config: ReportConfig) -> Path:
 
     Raises InputError where there is no such folder, StorageError where the page cannot be written.
     """
-    folder = RunFolder(config.run)
+    folder = RunFolder(config.run, config.allow)
     out = config.out or folder.path / "report.html"
     make_folder(out.parent)
     return write_atomically(out, _page(folder))

@@ -27,6 +27,7 @@ def verdict(figure: Figure, goal: Goal) -> str:
     sense, accepted, better = goal
     value = figure.low if sense == INTERVAL else figure.value
     sign = -1 if sense == "<=" else 1
-    if better != accepted and sign * value >= sign * better:
-        return f"{sense} {better:g}: better than asked"
-    return f"{sense} {accepted:g}: {'reached' if sign * value >= sign * accepted else MISSED}"
+    if sign * value < sign * accepted:
+        return f"{sense} {accepted:g}: {MISSED}"
+    more = f", and {better:g}" if better != accepted and sign * value >= sign * better else ""
+    return f"{sense} {accepted:g}: reached{more}"

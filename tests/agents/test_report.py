@@ -340,3 +340,11 @@ def test_each_of_several_pretext_tasks_is_shown(tiny_store: EpisodeStore, tmp_pa
     assert "Rotation and arrow of time are pretext tasks" in page.text
     assert "turned back by the angle that the net says" in page.text and "as the net says that time runs" in page.text
     assert len({image["xlink:href"] for image in page.all("image")}) == 3  # two tasks and the first layer
+
+
+def test_a_run_of_ones_own_backbone_is_opened_where_that_is_allowed(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    own = "vision.backbones.conv:Conv"
+    fit = FitConfig(steps=2, warmup=0, device="cpu", progress=False)
+    train_pretext(PretextConfig(tmp_path / "run", tiny_store.root, task="rotation", backbone=own, fit=fit))
+    refused, opened = (Page(write_report(ReportConfig(tmp_path / "run", allow=allow))).text for allow in ((), (own,)))
+    assert f"if you trust it, give --allow {own}" in refused and "give --allow" not in opened
