@@ -29,7 +29,8 @@ def steadied(trunk: nn.Module, real: Tensor) -> Iterator[None]:
     """Let a discriminator's trunk normalise all images as the real ones it has seen so far, these, (N, 3, H, W), too.
 
     Statistics of each batch by itself, in the first layer above all, let two players run in circles: DCGAN has no batch
-    norm there (section 3), but any backbone may. These here belong to the real images alone, and so does what is left.
+    norm there (section 3), but any backbone may. These here are of no fake ones, and so is what is left; in a mix of
+    tasks they are of the other tasks' images, too.
     """
     training = trunk.training
     if training:

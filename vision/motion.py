@@ -50,10 +50,12 @@ class Motion:
     def __init__(self) -> None:
         self.of: Sequence[np.ndarray] = ()
         """float64 (V, T) an episode of T+1 frames."""
+        self._sums: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        """By the length of windows: how much all of them move, summed up (W,), and each episode's first one (E+1,)."""
 
     def prepare(self, store: EpisodeStore) -> None:
         """Look at all of a store; what was seen of the last one is kept, for the next task that asks."""
-        self.of = _amounts(store.root, store.ids, store.digest())
+        self.of, self._sums = _amounts(store.root, store.ids, store.digest()), {}
 
     def windows(self, layout: Layout, rng: np.random.Generator, count: int, frames: int) -> Windows:
         """Draw windows of so many frames from all views of all episodes, with a probability that is proportional to how
@@ -62,27 +64,28 @@ class Motion:
         """
         if [moved.shape for moved in self.of] != [(layout.views, length - 1) for length in layout.lengths]:
             raise InputError("how much the store moves is not known; call the task's prepare(store) before pick")
-        sums, first = [], [0]
-        for moved in self.of:
-            if frames <= moved.shape[1] + 1:
-                total = np.cumsum(np.pad(moved, ((0, 0), (1, 0))), axis=1)
-                sums.append((total[:, frames - 1 :] - total[:, : total.shape[1] - frames + 1]).ravel())
-            else:
-                sums.append(np.zeros(0))
-            first.append(first[-1] + len(sums[-1]))
-        weights = np.concatenate(sums)
-        if not len(weights):
+        if frames not in self._sums:
+            self._sums[frames] = self._summed(frames)
+        ends, first = self._sums[frames]
+        if not len(ends):
             longest = max(moved.shape[1] + 1 for moved in self.of)
             raise InputError(
                 f"the longest episode has {longest} frames; allowed are {frames} or more; "
                 "record longer ones, or lower the task's options that say how many it looks at"
             )
-        ends = np.cumsum(weights + 1e-9)  # none is impossible, and sums never run backwards
         flat = np.searchsorted(ends, rng.random(count) * ends[-1], side="right").clip(max=len(ends) - 1)
         episode = np.searchsorted(first, flat, side="right") - 1
-        starts = np.array([moved.shape[1] + 2 - frames for moved in self.of])[episode]
-        view, start = np.divmod(flat - np.array(first)[episode], starts)
+        view, start = np.divmod(flat - first[episode], layout.lengths[episode] + 1 - frames)
         return Windows(episode, view, start)
+
+    def _summed(self, frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return how much all windows of so many frames move, summed up, and where each episode's begin."""
+        sums = []
+        for moved in self.of:
+            total = np.cumsum(np.pad(moved, ((0, 0), (1, 0))), axis=1)
+            sums.append((total[:, frames - 1 :] - total[:, : max(0, total.shape[1] - frames + 1)]).ravel())
+        ends = np.cumsum(np.concatenate(sums) + 1e-9)  # none is impossible, and sums never run backwards
+        return ends, np.cumsum([0, *map(len, sums)])
 
 
 @lru_cache(maxsize=2)
