@@ -121,19 +121,18 @@ def _world(
     """Return the world as a policy sees it: only an agent looks through a camera. One alone: in batches of another size
     nets round otherwise, and contacts make much of that: two centimetres at an episode's end.
     """
-    camera: str | None = None
-    senses, judge = Senses(None, None), Judge(TrueDistance(task_of(config.env_id)))
-    goals: Goals = Desired()
-    her = False
-    if name == "agent" and agent is not None:
-        senses, judge, goals, her = agent.senses, agent.judge, agent.goals, agent.config.her
-        camera = agent.config.camera
-    show = isinstance(goals, Shown)
-    make = maker(
-        config.env_id, config.variety, camera, senses.size_px, goal, senses.history, show, inside, inside is not None
-    )
-    world = LearnedVecEnv(vector_of([make]), senses, judge, goals, her)
-    if name == "agent" and agent is not None and world.observation_space != agent.model.observation_space:
+
+    def seen_by(senses: Senses, judge: Judge, goals: Goals, her: bool, camera: str | None) -> VecEnv:
+        make = maker(
+            config.env_id, config.variety, camera, senses.size_px, goal, senses.history, isinstance(goals, Shown),
+            inside, inside is not None,
+        )  # fmt: skip
+        return LearnedVecEnv(vector_of([make]), senses, judge, goals, her)
+
+    if name != "agent" or agent is None:
+        return seen_by(Senses(None, None), Judge(TrueDistance(task_of(config.env_id))), Desired(), False, None)
+    world = seen_by(agent.senses, agent.judge, agent.goals, agent.config.her, agent.config.camera)
+    if world.observation_space != agent.model.observation_space:
         raise CheckpointError(
             f"{config.agent} learned to see {agent.model.observation_space}, and would be shown "
             f"{world.observation_space}; allowed are agents that this version trained; train it again"

@@ -144,3 +144,25 @@ def test_video_of_unknown_state_is_refused_where_the_state_is_asked_for(
     lesson = lesson_of(tiny(recorded, tmp_path, demonstration=None, her=True, **options), recorded / "embedding")
     with pytest.raises(InputError, match="true state is known"):
         prior.of_store(store, lesson.senses, lesson.judge, lesson.goals, "right", task, HORIZON)
+
+
+def test_where_goals_are_shown_video_s_is_the_moment_that_each_stretch_ends_with(
+    recorded: Path, tmp_path: Path
+) -> None:
+    changes = {"embedding": recorded / "vae", "demonstration": None, "goal_from": "shown", "her": True}
+    lesson = lesson_of(tiny(recorded, tmp_path, **changes), recorded / "vae")
+    store, embedding = EpisodeStore(recorded / "prior"), load_embedding(recorded / "vae")
+    known = prior.of_store(
+        store, lesson.senses, lesson.judge, lesson.goals, "right", task_of("sslctrl/Push-v0"), HORIZON, goal_policy=True
+    )
+    row = 0
+    for id in store.ids:
+        z = embedding.embed_hwc(store.read(id).frames[store.cameras.index("right")])
+        for start in range(0, len(z) - 1, HORIZON):
+            end = min(start + HORIZON, len(z) - 1)
+            rows = slice(row, row := row + end - start)
+            for side in (known.before, known.after):
+                assert np.allclose(side["desired_goal"][rows], z[end], atol=1e-6)
+            by_hand = -np.linalg.norm(z[start + 1 : end + 1] - z[end], axis=1)
+            assert known.reward[rows] == pytest.approx(by_hand, abs=1e-6)
+    assert row == len(known.reward) == 120

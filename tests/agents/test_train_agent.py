@@ -21,13 +21,14 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from agents import checkpoint, train
 from agents.config import ALGORITHMS, OFF_POLICY, EvaluateConfig, TrainAgentConfig
 from agents.evaluate import evaluate
-from agents.goals import Shown, Targets
+from agents.goals import Imagined, Shown, Targets
 from agents.lesson import lesson_of
 from agents.model_state import training_of, weights_of
 from agents.train import train_agent
 from agents.worlds import maker, vector_of
 from envs.collect import CollectConfig, record_episode
 from sslctrl.errors import CheckpointError, DataError, InputError, Interrupted, SslctrlError
+from sslctrl.rng import torch_rng
 from sslctrl.store import EpisodeStore
 
 
@@ -114,6 +115,21 @@ def test_goals_that_vary_train_and_are_evaluated_on_pictures(
     agent = checkpoint.load(path)
     assert isinstance(agent.goals, Shown)
     assert agent.model.observation_space["desired_goal"].shape == (size,)  # type: ignore[index]
+
+
+def test_the_first_goals_imagined_are_those_of_seed_and_step(recorded: Path, tmp_path: Path, monkeypatch) -> None:
+    config = tiny(recorded, tmp_path, steps=8, n_envs=1, embedding=recorded / "vae", demonstration=None, **RIG)
+    goals = lesson_of(config, config.embedding).goals
+    assert isinstance(goals, Imagined)
+    goals.look_through(config.camera, EpisodeStore(recorded / "prior"))
+    sow, begin, drawn = train._sow, Imagined.begin, []
+    monkeypatch.setattr(train, "_sow", lambda *given: drawn.clear() or sow(*given))  # video has drawn some
+    monkeypatch.setattr(Imagined, "begin", lambda goals, raw: drawn.append(begin(goals, raw)) or drawn[-1])
+    monkeypatch.setattr(train.Watch, "_on_step", lambda watch: watch.stop.set())
+    for step in (0, 1):
+        with pytest.raises(Interrupted, match=f"stopped at step {step + 1} of 8"):
+            train_agent(config)
+        assert np.allclose(drawn[0], goals.embedding.goals.sample(1, torch_rng(config.seed, step)))
 
 
 def test_the_curve_holds_true_success_and_distance(trained: Path) -> None:

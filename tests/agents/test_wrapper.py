@@ -211,6 +211,22 @@ def test_relabelling_keeps_its_shares_and_rewards_follow(prior: float, future: f
     assert np.allclose(batch.rewards.numpy()[:, 0], -np.linalg.norm(reached_z - goals, axis=1) / 2, atol=1e-5)
 
 
+def test_goals_of_hindsight_came_later_in_the_same_episode() -> None:
+    env = wrapped(goals=True)
+    spaces = env.observation_space, env.action_space
+    buffer = RelabellingBuffer(100, *spaces, env, "cpu", n_envs=2, prior=0.0, future=1.0)  # type: ignore[arg-type]
+    _fill(buffer, env, 24)
+    buffer.next_observations["achieved_goal"][:] = np.moveaxis(np.indices((50, 2)), 0, -1)  # row and world
+    batch = buffer.sample(1000).next_observations
+    row, world = batch["achieved_goal"].numpy().astype(int).T
+    of_row, of_world = batch["desired_goal"].numpy().astype(int).T
+    limit = np.array(LIMITS)[world]
+    assert np.array_equal(of_world, world) and np.array_equal(of_row // limit, row // limit)  # an episode each `limit`
+    assert set(zip(world, row % limit, of_row % limit, strict=True)) == {
+        (i, at, then) for i in (0, 1) for at in range(LIMITS[i]) for then in range(at, LIMITS[i])
+    }
+
+
 def test_averaged_pixels_are_means_of_areas_and_whole_ones_are_the_frame() -> None:
     frames = np.random.default_rng(0).integers(256, size=(2, 32, 32, 3), dtype=np.uint8)
     areas = frames.reshape(2, 16, 2, 16, 2, 3).mean((2, 4)) / 255

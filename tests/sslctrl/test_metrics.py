@@ -132,6 +132,15 @@ def test_probe_holds_out_whole_episodes() -> None:
     assert probe_r2(z, target, episode, "linear")[0] < 0.2
 
 
+def test_the_ridge_is_as_strong_as_other_episodes_need() -> None:
+    """As many noisy features as episodes to learn from: by single frames, whose neighbours tell them, none is asked."""
+    rng = np.random.default_rng(10)
+    episode = np.repeat(np.arange(60), 20)
+    target = rng.normal(size=(60, 1))
+    z = 0.5 * target + rng.normal(size=(60, 42))
+    assert probe_r2(z[episode], target[episode], episode)[0] > 0.6
+
+
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 def test_one_wild_frame_is_not_all_of_the_probes_r2(kind) -> None:
     rng = np.random.default_rng(9)

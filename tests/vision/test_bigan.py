@@ -17,6 +17,11 @@ def small() -> Bigan:
     return Bigan(Conv((8, 12), (2, 2)), batch=16, z_dim=4, width=4)
 
 
+def dark(count: int, seed: int) -> torch.Tensor:
+    """Images that no untrained generator makes: its are grey."""
+    return 0.2 * torch.rand(count, 3, 16, 16, generator=rng(seed))
+
+
 def players(model: Bigan) -> dict[str, list[torch.nn.Parameter]]:
     encoder = [*model.backbone.parameters(), *model.head.parameters()]
     return {
@@ -54,6 +59,16 @@ def test_the_discriminators_trunk_is_the_backbone_with_weights_of_its_own() -> N
     for one, other in zip(model.backbone.parameters(), model.discriminator.trunk.parameters(), strict=True):
         assert one.shape == other.shape and one.data_ptr() != other.data_ptr()
         assert one.ndim == 1 or not torch.equal(one, other)
+
+
+def test_batch_norm_of_the_discriminator_has_seen_real_images_alone() -> None:
+    model = small()
+    for step in range(60):
+        model.judge(model.ask(dark(16, step), rng(step)))
+    conv, norm = next(iter(model.discriminator.trunk.layers))
+    assert torch.allclose(norm.running_mean, conv(dark(1000, 0)).mean((0, 2, 3)), atol=0.02)
+    made = model.generate(model.generator.noise(1000, rng()))
+    assert not torch.allclose(norm.running_mean, conv(made).mean((0, 2, 3)), atol=0.02)
 
 
 def test_inversion_ratio_is_the_naive_one() -> None:

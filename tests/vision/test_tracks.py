@@ -51,6 +51,38 @@ def test_a_camera_that_moves_carries_no_track_away(tmp_path: Path) -> None:
         np.testing.assert_allclose((corner[length - 1] - corner[0]) / (length - 1), [0, 2], atol=0.6)
 
 
+def test_a_patch_all_of_which_moves_is_of_no_track(tmp_path: Path) -> None:
+    path = np.stack([np.full(12, 12), 4 + 2 * np.arange(12)], axis=1)
+    films = [sliding(np.random.default_rng(seed), path, size_px=96, square_px=48) for seed in range(3)]
+    tracks = mine(store_of(tmp_path, films), frames=12, side=0.2)
+    assert len(tracks) > 3 and tracks.side_px == 19
+    into = tracks.corner[:, 0] - path[tracks.start]  # the thing
+    assert ((into < 3) | (into > 48 - 19 - 3)).any(1).all()  # at its edge, to 3 px, and never in its middle
+
+
+def test_a_patch_a_tenth_of_which_moves_is_of_no_track(tmp_path: Path) -> None:
+    path = np.stack([np.full(12, 20), 4 + 2 * np.arange(12)], axis=1)
+    store = store_of(tmp_path, [sliding(np.random.default_rng(0), path, size_px=64, square_px=4)])
+    with pytest.raises(InputError, match="nothing in"):
+        mine(store, frames=12, side=0.3)  # of 19 px; what moves is a pixel more on each side
+    assert len(mine(store, frames=12, side=0.15)) > 0
+
+
+@pytest.mark.parametrize("times", [0.0, 0.3, 2.0])
+def test_a_track_whose_way_back_leads_elsewhere_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: float
+) -> None:
+    path = np.stack([np.full(12, 30), 4 + 3 * np.arange(12)], axis=1)
+    store = store_of(tmp_path, [sliding(np.random.default_rng(0), path, size_px=64, square_px=14)])
+    assert len(mine(store, frames=12, side=0.3)) > 0
+    there = module.flows
+    monkeypatch.setattr(  # as if the film, run backwards, went so many times as fast
+        module, "flows", lambda film: (flow * (times if film.strides[0] < 0 else 1) for flow in there(film))
+    )
+    with pytest.raises(InputError, match="nothing in"):
+        mine(store, frames=12, side=0.3)
+
+
 def test_a_long_film_is_looked_at_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = np.stack([np.full(60, 10), 4 + np.abs((np.arange(60) % 40) - 20)], axis=1)
     store = store_of(tmp_path, [sliding(np.random.default_rng(0), path, 48, 12)])

@@ -130,6 +130,15 @@ def test_nothing_is_found_beyond_the_radius() -> None:
     assert not torch.equal(propagate(far, mask, top_k=1, radius=0.2)[1, 0] > 0.5, mask[0].roll(8, dims=1) > 0.5)
 
 
+def test_what_was_hidden_for_longer_than_is_remembered_is_found_by_the_first_frame() -> None:
+    thing, ground = torch.eye(2)[:, :, None, None]
+    mask = torch.zeros(1, 8, 8)
+    mask[0, 2:4, 3:6] = 1
+    shown, hidden = torch.where(mask > 0, thing, ground), ground.expand(2, 8, 8)
+    found = propagate(torch.stack([shown, *[hidden] * 4, shown]), mask, recent=3, top_k=1)
+    assert not found[1:5].any() and torch.equal(found[5], mask)
+
+
 def test_marks_of_several_are_means_by_likeness() -> None:
     cosines = torch.tensor([0.1, 0.8, 0.9])
     features = torch.zeros(2, 2, 1, 3)
