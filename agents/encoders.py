@@ -11,7 +11,6 @@ from torch.nn import functional
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.history import History
-from sslctrl.objective import channels_first
 
 
 class Encoder(Protocol):
@@ -52,7 +51,7 @@ class EmbeddingEncoder:
 
     def see(self, frames: np.ndarray) -> np.ndarray:
         """Return float32 (N, seen_dim) of moments: the embedding, and what it is conditioned on."""
-        return self.embedding.in_eval(self.embedding.observe, channels_first(frames)).cpu().numpy()
+        return self.embedding.observe_hwc(frames)
 
 
 class PixelEncoder:

@@ -10,10 +10,10 @@ import torch
 from agents.senses import Raw, Senses
 from sslctrl.imagining import Imagining
 from sslctrl.objective import channels_first
+from sslctrl.rng import numpy_rng
 from sslctrl.store import EpisodeStore
-from sslctrl.views import view_of
 
-_EPISODES = 100
+_FIT = 7
 
 
 class Goals(Protocol):
@@ -77,12 +77,10 @@ class Imagined:
     def __init__(self, embedding: Imagining, seed: int) -> None:
         self.embedding, self.rng = embedding, torch.Generator().manual_seed(seed)
 
-    def look_through(self, camera: str, store: EpisodeStore) -> None:
-        """Draw from what one camera of a store sees: of an embedding of several, most goals are other cameras'."""
-        some = store.ids[:: -(-len(store.ids) // _EPISODES)]
-        views = [view_of(store.read(id), camera, self.embedding.size_px, str(store.root)) for id in some]
-        z = np.concatenate([self.embedding.embed_video(frames) for frames in views])
-        self.embedding.goals.fit(torch.from_numpy(z))
+    def look_through(self, camera: str, store: EpisodeStore, seed: int) -> None:
+        """Draw from what one camera of a store sees: of an embedding of all cameras, most goals are other ones'."""
+        if not self.embedding.camera:
+            self.embedding.goals.fit_to(self.embedding, store, camera, numpy_rng(seed, 0, _FIT))
 
     def sample(self, count: int) -> np.ndarray:
         """Draw goals (count, D)."""

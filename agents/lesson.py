@@ -43,7 +43,13 @@ def lesson_of(config: TrainAgentConfig, embedding: Path | None) -> Lesson:
     task = task_of(config.env_id)
     if config.demonstration is None:
         senses = senses_of(config, embedding, 64, config.allow)
-        return Lesson(senses, judge_of(config), goals_of(config, senses, None), None)
+        goals = goals_of(config, senses, None)
+        if isinstance(goals, Imagined) and (camera := goals.embedding.camera) not in ("", config.camera):
+            raise InputError(
+                f"the embedding imagines what camera {camera!r} sees, and the policy looks through {config.camera!r}; "
+                f"allowed is one camera for both; give camera={camera}"
+            )
+        return Lesson(senses, judge_of(config), goals, None)
     demo = demonstration(config.demonstration)
     senses = senses_of(config, embedding, demo.frames.shape[2], config.allow)
     targets = None if senses.judged is None else _targets(config, demo, senses.judged)
@@ -73,11 +79,6 @@ def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | Non
             raise InputError(
                 "goal_from=imagined, and this embedding has no prior to imagine goals from; allowed are vae, cc_vae, "
                 "autoencoder; give one of these, or goal_from=shown"
-            )
-        if embedding.camera not in ("", config.camera):
-            raise InputError(
-                f"the embedding imagines what camera {embedding.camera!r} sees, and the policy looks through "
-                f"{config.camera!r}; allowed is one camera for both; give camera={embedding.camera}"
             )
         return Imagined(embedding, config.seed)
     return Shown(senses) if config.goal_from == "shown" else Desired()

@@ -55,8 +55,6 @@ def train_agent(config: TrainAgentConfig) -> Path:
     recorded = None if config.prior is None else EpisodeStore(config.prior)
     _check(config, recorded)
     lesson = lesson_of(config, config.embedding)
-    if isinstance(lesson.goals, Imagined) and recorded is not None and recorded.layout.views > 1:
-        lesson.goals.look_through(config.camera, recorded)
     dataset = "" if recorded is None else recorded.digest()
     with RunDir(config.run, config, config.seed, config.device, dataset, FREE):
         durable.make_folder(Path(config.run) / "checkpoints")
@@ -70,6 +68,8 @@ def _go_on_or_begin(config: TrainAgentConfig, lesson: Lesson, recorded: EpisodeS
         checkpoint.keep_embedding(config)  # refuses another than it began with
         if last[1] >= config.steps:
             return last[0]
+    if isinstance(lesson.goals, Imagined) and recorded is not None:
+        lesson.goals.look_through(config.camera, recorded.intact(), config.seed)
     worlds = _worlds(config, lesson, config.n_envs, 0 if last is None else last[1])
     try:
         start = _begin(config, lesson, worlds, recorded) if last is None else _go_on(config, lesson, worlds, *last)

@@ -96,7 +96,7 @@ def _train(job: _Job, done: int) -> Path:
 def _train_mode(objective: Objective) -> None:
     """Put an objective into training mode, but for parts of which no weight learns: they keep their statistics, too."""
     objective.train()
-    for part in (*objective.children(), *objective.backbones):
+    for part in objective.modules():
         if is_frozen(part):
             part.eval()
 

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sslctrl.objective import channels_first
 from sslctrl.sampling import random_frames
+from sslctrl.views import square
 
 if TYPE_CHECKING:
     from sslctrl.embeddings.base import Embedding
@@ -36,8 +38,9 @@ class GoalPrior(nn.Module):
         """Fit to the embeddings of random frames of a store, from one camera or, where it is empty, from all."""
         pick = random_frames(store.layout, rng, _FRAMES, camera)
         clips = store.clips(pick._replace(context=embedding.history.first))
-        frames = clips.frames[:, 0, 0]
-        self.fit(embedding.embed(frames if clips.context is None else torch.stack([clips.context, frames], dim=1)))
+        parts = [frames for frames in (clips.context, clips.frames[:, 0, 0]) if frames is not None]
+        sized = [channels_first(square(frames.movedim(1, -1).numpy(), embedding.size_px)) for frames in parts]
+        self.fit(embedding.embed(torch.stack(sized, dim=1) if embedding.history.first else sized[0]))
 
     def fit(self, z: Tensor) -> None:
         """Fit to embeddings (N, D), N > D."""

@@ -50,6 +50,8 @@ class Moments:
 
     def add(self, frame: np.ndarray) -> np.ndarray:
         """Return what is read at a frame (...): (n, ...), or the frame where n is 1."""
+        if self.history.moment:
+            frame = frame.copy()  # a world may draw all of them into one buffer
         if not self._lately:
             self._first = frame
         self._lately.append(frame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure, iqm
 from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
+from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
 from sslctrl.metrics.distances import compared
 from sslctrl.metrics.probe import probe_r2
@@ -114,7 +116,7 @@ def jobs_of(world: World, part: str, config: ControlConfig) -> tuple[list[Job], 
     for name, learner in world.learners.items():
         embedding = Path(embeddings[learner.embedding]) if learner.embedding else None
         agent = agent_of(Path(), embedding, learner, 0, world, Path(), config.tier)
-        sees = (Senses.observation,) if agent.observe == "embedding" else ()
+        sees = _seen_by(world, learner) if agent.observe == "embedding" else ()
         made_from = agent, video, world.exams, STARTS, BASELINES, train_and_play, *sees
         policies[name] = f"policy-{name}-{settings_hash(*made_from)}"
     for seed in config.seeds:
@@ -131,6 +133,13 @@ def jobs_of(world: World, part: str, config: ControlConfig) -> tuple[list[Job], 
                 Job(folder / policies[name], seed, name, train_and_play, given, of_seed.get(learner.embedding))
             )
     return learned, acted
+
+
+def _seen_by(world: World, learner: Learner) -> tuple[FunctionType, ...]:
+    """Return what makes a policy's observations of an embedding."""
+    assert learner.embedding is not None
+    own = EMBEDDINGS.get(world.embeddings[learner.embedding].name).observe
+    return (Senses.observation,) if own is Embedding.observe else (Senses.observation, own)
 
 
 def _folder(part: str, seed: int, config: ControlConfig) -> Path:

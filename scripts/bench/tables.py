@@ -47,10 +47,11 @@ class TablesConfig:
 def update(config: TablesConfig) -> bool:
     """Write the tables and return whether any changed. Raises DataError for missing or, to check, stale figures."""
     pages = {page: _read(page) for page in config.pages}
-    new = {page: filled(text, config.results) for page, text in pages.items()}
+    new = {page: filled(page, text, config.results) for page, text in pages.items()}
     stale = [page for page in pages if new[page] != pages[page]]
     if stale and config.check:
-        raise DataError(f"{stale[0]} does not show what {config.results} says; run scripts/bench/tables.py")
+        names = ", ".join(map(str, stale))
+        raise DataError(f"what {config.results} says is not shown by {names}; run scripts/bench/tables.py")
     for page in stale:
         write_atomically(page, new[page])
     return bool(stale)
@@ -63,11 +64,12 @@ def _read(page: Path) -> str:
         raise StorageError(f"cannot read {page} ({error.strerror}); give the file with the tables") from error
 
 
-def filled(text: str, results: Path) -> str:
-    """Return the text with every table made anew. Raises InputError for a lone marker, DataError for lost figures."""
+def filled(page: Path, text: str, results: Path) -> str:
+    """Return a page's text, all tables made anew. Raises InputError for a lone marker, DataError for lost figures."""
     tables = len(_TABLE.findall(text))
     if tables != text.count(_OPENING) or tables != text.count(_CLOSING):
-        raise InputError(f"a marker lacks its partner; allowed is {_OPENING}NAME --> ... {_CLOSING}; close each table")
+        allowed = f"{_OPENING}NAME --> ... {_CLOSING}"
+        raise InputError(f"a marker of {page} lacks its partner; allowed is {allowed}; close each table")
 
     def anew(found: re.Match[str]) -> str:
         return found[1] + table(results / f"{found['name']}.json", found["keys"].split()) + found[5]
@@ -81,7 +83,7 @@ def table(path: Path, keys: list[str]) -> str:
     """
     content = load(path)
     if keys[:1] == [_BY]:
-        return _board(content, keys[1:])
+        return _board(path, content, keys[1:])
     figures = {name: figure_of(fields) for name, fields in content["figures"].items()}
     if missing := [key for key in keys if key not in figures]:
         close = nearest(missing[0], figures)
@@ -95,14 +97,14 @@ def table(path: Path, keys: list[str]) -> str:
     return "\n".join([*head, *rows, "", _source(content, keys or list(figures)), ""])
 
 
-def _board(content: Mapping[str, Any], metrics: list[str]) -> str:
+def _board(path: Path, content: Mapping[str, Any], metrics: list[str]) -> str:
     """Return the table of all that have these metrics, and where they are from."""
     figures = {name: figure_of(fields) for name, fields in content["figures"].items()}
     names = dict.fromkeys(name.rpartition(".")[0] for name in figures if name.rpartition(".")[0] not in QUESTIONS)
     rows = {name: [figures.get(f"{name}.{metric}") for metric in metrics] for name in names}
     whole = {name: [one for one in row if one is not None] for name, row in rows.items() if None not in row}
     if not whole or not metrics:
-        raise DataError(f"nothing has all of {', '.join(metrics)}; mend the marker, or run the bench")
+        raise DataError(f"nothing in {path} has all of {', '.join(metrics)}; mend the marker, or run the bench")
     lines = [
         f"| `{name}` | {' | '.join(_with_range(one) for one in row)} |"
         for name, row in sorted(whole.items(), key=lambda item: -item[1][0].value)

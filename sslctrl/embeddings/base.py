@@ -58,13 +58,16 @@ class Embedding(Objective):
         In eval mode (the mode it had is restored), without gradient, `batch` moments at a time. Raises InputError on
         another dtype, shape or size, or a batch below 1.
         """
+        return self._of_moments(self.encode, frames, batch)
+
+    def _of_moments(self, net: Callable[[Tensor], Tensor], frames: Tensor, batch: int) -> Tensor:
         moment = self.history.moment
         if frames.ndim != 4 + len(moment) or tuple(frames.shape[1:-3]) != moment or batch < 1:
             wanted = ", ".join(map(str, ("N", *moment, 3, "H", "W")))
             raise InputError(
                 f"frames are {tuple(frames.shape)}, batch is {batch}; allowed are uint8 ({wanted}) and 1 or more"
             )
-        return self.in_eval(self.encode, frames, batch)
+        return self.in_eval(net, frames, batch)
 
     @torch.no_grad()
     def in_eval(self, net: Callable[[Tensor], Tensor], frames: Tensor, batch: int = 256) -> Tensor:
@@ -83,13 +86,20 @@ class Embedding(Objective):
 
     def embed_hwc(self, frames: np.ndarray, batch: int = 256) -> np.ndarray:
         """As `embed` for moments as cameras have them: uint8 (N, H, W, 3) or (N, n, H, W, 3) -> float32 (N, D)."""
+        return self._of_hwc(self.encode, frames, batch)
+
+    def observe_hwc(self, frames: np.ndarray, batch: int = 256) -> np.ndarray:
+        """As `embed_hwc`, of what a policy is to see: float32 (N, seen_dim)."""
+        return self._of_hwc(self.observe, frames, batch)
+
+    def _of_hwc(self, net: Callable[[Tensor], Tensor], frames: np.ndarray, batch: int) -> np.ndarray:
         frames = np.asarray(frames)
         if frames.dtype != np.uint8 or frames.ndim < 4 or frames.shape[-1] != 3:
             raise InputError(
                 f"frames are {frames.dtype} {frames.shape}; allowed are uint8 (N, H, W, 3); "
                 "pass them as they were rendered"
             )
-        return self.embed(channels_first(frames), batch).cpu().numpy()
+        return self._of_moments(net, channels_first(frames), batch).cpu().numpy()
 
     def embed_video(self, frames: np.ndarray) -> np.ndarray:
         """Return the embedding of every step of one camera's video in a row: uint8 (T, H, W, 3) -> float32 (T, D)."""

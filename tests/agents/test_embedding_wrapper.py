@@ -27,8 +27,9 @@ class Slider(gym.Env):
 
     metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 - as Gymnasium has it
 
-    def __init__(self, render_mode: str | None = "rgb_array") -> None:
-        self.render_mode, self.at, self.steps = render_mode, 0.0, 0
+    def __init__(self, render_mode: str | None = "rgb_array", terminates: bool = False) -> None:
+        self.render_mode, self.terminates, self.at, self.steps = render_mode, terminates, 0.0, 0
+        self.picture = np.zeros((16, 24, 3), np.uint8)
         self.observation_space = gym.spaces.Box(-10, 10, (3,), np.float32)
         self.action_space = gym.spaces.Box(-1, 1, (1,), np.float32)
 
@@ -39,12 +40,13 @@ class Slider(gym.Env):
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
         self.at, self.steps = float(np.clip(self.at + 4 * action[0], 8, 40)), self.steps + 1
-        return self._observe(), 7.0, False, self.steps == 9, {"mine": self.steps}
+        over = self.steps == 9
+        return self._observe(), 7.0, over and self.terminates, over and not self.terminates, {"mine": self.steps}
 
     def render(self) -> np.ndarray:  # type: ignore[override]
-        picture = np.zeros((32, 48, 3), np.uint8)
-        picture[:, int(self.at) - 2 : int(self.at) + 3] = 255
-        return picture
+        self.picture[:] = 0  # one buffer for all frames
+        self.picture[:, int(self.at / 2) - 1 : int(self.at / 2) + 2] = 255
+        return self.picture
 
     def _observe(self) -> np.ndarray:
         return np.array([self.steps, self.steps, self.at / 10], np.float32)
@@ -66,21 +68,23 @@ def context_of(net: Embedding, frames: np.ndarray) -> np.ndarray:
 def played(env: EmbeddingWrapper) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict]]:
     """Return an episode's rendered frames, observations, rewards and infos, of pushing one way."""
     observation, info = env.reset(seed=3)
-    frames, seen, rewards, infos, over = [env.render()], [observation], [], [info], False
+    frames, seen, rewards, infos, over = [env.render().copy()], [observation], [], [info], False
     while not over:
-        observation, reward, _, over, info = env.step(ACTION)
-        frames.append(env.render())
+        observation, reward, terminated, over, info = env.step(ACTION)
+        assert not terminated
+        frames.append(env.render().copy())
         seen.append(observation)
         rewards.append(reward)
         infos.append(info)
     return square(np.array(frames), 16), np.array(seen), np.array(rewards), infos
 
 
-@pytest.mark.parametrize("name", ["tcn", "mftcn", "cc_vae"])
-def test_what_is_seen_and_rewarded_is_what_the_embedding_says_of_the_film(name: str) -> None:
+@pytest.mark.parametrize(("name", "terminates"), [("tcn", True), ("mftcn", False), ("cc_vae", False)])
+def test_what_is_seen_and_rewarded_is_what_the_embedding_says_of_the_film(name: str, terminates: bool) -> None:
     net, demonstration = embedding(name), np.array([Slider.render(one) for one in [_at(8), _at(20), _at(36)]])
     reward = REWARDS.build("huber", {"alpha": 0.5})
-    env = EmbeddingWrapper(Slider(), net, demonstration, reward, own=lambda observation: observation[:2])
+    world = Slider(terminates=terminates)
+    env = EmbeddingWrapper(world, net, demonstration, reward, own=lambda observation: observation[:2])
     for _ in range(2):  # nothing is left of the episode before
         frames, seen, rewards, infos = played(env)
         z = net.embed_video(frames)
@@ -94,7 +98,7 @@ def test_what_is_seen_and_rewarded_is_what_the_embedding_says_of_the_film(name: 
         target = np.repeat(net.embed_video(goal)[-1:], 9, axis=0)
         assert np.allclose(rewards, reward(z[:-1], z[1:], target), atol=1e-5)
         assert np.ptp(rewards) > 0
-        assert infos[-1] == {"mine": 9, "env_reward": 7.0}
+        assert infos[-1] == {"mine": 9, "env_reward": 7.0, "env_terminated": terminates}
 
 
 def test_at_the_goal_the_distance_is_nought_and_the_picture_may_have_any_size() -> None:
@@ -111,10 +115,29 @@ def test_a_policy_learns_in_it() -> None:
     SAC("MlpPolicy", env, learning_starts=4, batch_size=4, policy_kwargs={"net_arch": [8]}).learn(12)
 
 
-@pytest.mark.parametrize("goal", [np.zeros((16, 16, 3)), np.zeros((16, 16), np.uint8)])
+@pytest.mark.parametrize(
+    "goal", [np.zeros((16, 16, 3)), np.zeros((16, 16), np.uint8), np.zeros((0, 16, 16, 3), np.uint8)]
+)
 def test_a_goal_that_is_no_picture_is_refused(goal: np.ndarray) -> None:
-    with pytest.raises(InputError, match="allowed are uint8"):
+    with pytest.raises(InputError, match="allowed are"):
         EmbeddingWrapper(Slider(), embedding("tcn"), goal)
+
+
+def test_what_is_no_vector_or_no_picture_is_refused() -> None:
+    for own in (lambda observation: observation[0], lambda observation: observation[:, None]):
+        with pytest.raises(InputError, match=r"own returns .*; allowed is \(N,\)"):
+            EmbeddingWrapper(Slider(), embedding("tcn"), _at(8).render(), own=own)
+    world = Slider()
+    env = EmbeddingWrapper(world, embedding("tcn"), _at(8).render())
+    world.render = lambda: [world.picture]  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(InputError, match="rendered a list; allowed is one picture"):
+        env.reset()
+
+
+def test_the_embedding_is_left_as_it_was() -> None:
+    net = embedding("tcn").train()
+    EmbeddingWrapper(Slider(), net, _at(8).render()).reset()
+    assert net.training and all(weight.requires_grad for weight in net.parameters())
 
 
 def test_a_world_that_does_not_render_is_refused() -> None:

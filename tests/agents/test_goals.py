@@ -48,8 +48,9 @@ def test_goals_of_an_embedding_of_several_cameras_are_drawn_from_what_the_policy
     means = {}
     for camera, frames in zip(("front", "left"), np.stack([store.read(id).frames for id in store.ids], 1), strict=True):
         means[camera] = np.concatenate([goals.embedding.embed_video(one) for one in frames]).mean(0)
-        goals.look_through(camera, store)
-        assert torch.allclose(goals.embedding.goals.mean, torch.from_numpy(means[camera]), atol=1e-4)
+        goals.look_through(camera, store, 0)
+        away = (goals.embedding.goals.mean - torch.from_numpy(means[camera])).abs().max()
+        assert away < 0.2 * np.abs(means[camera] - means["front"]).max() + 1e-3  # of random frames
     assert np.abs(means["front"] - means["left"]).max() > 1e-3
 
 
@@ -57,10 +58,12 @@ def test_training_looks_through_the_policys_camera(
     two_cameras: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(Imagined, "look_through", lambda _, camera, store: seen.append(f"{camera} {store.root.name}"))
+    monkeypatch.setattr(
+        Imagined, "look_through", lambda _, camera, store, seed: seen.append(f"{camera} {store.root.name} {seed}")
+    )
     checkpoint = vae(tmp_path / "vae", two_cameras)
     train_agent(tiny(tmp_path, tmp_path / "run", embedding=checkpoint, prior=two_cameras, **IMAGINED))
-    assert seen == ["front video"]
+    assert seen == ["front video 0"]
 
 
 def test_another_camera_than_the_embeddings_is_refused(two_cameras: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -227,7 +228,7 @@ def test_tables_are_made_from_the_files(readme: tables.TablesConfig) -> None:
 
 
 def test_a_marker_without_keys_shows_all(readme: tables.TablesConfig) -> None:
-    text = tables.filled("<!-- figures x -->\n<!-- /figures -->", readme.results)
+    text = tables.filled(readme.pages[0], "<!-- figures x -->\n<!-- /figures -->", readme.results)
     assert "| `a` | 0.0123 |" in text and "| `b` |" in text
 
 
@@ -252,7 +253,7 @@ def test_a_board_has_a_row_for_all_that_has_the_metrics(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert len(lines) == 6
     for metrics in (["success", "nonsense"], []):
-        with pytest.raises(DataError, match=f"nothing has all of {', '.join(metrics)}; mend"):
+        with pytest.raises(DataError, match=f"backbones.json has all of {', '.join(metrics)}; mend"):
             tables.table(path, ["by", *metrics])
 
 
@@ -274,6 +275,18 @@ def test_stale_tables_are_found_and_left(readme: tables.TablesConfig) -> None:
     assert readme.pages[0].read_text() == before
 
 
+def test_of_several_pages_every_stale_one_is_found_and_written(readme: tables.TablesConfig) -> None:
+    tables.update(readme)
+    other, third = (readme.pages[0].with_name(name) for name in ("other.md", "third.md"))
+    for page in (other, third):
+        page.write_text("<!-- figures x b -->\n<!-- /figures -->")
+    several = tables.TablesConfig((*readme.pages, other, third), readme.results)
+    with pytest.raises(DataError, match=f"not shown by {other}, {third}; run"):
+        tables.update(replace(several, check=True))
+    assert tables.update(several) and "| `b` |" in other.read_text() and "| `b` |" in third.read_text()
+    assert tables.TablesConfig().pages == (Path("README.md"), Path("docs/figures.md"))
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
@@ -284,4 +297,4 @@ def test_stale_tables_are_found_and_left(readme: tables.TablesConfig) -> None:
 )
 def test_bad_markers_are_named(text: str, error: type[Exception], readme: tables.TablesConfig) -> None:
     with pytest.raises(error):
-        tables.filled(text, readme.results)
+        tables.filled(readme.pages[0], text, readme.results)
