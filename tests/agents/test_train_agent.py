@@ -121,7 +121,7 @@ def test_the_first_goals_imagined_are_those_of_seed_and_step(recorded: Path, tmp
     config = tiny(recorded, tmp_path, steps=8, n_envs=1, embedding=recorded / "vae", demonstration=None, **RIG)
     goals = lesson_of(config, config.embedding).goals
     assert isinstance(goals, Imagined)
-    goals.look_through(config.camera, EpisodeStore(recorded / "prior"))
+    goals.look_through(config.camera, EpisodeStore(recorded / "prior"), config.seed)
     sow, begin, drawn = train._sow, Imagined.begin, []
     monkeypatch.setattr(train, "_sow", lambda *given: drawn.clear() or sow(*given))  # video has drawn some
     monkeypatch.setattr(Imagined, "begin", lambda goals, raw: drawn.append(begin(goals, raw)) or drawn[-1])
