@@ -46,7 +46,9 @@ class EmbeddingWrapper(gym.Wrapper):
         frames = np.asarray(goal)
         frames = frames[None] if frames.ndim == 3 else frames
         if not len(frames):
-            raise InputError(f"the goal is {frames.shape}; allowed are a picture, or a video of one frame or more")
+            raise InputError(
+                f"the goal is {frames.shape}; allowed are a picture, or a video of one frame or more; give one"
+            )
         others = np.empty(0) if own is None else np.asarray(own(env.observation_space.sample()))
         if others.ndim != 1:
             raise InputError(f"own returns {others.shape}; allowed is (N,); flatten it")
@@ -78,7 +80,9 @@ class EmbeddingWrapper(gym.Wrapper):
     def _look(self) -> np.ndarray:
         frame = self.env.render()
         if not isinstance(frame, np.ndarray):
-            raise InputError(f"{self.env} rendered a {type(frame).__name__}; allowed is one picture, uint8 (H, W, 3)")
+            raise InputError(
+                f"{self.env} rendered a {type(frame).__name__}; allowed is a picture, uint8 (H, W, 3); mend it"
+            )
         return self._moments.add(square(frame[None], self.embedding.size_px)[0])[None]
 
     def _observation(self, observation: Any, before: np.ndarray) -> np.ndarray:

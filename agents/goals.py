@@ -80,7 +80,7 @@ class Imagined:
     def look_through(self, camera: str, store: EpisodeStore, seed: int) -> None:
         """Draw from what one camera of a store sees: of an embedding of all cameras, most goals are other ones'."""
         if not self.embedding.camera:
-            self.embedding.goals.fit_to(self.embedding, store, camera, numpy_rng(seed, 0, _FIT))
+            self.embedding.goals.fit_to(self.embedding, store.intact(), camera, numpy_rng(seed, 0, _FIT))
 
     def sample(self, count: int) -> np.ndarray:
         """Draw goals (count, D)."""

@@ -69,7 +69,7 @@ def _go_on_or_begin(config: TrainAgentConfig, lesson: Lesson, recorded: EpisodeS
         if last[1] >= config.steps:
             return last[0]
     if isinstance(lesson.goals, Imagined) and recorded is not None:
-        lesson.goals.look_through(config.camera, recorded.intact(), config.seed)
+        lesson.goals.look_through(config.camera, recorded, config.seed)
     worlds = _worlds(config, lesson, config.n_envs, 0 if last is None else last[1])
     try:
         start = _begin(config, lesson, worlds, recorded) if last is None else _go_on(config, lesson, worlds, *last)

@@ -130,7 +130,7 @@ def test_what_is_no_vector_or_no_picture_is_refused() -> None:
     world = Slider()
     env = EmbeddingWrapper(world, embedding("tcn"), _at(8).render())
     world.render = lambda: [world.picture]  # type: ignore[method-assign, assignment, return-value]
-    with pytest.raises(InputError, match="rendered a list; allowed is one picture"):
+    with pytest.raises(InputError, match="rendered a list; allowed is a picture, uint8"):
         env.reset()
 
 
