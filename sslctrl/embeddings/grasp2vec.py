@@ -69,15 +69,15 @@ class Grasp2Vec(Embedding):
         return self.backbone, self.scene_backbone
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
-        """Pick different grasps: their first three frames, of `camera` or of the first. Raises InputError where fewer
-        than two episodes have three frames.
+        """Pick different grasps, the episodes of three frames, of `camera` or of the first. Raises InputError where
+        they are fewer than two.
         """
         (camera,) = camera_indices(layout, self.camera or layout.cameras[0])
-        grasps = np.flatnonzero(layout.lengths >= 3)
+        grasps = np.flatnonzero(layout.lengths == 3)
         if len(grasps) < 2:
             raise InputError(
-                f"{len(grasps)} episodes have three frames: before, after, outcome; allowed are 2 grasps or more; "
-                "record them with collect_grasps"
+                f"{len(grasps)} of {len(layout.lengths)} episodes are grasps: three frames, before, after, outcome; "
+                "allowed are 2 grasps or more; record them with collect_grasps"
             )
         episode = rng.choice(grasps, size=min(self.batch, len(grasps)), replace=False)
         step = np.broadcast_to(np.arange(3), (len(episode), 1, 3))
