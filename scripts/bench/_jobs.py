@@ -87,7 +87,8 @@ def short_hash(text: str) -> str:
 def settings_hash(*settings: object) -> str:
     """Return a name for settings: of functions and modules their source, of all else what it looks like."""
     code = FunctionType, ModuleType
-    return short_hash("\n".join(inspect.getsource(one) if isinstance(one, code) else repr(one) for one in settings))
+    plain = [inspect.unwrap(one) if callable(one) else one for one in settings]
+    return short_hash("\n".join(inspect.getsource(one) if isinstance(one, code) else repr(one) for one in plain))
 
 
 class Job(NamedTuple):

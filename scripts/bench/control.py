@@ -5,14 +5,11 @@ python scripts/bench/control.py
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 from scripts._cli import main
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._verdicts import INTERVAL, Goal, told
-
-if TYPE_CHECKING:
-    from scripts.bench._intervals import Figure
 
 GOALS: dict[str, Goal] = {
     "tcn.mv.alignment": ("<=", 0.05, 0.015),
@@ -59,10 +56,5 @@ GOALS: dict[str, Goal] = {
 """What each should reach, and what would be better still; what falls short is written down all the same."""
 
 
-def summary(figures: dict[str, Figure]) -> str:
-    """Return one line a figure, with its goal where it has one."""
-    return told(figures, GOALS)
-
-
 if __name__ == "__main__":
-    main(ControlConfig, "scripts.bench._control_parts:measure", summary)
+    main(ControlConfig, "scripts.bench._control_parts:measure", partial(told, goals=GOALS))

@@ -6,14 +6,11 @@ python scripts/bench/image_pretext.py
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 from scripts._cli import main
 from scripts.bench._image_config import TASKS, ImageConfig
 from scripts.bench._verdicts import Goal, told
-
-if TYPE_CHECKING:
-    from scripts.bench._intervals import Figure
 
 _ASKED: dict[str, tuple[str, float, float]] = {
     "exemplar": (">=", 0.80, 0.60),
@@ -48,10 +45,5 @@ GOALS: dict[str, Goal] = {
 """What each should reach; what falls short is written down all the same."""
 
 
-def summary(figures: dict[str, Figure]) -> str:
-    """Return one line a figure, with its goal where it has one."""
-    return told(figures, GOALS)
-
-
 if __name__ == "__main__":
-    main(ImageConfig, "scripts.bench._image_parts:measure", summary)
+    main(ImageConfig, "scripts.bench._image_parts:measure", partial(told, goals=GOALS))

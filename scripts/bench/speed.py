@@ -5,14 +5,11 @@ python scripts/bench/speed.py
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 from scripts._cli import main
 from scripts.bench._speed_config import SpeedConfig
 from scripts.bench._verdicts import Goal, told
-
-if TYPE_CHECKING:
-    from scripts.bench._intervals import Figure
 
 _LEAST = {
     "image_env_vs_panda_gym": 20.0,
@@ -28,10 +25,5 @@ GOALS: dict[str, Goal] = {name: (">=", least, least) for name, least in _LEAST.i
 """What each should reach; what falls short is written down all the same."""
 
 
-def summary(figures: dict[str, Figure]) -> str:
-    """Return one line a figure, with its goal where it has one."""
-    return told(figures, GOALS)
-
-
 if __name__ == "__main__":
-    main(SpeedConfig, "scripts.bench._speed_parts:measure", summary)
+    main(SpeedConfig, "scripts.bench._speed_parts:measure", partial(told, goals=GOALS))

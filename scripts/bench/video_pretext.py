@@ -6,14 +6,11 @@ python scripts/bench/video_pretext.py
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 from scripts._cli import main
 from scripts.bench._verdicts import Goal, told
 from scripts.bench._video_config import VideoConfig
-
-if TYPE_CHECKING:
-    from scripts.bench._intervals import Figure
 
 GOALS: dict[str, Goal] = {
     "tracking.sim": (">=", 0.95, 0.95),
@@ -43,10 +40,5 @@ GOALS: dict[str, Goal] = {
 """What each should reach; what falls short is written down all the same."""
 
 
-def summary(figures: dict[str, Figure]) -> str:
-    """Return one line a figure, with its goal where it has one."""
-    return told(figures, GOALS)
-
-
 if __name__ == "__main__":
-    main(VideoConfig, "scripts.bench._video_parts:measure", summary)
+    main(VideoConfig, "scripts.bench._video_parts:measure", partial(told, goals=GOALS))

@@ -15,7 +15,7 @@ from scripts.bench._speed_config import Part, SpeedConfig
 from scripts.bench._speed_learning import Samples
 from scripts.bench._speed_parts import measure
 from scripts.bench._speed_renderers import SMALLEST_PX, silhouettes
-from scripts.bench._verdicts import MISSED, verdict
+from scripts.bench._verdicts import MISSED, told, verdict
 from sslctrl.errors import DataError, InputError, StorageError
 from sslctrl.sampling import random_frames
 from sslctrl.store import EpisodeStore
@@ -49,7 +49,7 @@ def test_every_part_and_every_goal_has_its_figure(tmp_path: Path) -> None:
     assert set(figures) >= set().union(*KEYS.values()) | set(speed.GOALS)
     assert figures["silhouette_iou_min"].value > 0.9
     assert load(tmp_path / "speed-fast.json")["figures"].keys() == figures.keys()
-    assert len(re.findall("reached|better|MISSED", speed.summary(figures))) == len(speed.GOALS)
+    assert len(re.findall("reached|better|MISSED", told(figures, speed.GOALS))) == len(speed.GOALS)
 
 
 def test_ratio_is_the_smallest_of_the_rounds() -> None:
@@ -65,9 +65,8 @@ def test_works_take_turns_after_a_warm_up() -> None:
 
 
 def test_a_missed_goal_is_said() -> None:
-    lines = speed.summary(
-        {name: Figure(value, 1, 2, 3, "ratio") for name, value in (("train_over_roofline", 0.4), ("x", 1))}
-    )
+    values = {"train_over_roofline": 0.4, "x": 1}
+    lines = told({name: Figure(value, 1, 2, 3, "ratio") for name, value in values.items()}, speed.GOALS)
     assert ">= 0.55: MISSED" in lines.splitlines()[0] and ">=" not in lines.splitlines()[1]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import time
 from dataclasses import replace
@@ -25,7 +26,7 @@ from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Origin
 from scripts.bench._image_config import ImageConfig
 from scripts.bench._intervals import from_seeds
-from scripts.bench._jobs import KEPT, Job, Variant, over_seeds, run_jobs
+from scripts.bench._jobs import KEPT, Job, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._ledger import Ledger
 from scripts.bench._tier import FAST, FULL
 from scripts.bench._verdicts import verdict
@@ -141,6 +142,10 @@ def test_two_benches_add_to_one_ledger(tmp_path: Path) -> None:
     second.save()
     assert Ledger(path).get("b-0123abcd") == (origin, {"size": 1.0})
     assert Ledger(path).get("a-ffffffff") and Ledger(path).get("a-0123abcd") is None
+
+
+def test_a_cached_function_is_named_by_its_source() -> None:
+    assert settings_hash(functools.cache(over_seeds)) == settings_hash(over_seeds) != settings_hash(run_jobs)
 
 
 def test_a_folder_is_another_for_other_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
