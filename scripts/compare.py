@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from _cli import main
+from scripts._cli import main
 from scripts.bench._compare_config import CompareConfig
 from scripts.bench._verdicts import told
 

@@ -3,8 +3,8 @@
 python scripts/data.py
 """
 
-from _cli import main
-from bench._data_config import DataConfig
+from scripts._cli import main
+from scripts.bench._data_config import DataConfig
 
 if __name__ == "__main__":
     main(DataConfig, "scripts.bench._data:fetch")

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from setuptools import find_packages
 
-import _cli
+from scripts import _cli
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ("sslctrl", "envs", "vision", "agents")

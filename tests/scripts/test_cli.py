@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 
-import _cli
+from scripts import _cli
 from sslctrl import config as configs
 from sslctrl import errors
 
