@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from typing import Any
 
 import gymnasium as gym
@@ -10,9 +10,10 @@ import numpy as np
 from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from agents.config import TrainAgentConfig
+from agents.config import OFF_POLICY, TrainAgentConfig
 from agents.relabel import RelabellingBuffer
 from agents.standardize import Standardize, width_of
 from sslctrl.errors import InputError
@@ -35,7 +36,10 @@ def build_model(
     ``capacity`` is the replay buffer's, in transitions.
     """
     observed, acted = spaces
-    cls, settings = _BUILDERS[config.algorithm](config, acted, capacity, env is not None)
+    if config.algorithm in OFF_POLICY:
+        cls, settings = _off_policy_class(config.algorithm), _off_policy(config, acted, capacity, env is not None)
+    else:
+        cls, settings = PPO, _ppo(config, 1 if env is None else env.num_envs)
     width = width_of(observed)
     settings["policy_kwargs"] |= {
         "net_arch": list(config.net),
@@ -48,7 +52,7 @@ def build_model(
     policy = "MultiInputPolicy" if isinstance(observed, gym.spaces.Dict) else "MlpPolicy"
     return cls(
         policy, env or DummyVecEnv([lambda: _Nowhere(*spaces)]), learning_rate=config.lr, gamma=config.gamma,
-        batch_size=config.batch_size, seed=config.seed, device=config.device, **settings,
+        batch_size=config.batch_size, seed=config.seed % 2**32, device=config.device, **settings,
     )  # fmt: skip
 
 
@@ -59,32 +63,19 @@ class _Nowhere(gym.Env):
         self.observation_space, self.action_space = observed, acted
 
 
-def _sac(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: bool) -> tuple[type, dict[str, Any]]:
-    return SAC, _off_policy(config, capacity, trains)
-
-
-def _td3(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: bool) -> tuple[type, dict[str, Any]]:
-    size = action.shape[0] if action.shape else 1
-    noise = NormalActionNoise(np.zeros(size), np.full(size, EXPLORATION))
-    return TD3, {**_off_policy(config, capacity, trains), "action_noise": noise}
-
-
-def _tqc(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: bool) -> tuple[type, dict[str, Any]]:
+def _off_policy_class(name: str) -> type[OffPolicyAlgorithm]:
+    if name != "tqc":
+        return {"sac": SAC, "td3": TD3}[name]
     try:
         from sb3_contrib import TQC  # optional
     except ImportError as error:
         raise InputError("algorithm 'tqc' needs sb3-contrib; pip install sb3-contrib, or choose sac or td3") from error
-    return TQC, _off_policy(config, capacity, trains)
+    return TQC
 
 
-def _ppo(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: bool) -> tuple[type, dict[str, Any]]:
-    n_steps = max(config.batch_size, min(ROLLOUT, config.steps)) // config.n_envs or 1
-    batch = min(config.batch_size, n_steps * config.n_envs)
-    n_steps = max(1, n_steps * config.n_envs // batch * batch // config.n_envs)  # whole batches, or SB3 warns
-    return PPO, {"n_steps": n_steps, "policy_kwargs": {"optimizer_kwargs": {"fused": True, "eps": 1e-5}}}
-
-
-def _off_policy(config: TrainAgentConfig, capacity: int, trains: bool) -> dict[str, Any]:
+def _off_policy(config: TrainAgentConfig, action: gym.Space, capacity: int, trains: bool) -> dict[str, Any]:
+    size = action.shape[0] if action.shape else 1
+    noise = {"action_noise": NormalActionNoise(np.zeros(size), np.full(size, EXPLORATION))}
     shares = {"prior": config.relabel_prior, "future": config.relabel_future}
     relabel = {"replay_buffer_class": RelabellingBuffer, "replay_buffer_kwargs": shares}
     return {
@@ -94,12 +85,12 @@ def _off_policy(config: TrainAgentConfig, capacity: int, trains: bool) -> dict[s
         "gradient_steps": -1,  # as many as control steps
         "policy_kwargs": {"optimizer_kwargs": {"fused": True}},
         **(relabel if config.her and trains else {}),
+        **(noise if config.algorithm == "td3" else {}),
     }
 
 
-_BUILDERS: dict[str, Callable[[TrainAgentConfig, gym.Space, int, bool], tuple[type, dict[str, Any]]]] = {
-    "sac": _sac,
-    "td3": _td3,
-    "ppo": _ppo,
-    "tqc": _tqc,
-}
+def _ppo(config: TrainAgentConfig, n_envs: int) -> dict[str, Any]:
+    rollout = max(config.batch_size, min(ROLLOUT, config.steps))
+    whole = config.batch_size // math.gcd(config.batch_size, n_envs)  # the fewest steps that make whole batches
+    n_steps = max(1, rollout // n_envs // whole) * whole
+    return {"n_steps": n_steps, "policy_kwargs": {"optimizer_kwargs": {"fused": True, "eps": 1e-5}}}

@@ -10,10 +10,10 @@ from stable_baselines3.common.vec_env import VecEnv
 from tqdm import tqdm
 
 from agents.goals import Goals, Imagined, Shown
-from agents.judge import Judge
+from agents.lesson import Lesson
 from agents.senses import Percept, Senses
 from agents.standardize import SEEN
-from agents.wrapper import shown
+from agents.wrapper import goal_observation
 from envs.tasks.base import Task
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError
@@ -51,23 +51,20 @@ class Scales(NamedTuple):
 
 def of_store(
     store: EpisodeStore,
-    senses: Senses,
-    judge: Judge,
-    goals: Goals,
+    lesson: Lesson,
     camera: str,
     task: Task,
     horizon: int,
-    goal: np.ndarray | None = None,
     goal_policy: bool = False,
     progress: bool = False,
 ) -> Transitions:
     """Return the transitions of recorded video, seen through one camera and rewarded anew.
 
-    Episodes longer than the world's limit count as several, one after another. ``goal`` (G,) is the world's; by default
-    each episode's own. Raises InputError where the video is of another world or camera, or lacks the true state and
-    ``senses`` ask for it.
+    Episodes longer than the world's limit, ``horizon`` steps, count as several, one after another. The true goal is the
+    lesson's; where that has none, each episode's own. Raises InputError where the video is of another world or camera,
+    or lacks the true state and the lesson asks for it.
     """
-    parts = []
+    parts, senses = [], lesson.senses
     for id in tqdm(store.ids, desc="prior video", unit="episode", disable=None if progress else True):
         episode = store.read(id)
         _check(episode, task, senses, f"episode {id} of {store.root}")
@@ -75,7 +72,7 @@ def of_store(
         if senses.size_px:
             frames = view_of(episode, camera, senses.size_px, str(store.root))
         for start in range(0, len(episode.action), horizon):
-            parts.append(_stretch(episode, frames, start, horizon, senses, judge, goals, task, goal, goal_policy))
+            parts.append(_stretch(episode, frames, start, horizon, lesson, task, goal_policy))
     return _joined(parts)
 
 
@@ -137,35 +134,34 @@ def _stretch(
     frames: np.ndarray | None,
     start: int,
     horizon: int,
-    senses: Senses,
-    judge: Judge,
-    goals: Goals,
+    lesson: Lesson,
     task: Task,
-    goal: np.ndarray | None,
     goal_policy: bool,
 ) -> Transitions:
     """Return the transitions of one stretch of an episode, as long as the world's limit or what is left."""
     span = slice(start, min(start + horizon, len(episode.action)) + 1)
-    state = np.asarray(episode.state[span], np.float32)
-    desired = episode.meta.get("goal") if goal is None else goal
+    state, senses = np.asarray(episode.state[span], np.float32), lesson.senses
+    unknown = np.zeros((len(state), 0), np.float32)  # in video of a real robot, where nothing asks for it
     raw = {
         "proprio": episode.proprio[span],
         "state": state,
         "time": (np.arange(len(state), dtype=np.float32) / horizon)[:, None],
-        "achieved_goal": np.zeros((len(state), 0), np.float32),
+        "achieved_goal": unknown,
+        "desired_goal": unknown,
     }
-    if state.shape[1]:  # unknown in video of a real robot, where nothing asks for it
-        raw["achieved_goal"] = np.asarray(task.achieved_goal(state), np.float32)
-        desired = raw["achieved_goal"][-1] if desired is None else desired
-    raw["desired_goal"] = np.broadcast_to(np.asarray(desired, np.float32), raw["achieved_goal"].shape)
+    if state.shape[1]:
+        achieved = np.asarray(task.achieved_goal(state), np.float32)
+        goal = episode.meta.get("goal") if lesson.goal is None else lesson.goal
+        desired = achieved[-1] if goal is None else np.asarray(goal, np.float32)
+        raw |= {"achieved_goal": achieved, "desired_goal": np.broadcast_to(desired, achieved.shape)}
     if frames is not None:
         raw["pixels"] = senses.history.of(frames[span])
     percept = senses(raw)
-    towards = _towards(goals, raw, percept, senses, episode.pursued)
-    reward = judge(percept.achieved[:-1], percept.achieved[1:], towards[1:])
+    towards = _towards(lesson.goals, raw, percept, senses, episode.pursued)
+    reward = lesson.judge(percept.achieved[:-1], percept.achieved[1:], towards[1:])
     seen_before = np.concatenate([percept.seen[:1], percept.seen[:-1]])
     observation = senses.observation(raw, percept.seen, seen_before)
-    given = shown(observation, percept.achieved, towards) if goal_policy else {"observation": observation}
+    given = goal_observation(observation, percept.achieved, towards) if goal_policy else {"observation": observation}
     ended = np.arange(1, len(state)) == len(state) - 1
     action = np.clip(episode.action[span.start : span.stop - 1], -1, 1)
     return Transitions(

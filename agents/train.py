@@ -97,11 +97,9 @@ def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:
         watch = Watch(config, lesson, exam, stop, start.step)
         watch.init_callback(model)
         model.learn(config.steps - start.step, watch, reset_num_timesteps=False, progress_bar=bar)
-        if stop.is_set() and model.num_timesteps < config.steps:
-            path = checkpoint.save(model, config, lesson, model.num_timesteps, training=True)
-            raise Interrupted(
-                f"stopped at step {model.num_timesteps} of {config.steps}; saved {path}; run the same to go on"
-            )
+        if watch.stopped:
+            path = watch.save()
+            raise Interrupted(f"stopped at step {watch.learned} of {config.steps}; saved {path}; run the same to go on")
         if config.eval_every and watch.measured < model.num_timesteps:
             watch.measure()
     model.logger.close()
@@ -115,8 +113,8 @@ def _begin(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, recorded: E
         known = prior.of_random_steps(worlds, config.warmup, config.seed)
     else:
         known = prior.of_store(
-            recorded.intact(), lesson.senses, lesson.judge, lesson.goals, config.camera, task_of(config.env_id),
-            horizon_of(config.env_id), lesson.goal, config.her, config.progress,
+            recorded.intact(), lesson, config.camera, task_of(config.env_id), horizon_of(config.env_id), config.her,
+            config.progress,
         )  # fmt: skip
     scales = prior.scales_of(known)
     model = _model(config, lesson, worlds, len(known.reward) + config.steps + config.n_envs, scales.mean, scales.std)

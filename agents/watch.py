@@ -23,25 +23,34 @@ EVAL_SEED = 500_000  # far from the seeds of training, and from those of the las
 class Watch(BaseCallback):
     """Appends true success and distance, with intervals, to ``curve.jsonl`` and saves, every so many steps; stops when
     asked to.
+
+    `learned`: how many steps the model has learned from, which is what is saved: of PPO none of the rollout under way.
     """
 
     def __init__(self, config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, stop: Event, begun: int) -> None:
         super().__init__()
         self.config, self.lesson, self.worlds, self.stop = config, lesson, worlds, stop
-        self.saved = self.measured = begun
+        self.saved = self.measured = self.learned = begun
+        self.stopped = False
         self.curve = Path(config.run) / "curve.jsonl"
         _keep_until(self.curve, begun)
 
+    def _on_rollout_start(self) -> None:
+        self.learned, saves = self.model.num_timesteps, self.config.checkpoint_every
+        if self.learned // saves > self.saved // saves and self.learned < self.config.steps:
+            self.save()
+
     def _on_step(self) -> bool:
-        if self.stop.is_set():
-            return False
-        every, saves = self.config.eval_every, self.config.checkpoint_every
-        if every and self.num_timesteps // every > self.measured // every:
+        self.stopped = self.stop.is_set() and self.num_timesteps < self.config.steps
+        every = self.config.eval_every
+        if not self.stopped and every and self.num_timesteps // every > self.measured // every:
             self.measure()
-        if self.num_timesteps // saves > self.saved // saves and self.num_timesteps < self.config.steps:
-            self.saved = self.num_timesteps
-            checkpoint.save(self.model, self.config, self.lesson, self.num_timesteps, training=True)
-        return True
+        return not self.stopped
+
+    def save(self) -> Path:
+        """Save all that a run goes on from, and return where."""
+        self.saved = self.learned
+        return checkpoint.save(self.model, self.config, self.lesson, self.learned, training=True)
 
     def measure(self) -> None:
         """Play the fixed starts, as many at a time as there are worlds, without noise, and record how they ended."""

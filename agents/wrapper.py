@@ -43,7 +43,7 @@ class LearnedVecEnv(VecEnvWrapper):
         now = self._before = self.senses(raw)
         self._begun = self._begin(raw, np.arange(self.num_envs))
         observation = self.senses.observation(raw, now.seen, now.seen)
-        return self._shown(observation, now.achieved.copy(), self.goals.now(raw, self._begun).copy())
+        return self._policy_observation(observation, now.achieved.copy(), self.goals.now(raw, self._begun).copy())
 
     def step_wait(self) -> VecEnvStepReturn:
         """Finish the step that was begun."""
@@ -65,10 +65,10 @@ class LearnedVecEnv(VecEnvWrapper):
         for i, info in enumerate(infos):
             info["env_reward"] = float(env_rewards[i])
         for row, i in enumerate(ended, start=n):
-            last = self._shown(observation[[row]], achieved[[row]], goals[[row]])
+            last = self._policy_observation(observation[[row]], achieved[[row]], goals[[row]])
             infos[i]["terminal_observation"] = {k: v[0] for k, v in last.items()} if isinstance(last, dict) else last[0]
         self._before, self._begun = Percept(seen[:n], achieved[:n]), begun[:n]
-        return self._shown(observation[:n], achieved[:n].copy(), goals[:n].copy()), rewards, dones, infos
+        return self._policy_observation(observation[:n], achieved[:n].copy(), goals[:n].copy()), rewards, dones, infos
 
     def compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, infos: Any = None) -> np.ndarray:
         """Return the rewards (N,) of arriving at ``achieved_goal`` (N, D); ``infos`` is not used."""
@@ -91,11 +91,11 @@ class LearnedVecEnv(VecEnvWrapper):
                 self.venv.env_method(Recorder.pursue.__name__, picture, indices=[world])
         return begun
 
-    def _shown(self, observation: np.ndarray, *goals: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
-        return shown(observation, *goals) if self.goal_policy else observation
+    def _policy_observation(self, observation: np.ndarray, *goals: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
+        return goal_observation(observation, *goals) if self.goal_policy else observation
 
 
-def shown(observation: np.ndarray, achieved: np.ndarray, goals: np.ndarray) -> dict[str, np.ndarray]:
+def goal_observation(observation: np.ndarray, achieved: np.ndarray, goals: np.ndarray) -> dict[str, np.ndarray]:
     """Return a goal policy's observation."""
     return {"observation": observation, "achieved_goal": achieved, "desired_goal": goals}
 

@@ -124,7 +124,7 @@ def test_pursued_goals_are_encoded_anew_beside_video_without_any(
     objective = build_objective(ObjectiveSpec("vae", {"size_px": size_px, "dim": 3, "width": 2}, seed=9))
     checkpoint.checkpoint.save(later, KIND, spec_of(objective), objective.state_dict(), {})
     lesson, task = lesson_of(agent, later), task_of(agent.env_id)
-    known = of_store(both, lesson.senses, lesson.judge, lesson.goals, "front", task, 20, None, agent.her)
+    known = of_store(both, lesson, "front", task, 20, agent.her)
     assert lesson.senses.judged is not None
     wanted = lesson.senses.judged(square(pursued_in(both), size_px))
     for side in (known.before, known.after):

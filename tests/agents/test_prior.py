@@ -29,7 +29,7 @@ HORIZON = 50
 def known(recorded: Path, tmp_path: Path) -> prior.Transitions:
     lesson = lesson_of(tiny(recorded, tmp_path), recorded / "embedding")
     store, task = EpisodeStore(recorded / "prior"), task_of("sslctrl/Push-v0")
-    return prior.of_store(store, lesson.senses, lesson.judge, lesson.goals, "right", task, HORIZON, lesson.goal)
+    return prior.of_store(store, lesson, "right", task, HORIZON)
 
 
 def test_transitions_are_as_frame_by_frame(recorded: Path, known: prior.Transitions) -> None:
@@ -57,9 +57,7 @@ def test_transitions_are_as_frame_by_frame(recorded: Path, known: prior.Transiti
 def test_moments_of_several_frames_are_the_same_in_prior_and_world(recorded: Path, tmp_path: Path) -> None:
     lesson = lesson_of(tiny(recorded, tmp_path, embedding=recorded / "motion"), recorded / "motion")
     store = EpisodeStore(recorded / "prior").subset(["000000"])
-    known = prior.of_store(
-        store, lesson.senses, lesson.judge, lesson.goals, "front", task_of("sslctrl/Push-v0"), HORIZON, lesson.goal
-    )
+    known = prior.of_store(store, lesson, "front", task_of("sslctrl/Push-v0"), HORIZON)
     episode = store.read("000000")
     worlds = LearnedVecEnv(
         vector_of(
@@ -94,10 +92,7 @@ def test_the_buffer_holds_them_all_and_no_end_is_terminal(known: prior.Transitio
 
 def test_each_moment_is_compared_with_the_demonstration_s_of_its_own_time(recorded: Path, tmp_path: Path) -> None:
     lesson = lesson_of(tiny(recorded, tmp_path, goal_from="steps"), recorded / "embedding")
-    known = prior.of_store(
-        EpisodeStore(recorded / "prior"), lesson.senses, lesson.judge, lesson.goals, "front",
-        task_of("sslctrl/Push-v0"), HORIZON, lesson.goal,
-    )  # fmt: skip
+    known = prior.of_store(EpisodeStore(recorded / "prior"), lesson, "front", task_of("sslctrl/Push-v0"), HORIZON)
     assert isinstance(lesson.goals, Targets)
     arrived = known.after["observation"][:HORIZON, : lesson.goals.targets.shape[1]]
     due = lesson.goals.targets[
@@ -128,9 +123,7 @@ def test_random_steps_follow_each_world_over_the_ends_of_episodes() -> None:
 def test_video_of_another_world_is_refused(recorded: Path, tiny_store: EpisodeStore, tmp_path: Path) -> None:
     lesson = lesson_of(tiny(recorded, tmp_path), recorded / "embedding")
     with pytest.raises(InputError, match="same robot"):
-        prior.of_store(
-            tiny_store, lesson.senses, lesson.judge, lesson.goals, "front", task_of("sslctrl/Push-v0"), HORIZON
-        )
+        prior.of_store(tiny_store, lesson, "front", task_of("sslctrl/Push-v0"), HORIZON)
 
 
 @pytest.mark.parametrize("options", [{"reward_from": "state"}, {"reward_from": "state", "goal_from": "shown"}])
@@ -143,7 +136,20 @@ def test_video_of_unknown_state_is_refused_where_the_state_is_asked_for(
     task = task_of("sslctrl/Push-v0")
     lesson = lesson_of(tiny(recorded, tmp_path, demonstration=None, her=True, **options), recorded / "embedding")
     with pytest.raises(InputError, match="true state is known"):
-        prior.of_store(store, lesson.senses, lesson.judge, lesson.goals, "right", task, HORIZON)
+        prior.of_store(store, lesson, "right", task, HORIZON)
+
+
+def test_video_of_unknown_state_is_enough_where_nothing_asks_for_it(recorded: Path, tmp_path: Path) -> None:
+    known, store = EpisodeStore(recorded / "prior"), EpisodeStore(tmp_path / "real", create=True)
+    for id in known.ids:
+        episode = known.read(id)
+        store.add(episode._replace(state=episode.state[:, :0], meta={**episode.meta, "state_names": []}), id)
+    task = task_of("sslctrl/Push-v0")
+    for changes in ({}, {"demonstration": None, "goal_from": "shown", "her": True}):
+        lesson = lesson_of(tiny(recorded, tmp_path, **changes), recorded / "embedding")
+        ours, theirs = (prior.of_store(one, lesson, "right", task, HORIZON) for one in (store, known))
+        assert np.array_equal(ours.reward, theirs.reward)
+        assert np.array_equal(ours.before["observation"], theirs.before["observation"])
 
 
 def test_where_goals_are_shown_video_s_is_the_moment_that_each_stretch_ends_with(
@@ -152,9 +158,7 @@ def test_where_goals_are_shown_video_s_is_the_moment_that_each_stretch_ends_with
     changes = {"embedding": recorded / "vae", "demonstration": None, "goal_from": "shown", "her": True}
     lesson = lesson_of(tiny(recorded, tmp_path, **changes), recorded / "vae")
     store, embedding = EpisodeStore(recorded / "prior"), load_embedding(recorded / "vae")
-    known = prior.of_store(
-        store, lesson.senses, lesson.judge, lesson.goals, "right", task_of("sslctrl/Push-v0"), HORIZON, goal_policy=True
-    )
+    known = prior.of_store(store, lesson, "right", task_of("sslctrl/Push-v0"), HORIZON, goal_policy=True)
     row = 0
     for id in store.ids:
         z = embedding.embed_hwc(store.read(id).frames[store.cameras.index("right")])

@@ -125,7 +125,14 @@ def test_the_first_goals_imagined_are_those_of_seed_and_step(recorded: Path, tmp
     sow, begin, drawn = train._sow, Imagined.begin, []
     monkeypatch.setattr(train, "_sow", lambda *given: drawn.clear() or sow(*given))  # video has drawn some
     monkeypatch.setattr(Imagined, "begin", lambda goals, raw: drawn.append(begin(goals, raw)) or drawn[-1])
-    monkeypatch.setattr(train.Watch, "_on_step", lambda watch: watch.stop.set())
+    step_on = train.Watch._on_step
+
+    def stop_after_one(watch: train.Watch) -> bool:
+        if watch.num_timesteps == watch.saved + 2:
+            watch.stop.set()
+        return step_on(watch)
+
+    monkeypatch.setattr(train.Watch, "_on_step", stop_after_one)
     for step in (0, 1):
         with pytest.raises(Interrupted, match=f"stopped at step {step + 1} of 8"):
             train_agent(config)
@@ -187,12 +194,12 @@ def test_a_stopped_run_goes_on_with_all_that_it_had(her: bool, recorded: Path, t
             watch.stop.set()
         return step(watch)
 
-    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="stopped at step 80 of 160") as stopped:
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="stopped at step 78 of 160") as stopped:
         patch.setattr(train.Watch, "_on_step", stop_at_80)
         train_agent(config)
     assert stopped.value.exit_code == 6
     found = checkpoint.last_step(tmp_path)
-    assert found is not None and found[1] == 80
+    assert found is not None and found[1] == 78
     saved = checkpoint.checkpoint.read(found[0], checkpoint.KIND, training=True)
     seen: dict[str, Any] = {}
     resume = checkpoint.resume
@@ -209,7 +216,7 @@ def test_a_stopped_run_goes_on_with_all_that_it_had(her: bool, recorded: Path, t
     closed = {"buffer/dones", "buffer/timeouts", "buffer/ep_length", "buffer/begun"}  # episodes end where they were
     assert seen.keys() == ours.keys()
     assert [name for name in ours if not torch.equal(ours[name], seen[name]) and name not in closed] == []
-    assert len(ours["buffer/rewards"]) == 60 + 39  # prior and steps; the step it was stopped in is not stored
+    assert len(ours["buffer/rewards"]) == 60 + 39  # prior and steps
     assert torch.equal(seen["buffer/dones"], seen["buffer/timeouts"])  # nothing is terminal
     assert bool(seen["buffer/dones"][-1].all()) == her  # episodes are cut only where goals are theirs
     scales = [checkpoint.load(folder).judge.scale for folder in (found[0], tmp_path)]
