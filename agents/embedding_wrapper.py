@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from envs.env import RobotEnv
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.history import Moments
@@ -38,11 +39,15 @@ class EmbeddingWrapper(gym.Wrapper):
 
         goal: uint8, a picture (H, W, 3), or the video of a demonstration (T, H, W, 3), whose end is the goal. own: what
         the policy sees of an observation besides, as the robot's joints: (N,). Raises InputError for a world that does
-        not render so, a goal of another dtype or shape, and an `own` that returns something else.
+        not render so or shows several cameras, a goal of another dtype or shape, and an `own` that returns something
+        else.
         """
         super().__init__(env)
         if env.render_mode != "rgb_array":
             raise InputError(f'{env} has render_mode={env.render_mode!r}; allowed is "rgb_array"; make it so')
+        if isinstance(env.unwrapped, RobotEnv) and len(env.unwrapped.cameras) > 1:
+            names = ", ".join(env.unwrapped.cameras)
+            raise InputError(f"{env} renders cameras {names} side by side; allowed is one; make it with cameras=[one]")
         frames = np.asarray(goal)
         frames = frames[None] if frames.ndim == 3 else frames
         if not len(frames):
@@ -53,7 +58,7 @@ class EmbeddingWrapper(gym.Wrapper):
         if others.ndim != 1:
             raise InputError(f"own returns {others.shape}; allowed is (N,); flatten it")
         self.embedding, self.reward, self.own = embedding, reward, own
-        self._goal_moment = embedding.history.of(square(frames, embedding.size_px))[-1:]
+        self._goal_moment = embedding.history.of(square(frames, embedding.size_px))[-1:].copy()
         self._moments = Moments(embedding.history)
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (2 * embedding.seen_dim + len(others),), np.float32)
 

@@ -8,50 +8,33 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.history import History
 
 
 class Encoder(Protocol):
-    """Moments, uint8 (N, H, W, 3) or, with a history, (N, n, H, W, 3), to vectors, float32 (N, dim)."""
+    """Moments, uint8 (N, H, W, 3) or, with a history, (N, n, H, W, 3), to vectors: an `Embedding`, or raw pixels."""
 
     size_px: int
     dim: int
     history: History
 
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Return the vectors. Raises InputError for frames of another size."""
+    def embed_hwc(self, frames: np.ndarray) -> np.ndarray:
+        """Return float32 (N, dim), which rewards compare. Raises InputError for frames of another size."""
         ...
 
 
 class Observer(Encoder, Protocol):
-    """An encoder of what a policy sees, which may be more than what is compared."""
+    """An encoder of what a policy sees, which may be more than what is compared: an `Embedding`."""
 
-    seen_dim: int
-
-    def see(self, frames: np.ndarray) -> np.ndarray:
-        """Return the vectors (N, seen_dim), those that are compared first."""
+    @property
+    def seen_dim(self) -> int:
+        """How much a policy sees of a moment."""
         ...
 
-
-class EmbeddingEncoder:
-    """An embedding, in eval mode; `device` is cpu, cuda or auto."""
-
-    def __init__(self, embedding: Embedding, device: str = "cpu") -> None:
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.embedding = embedding.eval().requires_grad_(False).to(device)
-        self.size_px, self.dim, self.history = embedding.size_px, embedding.dim, embedding.history
-        self.seen_dim = embedding.seen_dim
-
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """Return float32 (N, D) of moments."""
-        return self.embedding.embed_hwc(frames)
-
-    def see(self, frames: np.ndarray) -> np.ndarray:
-        """Return float32 (N, seen_dim) of moments: the embedding, and what it is conditioned on."""
-        return self.embedding.observe_hwc(frames)
+    def observe_hwc(self, frames: np.ndarray) -> np.ndarray:
+        """Return float32 (N, seen_dim), what is compared first. Raises as `embed_hwc`."""
+        ...
 
 
 class PixelEncoder:
@@ -61,7 +44,7 @@ class PixelEncoder:
         self.size_px, self.side, self.history = size_px, side or size_px, History()
         self.dim = self.side * self.side * 3
 
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
+    def embed_hwc(self, frames: np.ndarray) -> np.ndarray:
         """Return float32 (N, side * side * 3) of uint8 (N, H, W, 3)."""
         if frames.shape[1:] != (self.size_px, self.size_px, 3):
             raise InputError(f"frames are {frames.shape[1:]}; allowed is {self.size_px} px square; record them so")

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from stable_baselines3.common.utils import get_device
 
 from agents.config import TrainAgentConfig
-from agents.encoders import EmbeddingEncoder, Encoder, PixelEncoder
+from agents.encoders import Encoder, PixelEncoder
 from agents.goals import Desired, Goals, Imagined, Shown, Targets
 from agents.judge import Judge, TrueDistance
 from agents.senses import Senses
 from agents.worlds import demonstration, task_of, true_goal
 from sslctrl.clips import Episode
+from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.imagining import Imagining
 from sslctrl.metrics.positions import position_columns
@@ -43,15 +45,16 @@ def lesson_of(config: TrainAgentConfig, embedding: Path | None) -> Lesson:
     task = task_of(config.env_id)
     if config.demonstration is None:
         senses = senses_of(config, embedding, 64, config.allow)
-        goals = goals_of(config, senses, None)
-        if isinstance(goals, Imagined) and (camera := goals.embedding.camera) not in ("", config.camera):
-            raise InputError(
-                f"the embedding imagines what camera {camera!r} sees, and the policy looks through {config.camera!r}; "
-                f"allowed is one camera for both; give camera={camera}"
-            )
-        return Lesson(senses, judge_of(config), goals, None)
+        _check_cameras(senses, camera=config.camera)
+        return Lesson(senses, judge_of(config), goals_of(config, senses, None), None)
     demo = demonstration(config.demonstration)
     senses = senses_of(config, embedding, demo.frames.shape[2], config.allow)
+    _check_cameras(senses, camera=config.camera, demo_camera=config.demo_camera)
+    if senses.judged is not None and senses.judged.history.first:
+        raise InputError(
+            "the embedding reads every moment with its own episode's first frame, and a demonstration's is another's; "
+            "allowed is goal_from=imagined or shown, without a demonstration; change it, or give another embedding"
+        )
     targets = None if senses.judged is None else _targets(config, demo, senses.judged)
     return Lesson(senses, judge_of(config), goals_of(config, senses, targets), true_goal(demo, task))
 
@@ -74,13 +77,12 @@ def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | Non
     if targets is not None:
         return Targets(targets)
     if config.goal_from == "imagined":
-        embedding = getattr(senses.judged, "embedding", None)
-        if not isinstance(embedding, Imagining):
+        if not isinstance(senses.judged, Imagining):
             raise InputError(
                 "goal_from=imagined, and this embedding has no prior to imagine goals from; allowed are vae, cc_vae, "
                 "autoencoder; give one of these, or goal_from=shown"
             )
-        return Imagined(embedding, config.seed)
+        return Imagined(senses.judged, config.seed)
     return Shown(senses) if config.goal_from == "shown" else Desired()
 
 
@@ -94,9 +96,9 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
 
     ``allow``: classes outside the registries that the embedding's checkpoint may name. Raises CheckpointError.
     """
-    trained: EmbeddingEncoder | None = None
+    trained: Embedding | None = None
     if embedding is not None and (config.observe == "embedding" or config.reward_from == "embedding"):
-        trained = EmbeddingEncoder(load_embedding(embedding, allow), config.device)
+        trained = load_embedding(embedding, allow).eval().requires_grad_(False).to(get_device(config.device))
     observer = trained if config.observe == "embedding" else None
     judged: dict[str, Encoder | None] = {"state": None, "embedding": trained}
     if config.reward_from == "pixels":
@@ -105,7 +107,19 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
     return Senses(observer, judged[config.reward_from], tuple(columns))
 
 
+def _check_cameras(senses: Senses, **looked_through: str) -> None:
+    """Raise InputError where an embedding of one camera is to see through another."""
+    for encoder in (senses.observer, senses.judged):
+        own = encoder.learns_from if isinstance(encoder, Embedding) else ()
+        for option, camera in looked_through.items():
+            if len(own) == 1 and camera not in own:
+                raise InputError(
+                    f"the embedding learned from camera {own[0]!r} alone, and {option} is {camera!r}; allowed is its "
+                    f"own; give {option}={own[0]}"
+                )
+
+
 def _targets(config: TrainAgentConfig, demo: Episode, judged: Encoder) -> np.ndarray:
     """Encode the demonstration, from its own camera: all steps (T+1, D), or the last alone (1, D)."""
     moments = judged.history.of(view_of(demo, config.demo_camera, judged.size_px, "the demonstration"))
-    return judged(np.array(moments if config.goal_from == "steps" else moments[-1:]))
+    return judged.embed_hwc(np.array(moments if config.goal_from == "steps" else moments[-1:]))

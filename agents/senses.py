@@ -57,13 +57,13 @@ class Senses:
 
     def __call__(self, raw: Raw) -> Percept:
         """Encode a batch of moments."""
-        seen = None if self.observer is None else self.observer.see(_moments(self.observer, raw["pixels"]))
+        seen = None if self.observer is None else self.observer.observe_hwc(_moments(self.observer, raw["pixels"]))
         if self.judged is None:
             achieved = raw["state"][:, list(self.columns)] if self.columns else raw["achieved_goal"]
         elif self.judged is self.observer and seen is not None:
             achieved = seen[:, : self.judged.dim]
         else:
-            achieved = self.judged(_moments(self.judged, raw["pixels"]))
+            achieved = self.judged.embed_hwc(_moments(self.judged, raw["pixels"]))
         seen = np.empty((len(achieved), 0)) if seen is None else seen
         return Percept(np.asarray(seen, np.float32), np.asarray(achieved, np.float32))
 
@@ -77,7 +77,7 @@ class Senses:
     def goal(self, raw: Raw) -> np.ndarray:
         """Encode what the worlds' goals look like, as the reward compares it, at the first moments of episodes."""
         if self.judged is not None:
-            return np.asarray(self.judged(_standing_still(self.judged.history, raw)), np.float32)
+            return np.asarray(self.judged.embed_hwc(_standing_still(self.judged.history, raw)), np.float32)
         columns = list(self.columns)
         return np.asarray(raw["goal_state"][:, columns] if columns else raw["desired_goal"], np.float32)
 

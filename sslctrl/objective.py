@@ -61,10 +61,11 @@ class Objective(nn.Module, ABC):
 
 
 def channels_first(frames: np.ndarray) -> Tensor:
-    """Return frames as cameras have them, uint8 (..., H, W, 3), as (..., 3, H, W): the same memory where it may be
-    written to, else a copy, since torch warns of the other kind.
+    """Return frames as cameras have them, uint8 (..., H, W, 3), as (..., 3, H, W): the same memory, but a copy where
+    torch does not take it: where it may not be written to, or a renderer has turned it by its strides.
     """
-    return torch.from_numpy(frames if frames.flags.writeable else frames.copy()).movedim(-1, -3)
+    taken = frames.flags.writeable and min(frames.strides, default=0) >= 0
+    return torch.from_numpy(frames if taken else frames.copy()).movedim(-1, -3)
 
 
 def to_float(frames: Tensor, device: torch.device | str) -> Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.grasping.grasps import grasps_in
 from agents.grasping.labels import Grasps
 from agents.grasping.value import GraspValue, Recorded
 from envs.grasps import Aim, bin_to_picture, picture_to_bin
@@ -41,8 +42,8 @@ def by_value(value: GraspValue, embedding: Embedding, pictures: np.ndarray) -> A
 
 
 def recorded(store: EpisodeStore, embedding: Embedding) -> Recorded:
-    """Return a store of grasps, made by `scripts/collect_grasps.py`, with the outcomes' embeddings."""
-    episodes = [store.read(id) for id in store.ids]
+    """Return a store's grasps with the outcomes' embeddings. Raises DataError where there is none."""
+    episodes = grasps_in(store)
     frames = np.stack([episode.frames[0] for episode in episodes])
     action = np.stack([episode.action[0] for episode in episodes])
     names = [str(episode.meta["grasped"]) for episode in episodes]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from agents.grasping.grasps import grasps_in
 from envs.grasps import Aim, attempt, present_in
 from sslctrl.clips import OUTCOME
 from sslctrl.errors import InputError
@@ -17,8 +18,7 @@ FIRST_START = 3_000_000
 def outcomes(store: EpisodeStore) -> dict[str, np.ndarray]:
     """Return the pictures, uint8 (n, H, W, 3), of each object in the gripper: goals to ask with."""
     found: dict[str, list[np.ndarray]] = {}
-    for id in store.ids:
-        episode = store.read(id)
+    for episode in grasps_in(store):
         if episode.meta["success"]:
             found.setdefault(episode.meta["grasped"], []).append(episode.frames[0, OUTCOME])
     return {name: np.stack(frames) for name, frames in found.items()}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import cv2
 import numpy as np
 
+from agents.grasping.grasps import grasps_in
 from sslctrl.clips import BEFORE, OUTCOME
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
 from sslctrl.errors import DataError
@@ -22,10 +21,9 @@ def grasps_shown(store: EpisodeStore) -> tuple[np.ndarray, np.ndarray]:
 
     Raises DataError where there is none.
     """
-    grasped = (episode.frames[0] for episode in map(store.read, store.ids) if episode.meta["success"])
-    frames = list(islice(grasped, GRASPS))
-    if not frames or len(frames[0]) <= OUTCOME:
-        raise DataError(f"{store.root} holds no successful grasp; allowed is what scripts/collect_grasps.py records")
+    frames = [episode.frames[0] for episode in grasps_in(store) if episode.meta["success"]][:GRASPS]
+    if not frames:
+        raise DataError(f"{store.root} holds no grasp that succeeded; allowed is one or more; record more grasps")
     return np.stack([one[OUTCOME] for one in frames]), np.stack([one[BEFORE] for one in frames])
 
 

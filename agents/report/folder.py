@@ -185,7 +185,7 @@ class RunFolder:
         """
         known: list[Any] = [self.agent_config.get("camera"), self.agent_config.get("demo_camera")]
         with suppress(SslctrlError):  # no embedding: any two will do
-            known += getattr(self.embedding, "cameras", ())
+            known += self.embedding.learns_from
         pair = [name for name in dict.fromkeys([*map(str, known), *cameras]) if name in cameras][:2]
         return pair[0], pair[-1]
 

@@ -70,7 +70,7 @@ def _learned(folder: RunFolder) -> str:
         store = folder.store("video/train")
     except SslctrlError:
         return f"{kind} learned from unlabelled video."
-    cameras = len(getattr(folder.embedding, "cameras", ()) or store.cameras)
+    cameras = len(folder.embedding.learns_from or store.cameras)
     through = "one camera" if cameras == 1 else f"{cameras} cameras"
     return f"{kind} watched {len(store)} episodes of unlabelled video through {through}."
 

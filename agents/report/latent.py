@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from agents.encoders import EmbeddingEncoder, Encoder, PixelEncoder
+from agents.encoders import Encoder, PixelEncoder
 from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import DataError
@@ -87,12 +87,11 @@ def reward_spearman(
     name: `reward`, the learned one, and `pixel`, both between two cameras; `pixel_same_view`: raw pixels that see both
     from `camera`.
     """
-    encoder = EmbeddingEncoder(embedding)
-    raw = PixelEncoder(encoder.size_px)
+    raw = PixelEncoder(embedding.size_px)
     found: dict[str, list[float]] = {"reward": [], "pixel": [], "pixel_same_view": []}
     for id in store.ids:
         episode = store.read(id)
-        seen = progress(encoder, episode, camera, goal, goal_camera)
+        seen = progress(embedding, episode, camera, goal, goal_camera)
         same = progress(raw, episode, camera, goal, camera)
         for name, reward in zip(found, (seen.learned, seen.pixels, same.pixels), strict=True):
             rank = seen.rank_correlation(reward)
@@ -118,5 +117,5 @@ def _both(embedding: Embedding, episode: Episode, pair: tuple[str, str]) -> tupl
 
 def _reward(encoder: Encoder, frames: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return minus the distances (T,) of a video's moments to another's last."""
-    z, goal = encoder(encoder.history.of(frames)), encoder(encoder.history.of(target)[-1:])
+    z, goal = (encoder.embed_hwc(moments) for moments in (encoder.history.of(frames), encoder.history.of(target)[-1:]))
     return LatentDistance()(z, z, np.broadcast_to(goal, z.shape))

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from agents.encoders import EmbeddingEncoder
 from agents.grasping.picture import grasps_shown, heat_picture
 from agents.report import imagined, latent, plots
 from agents.report.blocks import Block, Film, Films, Plot, Plots, Source, Table, Text, Watched
@@ -94,7 +93,6 @@ def reward(folder: RunFolder) -> Iterator[Block]:
     """Learned reward, raw pixels' reward and the truth along an expert's, the policy's and a random episode."""
     goal = folder.demonstration()
     ours, theirs = folder.camera_pair(goal.meta["cameras"])
-    encoder = EmbeddingEncoder(folder.embedding)
     yield Text(
         f"Reward: minus the distance between camera {ours} now and camera {theirs} at the demonstration's end, in the "
         "embedding (learned) or between pixels (raw). In brackets: Spearman's correlation with the true progress. "
@@ -102,7 +100,7 @@ def reward(folder: RunFolder) -> Iterator[Block]:
     )
     compared = {}
     for i, (name, episode) in enumerate(_told_apart(folder, goal).items()):
-        found = compared[name] = latent.progress(encoder, episode, ours, goal, theirs)
+        found = compared[name] = latent.progress(folder.embedding, episode, ours, goal, theirs)
         yield Watched(episode_film(episode, ours, name), (plots.reward_over_time(found, f"reward-{i}"),))
     yield plots.reward_against_distance(compared)
 

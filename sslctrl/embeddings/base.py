@@ -36,6 +36,12 @@ class Embedding(Objective):
         return next(self.parameters()).device
 
     @property
+    def learns_from(self) -> tuple[str, ...]:
+        """The cameras that its options `camera` or `cameras` name; none: all that its video has."""
+        camera = getattr(self, "camera", "")
+        return (camera,) if camera else tuple(getattr(self, "cameras", ()))
+
+    @property
     def seen_dim(self) -> int:
         """Numbers that a policy is to see of a moment: `dim`, and those of what the embedding is conditioned on."""
         return self.dim

@@ -59,11 +59,11 @@ class Sum:
     def __init__(self) -> None:
         self.calls: list[int] = []
 
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
+    def embed_hwc(self, frames: np.ndarray) -> np.ndarray:
         self.calls.append(len(frames))
         return np.stack([frames.mean(axis=(1, 2, 3)), np.ones(len(frames))], axis=1).astype(np.float32)
 
-    see = __call__
+    observe_hwc = embed_hwc
 
 
 def counters(limits: tuple[int, ...] = (3, 4)) -> DummyVecEnv:

@@ -102,11 +102,31 @@ def test_what_is_seen_and_rewarded_is_what_the_embedding_says_of_the_film(name: 
 
 
 def test_at_the_goal_the_distance_is_nought_and_the_picture_may_have_any_size() -> None:
-    env = EmbeddingWrapper(Slider(), embedding("tcn"), _at(14.2).render())
+    world = _at(14.2)
+    env = EmbeddingWrapper(world, embedding("tcn"), world.render())  # which is drawn over from now on
     env.reset(seed=0)
-    env.unwrapped.at = 12.0  # type: ignore[attr-defined]
+    world.at = 12.0
     rewards = [env.step(ACTION)[1] for _ in range(3)]
     assert rewards[0] == 0 and rewards[2] < 0
+
+
+def test_frames_that_a_renderer_turns_by_their_strides_are_seen() -> None:
+    world, net = _at(14), embedding("tcn")
+    upright = world.render().copy()
+    render = world.render
+    world.render = lambda: render()[::-1]  # type: ignore[method-assign]
+    env = EmbeddingWrapper(world, net, world.render())
+    env.reset(seed=0)
+    world.at = 12.0
+    observation, reward, *_ = env.step(ACTION)
+    assert reward == 0 and np.allclose(observation[:4], net.embed_hwc(square(upright[None, ::-1].copy(), 16))[0])
+
+
+def test_this_packages_worlds_are_seen_through_one_camera() -> None:
+    with pytest.raises(InputError, match=r"renders cameras front, left, .* allowed is one"):
+        EmbeddingWrapper(gym.make("sslctrl/Reach-v0", render_mode="rgb_array"), embedding("tcn"), _at(8).render())
+    world = gym.make("sslctrl/Reach-v0", render_mode="rgb_array", cameras=["front"])
+    assert EmbeddingWrapper(world, embedding("tcn"), _at(8).render()).reset(seed=0)[0].shape == (8,)
 
 
 def test_a_policy_learns_in_it() -> None:

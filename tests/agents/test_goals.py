@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from agents_toys import tiny
+from agents_toys import SIZE_PX, tiny
 
 from agents.goals import Imagined
 from agents.lesson import lesson_of
@@ -31,7 +32,7 @@ def two_cameras(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def vae(folder: Path, video: Path, **options: str) -> Path:
+def vae(folder: Path, video: Path, **options: Any) -> Path:
     """A VAE that knows next to nothing."""
     store = EpisodeStore(video)
     objective = build_objective(ObjectiveSpec("vae", {"dim": 2, "size_px": 32, **options}, seed=1))
@@ -68,5 +69,19 @@ def test_training_looks_through_the_policys_camera(
 
 def test_another_camera_than_the_embeddings_is_refused(two_cameras: Path, tmp_path: Path) -> None:
     checkpoint = vae(tmp_path / "vae", two_cameras, camera="left")
-    with pytest.raises(InputError, match=r"imagines what camera 'left' sees.* give camera=left"):
-        train_agent(tiny(tmp_path, tmp_path / "run", embedding=checkpoint, prior=two_cameras, **IMAGINED))
+    for given in (IMAGINED, IMAGINED | {"goal_from": "shown"}):
+        with pytest.raises(InputError, match=r"camera 'left' alone, and camera is 'front'.* give camera=left"):
+            train_agent(tiny(tmp_path, tmp_path / "run", embedding=checkpoint, prior=two_cameras, **given))
+
+
+def test_a_demonstration_from_another_camera_than_the_embeddings_is_refused(recorded: Path, tmp_path: Path) -> None:
+    checkpoint = vae(tmp_path / "vae", recorded / "prior", camera="front", size_px=SIZE_PX)
+    with pytest.raises(InputError, match=r"camera 'front' alone, and demo_camera is 'left'.* give demo_camera=front"):
+        train_agent(tiny(recorded, tmp_path / "run", embedding=checkpoint))
+
+
+def test_an_embedding_of_each_episodes_first_frame_takes_no_goal_from_another_episode(
+    recorded: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="a demonstration's is another's; allowed is goal_from=imagined or shown"):
+        train_agent(tiny(recorded, tmp_path / "run", embedding=recorded / "cc_vae"))

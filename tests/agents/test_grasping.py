@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from squares import moving_square
 
 from agents.grasping import exam
 from agents.grasping.aims import by_heat_map, recorded
 from agents.grasping.exam import outcomes, share_grasped
+from agents.grasping.grasps import grasps_in
 from agents.grasping.labels import Grasps, label
 from agents.grasping.picture import TILE_PX, heat_picture
 from agents.grasping.value import Recorded, learn, mirrored
 from envs.grasps import Attempt, bin_to_picture, collect_grasps
 from envs.grasps_config import GraspsConfig
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
-from sslctrl.errors import InputError
+from sslctrl.errors import DataError, InputError
+from sslctrl.store import EpisodeStore
 from vision.backbones.conv import Conv
 
 SIZE_PX = 32
@@ -148,6 +151,17 @@ def test_outcomes_are_of_successes(tmp_path) -> None:
     found = outcomes(store)
     assert sum(map(len, found.values())) == sum(name is not None for name in grasped) > 0
     assert set(found) == {name for name in grasped if name}
+
+
+def test_what_is_no_grasp_is_passed_over(tmp_path) -> None:
+    store = collect_grasps(GraspsConfig(tmp_path / "grasps", grasps=4, miss=0, workers=1))
+    assert len(grasps_in(store)) == 4
+    video = EpisodeStore(tmp_path / "video", create=True)
+    video.add(moving_square(0, steps=9))
+    with pytest.raises(DataError, match="holds no grasps"):
+        grasps_in(video)
+    video.add(store.read(store.ids[0]))
+    assert len(grasps_in(video)) == 1
 
 
 def test_recorded_grasps_aim_at_what_they_brought(tmp_path) -> None:

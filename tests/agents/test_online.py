@@ -126,7 +126,7 @@ def test_pursued_goals_are_encoded_anew_beside_video_without_any(
     lesson, task = lesson_of(agent, later), task_of(agent.env_id)
     known = of_store(both, lesson, "front", task, 20, agent.her)
     assert lesson.senses.judged is not None
-    wanted = lesson.senses.judged(square(pursued_in(both), size_px))
+    wanted = lesson.senses.judged.embed_hwc(square(pursued_in(both), size_px))
     for side in (known.before, known.after):
         goals = side["desired_goal"]
         assert len(np.unique(goals[:120], axis=0)) == 6  # two episodes of 60 steps, imagined anew for each stretch

@@ -157,7 +157,7 @@ class _Remembers(Sum):
 
     history = History(2, first=True)
 
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
+    def embed_hwc(self, frames: np.ndarray) -> np.ndarray:
         self.moments = frames
         return frames[:, -1, 0, 0, :2].astype(np.float32)
 
@@ -231,6 +231,6 @@ def test_averaged_pixels_are_means_of_areas_and_whole_ones_are_the_frame() -> No
     frames = np.random.default_rng(0).integers(256, size=(2, 32, 32, 3), dtype=np.uint8)
     areas = frames.reshape(2, 16, 2, 16, 2, 3).mean((2, 4)) / 255
     pooled, whole = PixelEncoder(32, 16), PixelEncoder(32)
-    np.testing.assert_allclose(pooled(frames), areas.reshape(2, -1), atol=1e-6)
-    np.testing.assert_allclose(whole(frames), frames.reshape(2, -1) / 255, atol=1e-6)
+    np.testing.assert_allclose(pooled.embed_hwc(frames), areas.reshape(2, -1), atol=1e-6)
+    np.testing.assert_allclose(whole.embed_hwc(frames), frames.reshape(2, -1) / 255, atol=1e-6)
     assert (pooled.dim, whole.dim) == (768, 3072)

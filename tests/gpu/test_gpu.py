@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from agents.encoders import EmbeddingEncoder
 from agents.grasping.labels import Grasps
 from agents.grasping.value import Recorded, learn
 from sslctrl.embeddings import EMBEDDINGS
@@ -50,7 +49,7 @@ def test_every_objective_trains_on_the_gpu_and_opens_on_the_cpu(
     video = tiny_store.read(tiny_store.ids[0]).frames[0]
     here, there = opened.embed_video(video), objective.embed_video(video)
     np.testing.assert_allclose(there, here, atol=0.02 * np.abs(here).max())  # TF32 in convolutions
-    np.testing.assert_array_equal(EmbeddingEncoder(opened, "cuda")(opened.history.of(video)), there)
+    np.testing.assert_array_equal(opened.cuda().embed_video(video), there)
 
 
 @pytest.mark.parametrize("name", ["tcn", "cc_vae"])
