@@ -264,7 +264,7 @@ def an_episode(names: list[str], state: np.ndarray, shade: np.ndarray) -> Episod
 class Grey:
     dim, size_px, history = 1, 4, History()
 
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
+    def embed_hwc(self, frames: np.ndarray) -> np.ndarray:
         return frames.mean(axis=(1, 2, 3), dtype=np.float32)[:, None]
 
 
