@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from sslctrl.errors import InputError
 
@@ -27,6 +28,12 @@ class Loss(NamedTuple):
     """Detached scalars to log."""
 
 
+def classification(logits: Tensor, labels: Tensor) -> Loss:
+    """Return the cross-entropy of logits (N, K) and labels, int64 (N,), with the share that is right, `accuracy`."""
+    right = (logits.argmax(1) == labels).float().mean()
+    return Loss(functional.cross_entropy(logits, labels), {"accuracy": right})
+
+
 class Objective(nn.Module, ABC):
     """Anything that learns from unlabelled video. All randomness comes from the generators that it is given."""
 
@@ -36,6 +43,11 @@ class Objective(nn.Module, ABC):
     """Pixels in, feature map out: float (N, 3, H, W) in [0, 1] -> (N, C, h, w); has `channels` = C."""
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's, for `fit`: how much of its means of the gradient and of the squared gradient each step keeps."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
 
     @property
     def backbones(self) -> tuple[nn.Module, ...]:

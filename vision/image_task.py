@@ -41,7 +41,7 @@ class ImageTask(Objective):
 
     def images(self, clips: Clips) -> Tensor:
         """Return all frames as float images (N, 3, H, W) in [0, 1] on the task's device. Raises InputError."""
-        return to_float(clips.frames, next(self.parameters()).device).flatten(0, -4)
+        return to_float(clips.frames, self.device).flatten(0, -4)
 
     @abstractmethod
     def ask(self, images: Tensor, rng: torch.Generator) -> Any:

@@ -90,7 +90,7 @@ def pictured(objective: Objective) -> dict[str, Objective]:
 
 
 def _shown(task: Objective, store: EpisodeStore, seed: int) -> Tensor | None:
-    device, rng = next(task.parameters()).device, numpy_rng(seed, 0, 9)
+    device, rng = task.device, numpy_rng(seed, 0, 9)
     if isinstance(task, ImageTask):
         images = task.images(store.clips(random_frames(store.layout, rng, _SHOWN)))
         return task.show(images, torch_rng(seed, 0, 9, device))

@@ -37,7 +37,7 @@ class VideoTask(Objective):
         """Return float clips (B, T, 3, H, W) in [0, 1] on the task's device, and their labels. Raises InputError unless
         each is one camera's, `frames` long, with a label.
         """
-        seen, labels = to_float(clips.frames, next(self.parameters()).device), clips.label
+        seen, labels = to_float(clips.frames, self.device), clips.label
         if seen.ndim != 6 or seen.shape[1:3] != (1, frames) or labels is None or len(labels) != len(seen):
             raise InputError(
                 f"the clips are {tuple(seen.shape)}, with labels: {labels is not None}; allowed are "

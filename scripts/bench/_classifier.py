@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from scripts.bench._data import CLASSES, store_of
 from scripts.bench._tier import Tier
@@ -17,7 +16,7 @@ from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.heads import grid_head
-from sslctrl.objective import Loss, Objective, to_float
+from sslctrl.objective import Loss, Objective, classification, to_float
 from sslctrl.sampling import random_frames
 from vision.build import ObjectiveSpec, build_objective, load_objective
 
@@ -39,10 +38,9 @@ class Classifier(Objective):
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the cross-entropy."""
         assert clips.state is not None
-        logits = self.logits(to_float(clips.frames, next(self.parameters()).device).flatten(0, -4))
+        logits = self.logits(to_float(clips.frames, self.device).flatten(0, -4))
         true = clips.state.flatten(0, -2).argmax(1).to(logits.device)
-        accuracy = (logits.argmax(1) == true).float().mean()
-        return Loss(functional.cross_entropy(logits, true), {"accuracy": accuracy})
+        return classification(logits, true)
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits (N, classes) of float images (N, 3, H, W) in [0, 1]."""

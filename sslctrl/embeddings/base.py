@@ -31,11 +31,6 @@ class Embedding(Objective):
         self.history = history
 
     @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.parameters()).device
-
-    @property
     def learns_from(self) -> tuple[str, ...]:
         """The cameras that its options `camera` or `cameras` name; none: all that its video has."""
         camera = getattr(self, "camera", "")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sslctrl.errors import InputError
 from sslctrl.heads import channels_of
-from sslctrl.objective import Loss
+from sslctrl.objective import Loss, classification
 from vision.image_task import ImageTask
 from vision.patches import ROWS, Grid, LateFusion, mosaic
 
@@ -76,9 +76,7 @@ class Jigsaw(ImageTask):
 
     def judge(self, question: Puzzles) -> Loss:
         """Return the cross-entropy over the set. Chance: the logarithm of its size."""
-        logits = self._logits(question)
-        accuracy = (logits.argmax(1) == question.orders).float().mean()
-        return Loss(nn.functional.cross_entropy(logits, question.orders), {"accuracy": accuracy})
+        return classification(self._logits(question), question.orders)
 
     @torch.no_grad()
     def show(self, images: Tensor, rng: torch.Generator) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from sslctrl.errors import InputError
 from sslctrl.heads import channels_of
-from sslctrl.objective import Loss
+from sslctrl.objective import Loss, classification
 from vision.image_task import ImageTask
 from vision.patches import ROWS, Grid, LateFusion, mosaic
 
@@ -72,9 +72,7 @@ class RelativePosition(ImageTask):
 
     def judge(self, question: Pairs) -> Loss:
         """Return the 8-way cross-entropy. Chance: log 8."""
-        logits, places = self._logits(question).flatten(0, 1), question.places.flatten()
-        accuracy = (logits.argmax(1) == places).float().mean()
-        return Loss(functional.cross_entropy(logits, places), {"accuracy": accuracy})
+        return classification(self._logits(question).flatten(0, 1), question.places.flatten())
 
     @torch.no_grad()
     def show(self, images: Tensor, rng: torch.Generator) -> Tensor:

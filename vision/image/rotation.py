@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.heads import grid_head
-from sslctrl.objective import Loss
+from sslctrl.objective import Loss, classification
 from vision.image_task import ImageTask
 
 _TURNS = 4
@@ -39,9 +39,7 @@ class Rotation(ImageTask):
 
     def judge(self, question: Turned) -> Loss:
         """Return the 4-way cross-entropy. Chance: log 4."""
-        logits = self.head(self.backbone(question.images)).float()
-        accuracy = (logits.argmax(1) == question.turns).float().mean()
-        return Loss(nn.functional.cross_entropy(logits, question.turns), {"accuracy": accuracy})
+        return classification(self.head(self.backbone(question.images)).float(), question.turns)
 
     @torch.no_grad()
     def show(self, images: Tensor, rng: torch.Generator) -> Tensor:

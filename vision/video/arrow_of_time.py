@@ -12,7 +12,7 @@ from torch.nn import functional
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.errors import InputError
 from sslctrl.heads import channels_of
-from sslctrl.objective import Loss
+from sslctrl.objective import Loss, classification
 from sslctrl.store import EpisodeStore
 from vision.motion import Motion, Windows
 from vision.video_task import VideoTask
@@ -80,9 +80,7 @@ class ArrowOfTime(VideoTask):
 
     def judge(self, question: Played) -> Loss:
         """Return the 2-way cross-entropy. Chance: log 2."""
-        logits = self.logits(question.groups)
-        accuracy = (logits.argmax(1) == question.backwards).float().mean()
-        return Loss(functional.cross_entropy(logits, question.backwards), {"accuracy": accuracy})
+        return classification(self.logits(question.groups), question.backwards)
 
     def logits(self, groups: Tensor) -> Tensor:
         """Return the logits (N, 2), forwards and backwards, of groups as `ask` makes them."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.errors import InputError
 from sslctrl.heads import channels_of
-from sslctrl.objective import Loss
+from sslctrl.objective import Loss, classification
 from sslctrl.store import EpisodeStore
 from vision.motion import Motion
 from vision.patches import LateFusion
@@ -78,9 +78,7 @@ class OddOneOut(VideoTask):
 
     def judge(self, question: Odd) -> Loss:
         """Return the 6-way cross-entropy. Chance: log 6."""
-        logits = self.logits(question.changes)
-        accuracy = (logits.argmax(1) == question.odd).float().mean()
-        return Loss(nn.functional.cross_entropy(logits, question.odd), {"accuracy": accuracy})
+        return classification(self.logits(question.changes), question.odd)
 
     def logits(self, changes: Tensor) -> Tensor:
         """Return the logits (N, 6) of changes as `ask` makes them."""
