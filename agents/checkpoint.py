@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -21,15 +19,13 @@ from agents.goals import Goals, Targets
 from agents.judge import Judge
 from agents.lesson import Lesson, examined, goals_of, judge_of, senses_of
 from agents.senses import Senses
-from sslctrl import checkpoint, durable
+from sslctrl import checkpoint, durable, training_state
 from sslctrl import config as configs
 from sslctrl.errors import CheckpointError, InputError
 
 KIND = "agent"
 EMBEDDING = "embedding"
-_KEEP = 2
 _POLICY, _LOOSE, _TARGETS = "policy/", "loose/", "targets"
-_log = logging.getLogger(__name__)
 
 
 class Agent(NamedTuple):
@@ -54,7 +50,7 @@ def keep_embedding(config: TrainAgentConfig) -> Path | None:
     if config.embedding is None:
         return None
     path, own = checkpoint.newest(Path(config.embedding)), Path(config.run) / EMBEDDING
-    checkpoint.read(path, "objective")  # every byte verified
+    checkpoint.read(path, training_state.KIND)  # every byte verified
     if own.exists() and not (own / checkpoint.ABOUT).exists():
         raise InputError(
             f"{own} is there already, and is not this run's copy of its embedding; allowed is a run folder without it; "
@@ -78,7 +74,6 @@ def save(model: BaseAlgorithm, config: TrainAgentConfig, lesson: Lesson, step: i
 
     With ``training`` it holds optimisers and replay buffer too. Raises StorageError where it cannot be written.
     """
-    folder = Path(config.run) / "checkpoints"
     tensors = {f"{_POLICY}{name}": value for name, value in model_state.weights_of(model).items()}
     tensors |= {f"{_LOOSE}{name}": value for name, value in model_state.loose_of(model).items()}
     if isinstance(lesson.goals, Targets):
@@ -98,11 +93,7 @@ def save(model: BaseAlgorithm, config: TrainAgentConfig, lesson: Lesson, step: i
         "action": _sizes(model.action_space),
         "size_px": lesson.senses.size_px,
     }
-    path = folder / f"step-{step:08d}"
-    checkpoint.save(path, KIND, spec, tensors, extra, more)
-    for old in checkpoint.folders(folder.parent)[_KEEP:]:
-        shutil.rmtree(old, ignore_errors=True)
-    return path
+    return checkpoint.save_step(config.run, step, KIND, spec, tensors, extra, more)
 
 
 def load(path: Path, allow: Collection[str] = ()) -> Agent:
@@ -139,18 +130,8 @@ def last_step(run: Path) -> tuple[Path, int] | None:
 
     Raises CheckpointError where there are some, and all are damaged.
     """
-    folders = checkpoint.folders(run)
-    for folder in folders:
-        try:
-            step = int(checkpoint.read(folder, KIND).extra["step"])
-            if (folder / checkpoint.TRAINING).exists():
-                checkpoint.read(folder, KIND, training=True)
-            return folder, step
-        except CheckpointError as error:
-            _log.warning("passing over a checkpoint: %s", error)
-    if folders:
-        raise CheckpointError(f"every checkpoint in {run / 'checkpoints'} is damaged; delete that folder to start over")
-    return None
+    newest = checkpoint.newest_intact(run, KIND)
+    return newest and (newest[0], int(newest[1].extra["step"]))
 
 
 def capacity_of(path: Path) -> int:

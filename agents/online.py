@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,8 +74,8 @@ def _published(run: Path, rounds: int) -> Path:
         newest = checkpoint.newest(folders[-1] / part)
         if _weights(checkpoint.newest(run / part)) == _weights(newest):
             continue
-        with _whole(run / part) as aside:
-            shutil.copytree(folders[-1] / part, aside, copy_function=_link)
+        with durable.whole(run / part, replace=True) as aside:
+            shutil.copytree(folders[-1] / part, aside, copy_function=_link, dirs_exist_ok=True)
             if part == "agent":
                 write_atomically(aside / "curve.jsonl", "".join(_curve(folders)))  # the round keeps its own
     return checkpoint.newest(run / "agent")
@@ -108,28 +107,11 @@ def gathered(out: Path, stores: Sequence[Path]) -> Path:
     One that exists is kept as it is.
     """
     if not out.exists():
-        with _whole(out) as aside:
-            durable.make_folder(aside)
+        with durable.whole(out) as aside:
             for number, root in enumerate(stores):
                 for id in EpisodeStore(root).ids:
                     shutil.copytree(root / id, aside / f"{number}-{id}", copy_function=_link)
     return out
-
-
-@contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """Let a folder be made under another name, and give it its own, in place of one that is there, when it is whole.
-
-    Raises StorageError.
-    """
-    aside = out.with_name(f"{durable.ASIDE}{out.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        yield aside
-        shutil.rmtree(out, ignore_errors=True)
-        aside.rename(out)
-    except OSError as error:
-        raise durable.storage_error(error, out) from error
 
 
 def _link(source: str, target: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +22,8 @@ FORMAT = "sslctrl-checkpoint-1"
 ABOUT = "checkpoint.json"
 WEIGHTS = "weights.safetensors"
 TRAINING = "training.safetensors"
+_KEEP = 2
+_log = logging.getLogger(__name__)
 _ADVICE = "use another checkpoint of the run, or train again"
 
 
@@ -75,6 +79,43 @@ def read(path: Path, kind: str, training: bool = False) -> Saved:
         )
     tensors = _unpack(path / WEIGHTS, about)
     return Saved(about["spec"], tensors, about["extra"], _unpack(path / TRAINING, about) if training else {})
+
+
+def step_folder(run: Path, step: int) -> Path:
+    """Return where a run keeps the checkpoint of a step."""
+    return Path(run) / "checkpoints" / f"step-{step:08d}"
+
+
+def save_step(
+    run: Path,
+    step: int,
+    kind: str,
+    spec: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    extra: Mapping[str, Any],
+    training: Mapping[str, Tensor] | None = None,
+) -> Path:
+    """Publish a step's checkpoint as `save` does, drop all but the run's newest two, and return its folder."""
+    path = step_folder(run, step)
+    save(path, kind, spec, tensors, extra, training)
+    for old in folders(run)[_KEEP:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def newest_intact(run: Path, kind: str) -> tuple[Path, Saved] | None:
+    """Return a run's newest checkpoint that verifies, and its folder; None in a run without one.
+
+    Raises CheckpointError where there are some, and all are damaged.
+    """
+    for folder in (found := folders(run)):
+        try:
+            return folder, read(folder, kind, training=TRAINING in about_of(folder)["sha256"])
+        except CheckpointError as error:
+            _log.warning("passing over a checkpoint: %s", error)
+    if found:
+        raise CheckpointError(f"every checkpoint in {run / 'checkpoints'} is damaged; delete that folder to start over")
+    return None
 
 
 def folders(run: Path) -> list[Path]:

@@ -9,8 +9,8 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sslctrl.errors import StorageError
@@ -50,6 +50,27 @@ def publish(folder: Path, files: Mapping[str, bytes], replace: bool = False) -> 
         raise storage_error(error, folder) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)  # gone already where the rename happened
+
+
+@contextmanager
+def whole(folder: Path, replace: bool = False) -> Iterator[Path]:
+    """Let a folder be made under another name, the one that is given, and rename it when it is whole.
+
+    Of one that is not, nothing is left. Raises StorageError where it cannot be written, or exists already and is not to
+    be replaced.
+    """
+    aside = folder.with_name(f"{ASIDE}{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        make_folder(aside)
+        yield aside
+        if replace:
+            shutil.rmtree(folder, ignore_errors=True)
+        aside.rename(folder)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)  # gone already where it was renamed
 
 
 def _swap(aside: Path, folder: Path) -> None:

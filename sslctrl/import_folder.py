@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,15 +22,8 @@ def files_in(folder: Path, endings: Sequence[str], kind: str) -> list[Path]:
 
 def make_store(episodes: Iterable[Episode], out: Path) -> EpisodeStore:
     """Make a store of the episodes beside `out`, then move it there. Raises StorageError."""
-    aside = out.with_name(f".tmp-{out.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
+    with durable.whole(out) as aside:
         store = EpisodeStore(aside, create=True)
         for episode in episodes:
             store.add(episode)
-        durable.make_folder(out.parent)
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     return EpisodeStore(out)

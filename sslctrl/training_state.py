@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,8 +17,6 @@ from sslctrl.objective import Objective, is_frozen
 from sslctrl.store import EpisodeStore
 
 KIND = "objective"
-_KEEP = 2
-_log = logging.getLogger(__name__)
 
 
 def spec_of(objective: Objective) -> dict[str, Any]:
@@ -55,17 +51,13 @@ def save(
     run: Path, objective: Objective, optimizer: torch.optim.Optimizer, step: int, identity: Mapping[str, Any]
 ) -> Path:
     """Publish the checkpoint of a step, drop all but the newest two, and return its folder."""
-    path = run / "checkpoints" / f"step-{step:08d}"
     training = {
         f"{name}.{key}": value
         for name, parameter in objective.named_parameters()
         for key, value in optimizer.state.get(parameter, {}).items()
     }
     extra = {"step": step, "identity": dict(identity)}
-    checkpoint.save(path, KIND, identity["spec"], objective.state_dict(), extra, training)
-    for old in checkpoint.folders(run)[_KEEP:]:
-        shutil.rmtree(old, ignore_errors=True)
-    return path
+    return checkpoint.save_step(run, step, KIND, identity["spec"], objective.state_dict(), extra, training)
 
 
 def restore(
@@ -75,26 +67,20 @@ def restore(
 
     Raises InputError naming what differs where the run was another one, CheckpointError where all are damaged.
     """
-    folders = checkpoint.folders(run)
-    for folder in folders:
-        try:
-            saved = checkpoint.read(folder, KIND, training=True)
-        except CheckpointError as error:
-            _log.warning("passing over a checkpoint: %s", error)
-            continue
-        same_run.agree(run, saved.extra.get("identity", {}), identity)
-        try:
-            objective.load_state_dict(saved.tensors)
-            _load_optimizer(objective, optimizer, saved.training)
-        except (RuntimeError, KeyError) as error:
-            raise CheckpointError(
-                f"{folder} does not fit {type(objective).__name__}, whose code must have changed since; "
-                "go on with the code it was started with, or give another run folder"
-            ) from error
+    newest = checkpoint.newest_intact(run, KIND)
+    if newest is None:
+        return 0, None
+    folder, saved = newest
+    same_run.agree(run, saved.extra.get("identity", {}), identity)
+    try:
+        objective.load_state_dict(saved.tensors)
+        _load_optimizer(objective, optimizer, saved.training)
         return saved.extra["step"], folder
-    if folders:
-        raise CheckpointError(f"every checkpoint in {run / 'checkpoints'} is damaged; delete that folder to start over")
-    return 0, None
+    except (RuntimeError, KeyError) as error:
+        raise CheckpointError(
+            f"{folder} does not fit {type(objective).__name__}, whose code must have changed since; "
+            "go on with the code it was started with, or give another run folder"
+        ) from error
 
 
 def _load_optimizer(objective: Objective, optimizer: torch.optim.Optimizer, training: Mapping[str, Tensor]) -> None:

@@ -7,7 +7,6 @@ and not installed, so that no right of an administrator is needed.
 from __future__ import annotations
 
 import gzip
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.bench._data_config import DataConfig, data_folder
+from sslctrl import durable
 from sslctrl.errors import DataError, StorageError
 from sslctrl.film import pace, read_film
 from sslctrl.footage import footage
@@ -67,9 +67,12 @@ def fetch(config: DataConfig) -> Path:
     return config.out
 
 
-def store_of(name: str, part: str, folder: Path | None = None) -> EpisodeStore:
-    """Open a store of real images: fashion, photos or stamps, train or test. Raises DataError where it is not there."""
-    path = (folder or data_folder()) / name / part
+def store_of(name: str, part: str) -> EpisodeStore:
+    """Open a store of real images or clips: fashion, photos, stamps, clips or clips_large, train or test.
+
+    Raises DataError where it is not there.
+    """
+    path = data_folder() / name / part
     if not path.is_dir():
         raise DataError(f"{path} is not there; make data fetches it")
     return EpisodeStore(path)
@@ -83,30 +86,24 @@ def labels_of(store: EpisodeStore) -> np.ndarray:
 def _unpack(package: str, raw: Path) -> None:
     if (raw / package).exists():
         return
-    aside = raw / f".tmp-{package}"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    _run(["apt-get", "download", "-q", package], aside)
-    (archive,) = aside.glob("*.deb")
-    _run(["dpkg-deb", "-x", str(archive), str(aside)], aside)
-    archive.unlink()
-    aside.rename(raw / package)
+    with durable.whole(raw / package) as aside:
+        _run(["apt-get", "download", "-q", package], aside)
+        (archive,) = aside.glob("*.deb")
+        _run(["dpkg-deb", "-x", str(archive), str(aside)], aside)
+        archive.unlink()
 
 
 def _unpack_stills(raw: Path) -> None:
     if (raw / "stills").exists():
         return
-    aside = raw / ".tmp-stills"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    _run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", STILLS], aside)
-    (wheel,) = aside.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            if name.startswith("skimage/data/") and name.lower().endswith(ENDINGS):
-                (aside / Path(name).name).write_bytes(archive.read(name))
-    wheel.unlink()
-    aside.rename(raw / "stills")
+    with durable.whole(raw / "stills") as aside:
+        _run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", STILLS], aside)
+        (wheel,) = aside.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if name.startswith("skimage/data/") and name.lower().endswith(ENDINGS):
+                    (aside / Path(name).name).write_bytes(archive.read(name))
+        wheel.unlink()
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
@@ -142,16 +139,13 @@ def _clips(package: Path, out: Path, size_px: int) -> None:
     """Make stores of the beginnings and of the ends of the package's real clips."""
     if out.exists():
         return
-    aside = out.with_name(f".tmp-{out.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    train, test = (EpisodeStore(aside / part, create=True) for part in ("train", "test"))
-    with tempfile.TemporaryDirectory() as folder:
+    with durable.whole(out) as aside, tempfile.TemporaryDirectory() as folder:
+        train, test = (EpisodeStore(aside / part, create=True) for part in ("train", "test"))
         for file in clip_files(package, Path(folder)):
             film = read_film(file, size_px)
             cut = round(_LEARNED * len(film.frames))
             for store, part in ((train, film.frames[:cut]), (test, film.frames[cut:])):
                 store.add(footage(part[None], ("video",), {"video": file.name, **pace(film, 1)}), file.stem)
-    aside.rename(out)
 
 
 def clip_files(package: Path, folder: Path) -> list[Path]:
@@ -183,11 +177,8 @@ def _parted(files: Sequence[Path], out: Path, name: str) -> None:
     for part in ("train", "test"):
         if (out / name / part).exists():
             continue
-        folder = out / f".tmp-{name}-{part}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for index, path in enumerate(files):
-            if (index % 5 == 4) == (part == "test"):
-                (folder / f"{index:05d}{path.suffix.lower()}").symlink_to(path.resolve())
-        import_images(folder, out / name / part, crops=CROPS[name])
-        shutil.rmtree(folder)
+        with tempfile.TemporaryDirectory() as folder:
+            for index, path in enumerate(files):
+                if (index % 5 == 4) == (part == "test"):
+                    (Path(folder) / f"{index:05d}{path.suffix.lower()}").symlink_to(path.resolve())
+            import_images(Path(folder), out / name / part, crops=CROPS[name])

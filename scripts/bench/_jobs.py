@@ -59,7 +59,7 @@ class Variant:
         same settings and seed has other versions in its digest.
         """
         steps = tier.learned(self.steps)
-        path = run / "checkpoints" / f"step-{steps:08d}"
+        path = checkpoint.step_folder(run, steps)
         if path.exists():
             return path
         shorter = {name: tier.learned(count) for name, count in self.options.items() if name in _IN_BATCHES}

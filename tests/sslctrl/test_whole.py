@@ -1,0 +1,43 @@
+"""Folders that are made under another name and get their own when they are whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sslctrl import durable
+from sslctrl.errors import StorageError
+
+
+def test_a_folder_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    with durable.whole(tmp_path / "new" / "out") as aside:
+        (aside / "a").write_text("a")
+        assert not (tmp_path / "new" / "out").exists()
+    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["out", "a"]
+
+
+def test_of_one_that_is_not_whole_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), durable.whole(tmp_path / "out") as aside:
+        (aside / "a").write_text("a")
+        raise KeyboardInterrupt
+    with pytest.raises(StorageError, match="cannot write"), durable.whole(tmp_path / "out"):
+        raise PermissionError(13, "Permission denied")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_one_that_is_there_is_replaced_where_that_is_asked_for(replace: bool, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("")
+
+    def make() -> None:
+        with durable.whole(tmp_path / "out", replace) as aside:
+            (aside / "new").write_text("")
+
+    if replace:
+        make()
+    else:
+        with pytest.raises(StorageError):
+            make()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "new" if replace else "old"]
