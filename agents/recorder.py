@@ -12,10 +12,9 @@ import gymnasium as gym
 import numpy as np
 
 from agents.config import TrainAgentConfig
-from envs.env import RobotEnv
+from envs.env import world_of
+from envs.recording import episode_of
 from sslctrl import durable
-from sslctrl.clips import Episode
-from sslctrl.errors import InputError
 from sslctrl.run import write_atomically
 from sslctrl.store import EpisodeStore
 
@@ -28,9 +27,7 @@ class Recorder(gym.Wrapper):
     def __init__(self, env: gym.Env, store: EpisodeStore, size_px: int, about: dict[str, Any]) -> None:
         """Wrap one of this package's worlds. Raises InputError for another one."""
         super().__init__(env)
-        if not isinstance(env.unwrapped, RobotEnv):
-            raise InputError(f"{env} is not one of this package's worlds; make one with gymnasium.make('sslctrl/...')")
-        self.world, self.store, self.size_px, self.about = env.unwrapped, store, size_px, about
+        self.world, self.store, self.size_px, self.about = world_of(env), store, size_px, about
         self._played = 0
         self._pursued: np.ndarray | None = None
         self._frames: list[np.ndarray] = []
@@ -53,7 +50,9 @@ class Recorder(gym.Wrapper):
         self._rewards.append(float(reward))
         self._look()
         if terminated or truncated:
-            self.store.add(self._episode(bool(info["is_success"])))
+            about = self.about | {"success": bool(info["is_success"]), "played": self._played}
+            recorded = self._frames, self._states, self._actions, self._rewards
+            self.store.add(episode_of(self.world, *recorded, about, pursued=self._pursued))
         return observation, reward, terminated, truncated, info
 
     def pursue(self, picture: np.ndarray) -> None:
@@ -63,28 +62,6 @@ class Recorder(gym.Wrapper):
     def _look(self) -> None:
         self._frames.append(self.world.frames(self.size_px))
         self._states.append(self.world.state)
-
-    def _episode(self, success: bool) -> Episode:
-        state = np.array(self._states, np.float32)
-        meta = self.about | {
-            "cameras": list(self.world.cameras),
-            "state_names": list(self.world.task.state_names),
-            "action_names": list(self.world.task.action_names),
-            "dt_s": self.world.sim.timing.control_dt_s,
-            "goal": self.world.goal.tolist(),
-            "success": success,
-            "length": len(self._actions),
-            "played": self._played,
-        }
-        return Episode(
-            frames=np.stack(self._frames, axis=1),
-            state=state,
-            proprio=state[:, : self.world.task.proprio_size],
-            action=np.array(self._actions, np.float32),
-            reward=np.array(self._rewards, np.float32),
-            meta=meta,
-            pursued=self._pursued,
-        )
 
 
 def recorder_of(config: TrainAgentConfig, size_px: int | None, begun: int) -> Callable[[gym.Env], gym.Env] | None:

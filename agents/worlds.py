@@ -10,15 +10,14 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
-import envs  # noqa: F401 - registers the worlds
+from envs import registered
 from envs.pixels import PixelObservation
 from envs.tasks import TASKS
 from envs.tasks.base import Task
 from sslctrl.clips import Episode
-from sslctrl.errors import DataError, InputError, nearest
+from sslctrl.errors import DataError
 from sslctrl.history import History
 from sslctrl.store import EpisodeStore
 
@@ -45,22 +44,14 @@ class FixedGoal(gym.Wrapper):
         return started
 
 
-def spec_of(env_id: str) -> EnvSpec:
-    """Return a world's entry in Gymnasium. Raises InputError, with the nearest three, for one that is not ours."""
-    ours = [name for name in gym.registry if name.startswith("sslctrl/")]
-    if env_id not in ours:
-        raise InputError(f"world {env_id!r} given; the nearest are {nearest(env_id, ours)}; choose one")
-    return gym.registry[env_id]
-
-
 def task_of(env_id: str) -> Task:
     """Return a world's task, without its physics: distances and goals."""
-    return TASKS.get(spec_of(env_id).kwargs["task"])()
+    return TASKS.get(registered(env_id).kwargs["task"])()
 
 
 def horizon_of(env_id: str) -> int:
     """Return the control steps of an episode."""
-    return int(spec_of(env_id).max_episode_steps or 0)
+    return int(registered(env_id).max_episode_steps or 0)
 
 
 def vector_of(makers: list[Callable[[], gym.Env]], processes: bool = False) -> VecEnv:
@@ -88,11 +79,9 @@ def maker(
     """Return a function that makes a world; no camera: no frames are rendered. ``inside`` wraps it first; it renders
     what ``camera`` sees, or what all do.
     """
-    spec_of(env_id)
+    registered(env_id)
 
     def make() -> gym.Env:
-        import envs  # noqa: F401, F811 - registers the worlds, in a worker process too
-
         settings: dict[str, Any] = {"variety": variety, "reward": "dense"}
         if camera is not None and not all_cameras:
             settings["cameras"] = (camera,)  # render no more than is seen

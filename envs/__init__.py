@@ -1,8 +1,10 @@
 """Simulated worlds; importing this package registers them with Gymnasium: `push_varied` as `sslctrl/PushVaried-v0`."""
 
 import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
 
 from envs.tasks import TASKS
+from sslctrl.errors import InputError, nearest
 
 EPISODE_STEPS = 50
 
@@ -13,3 +15,11 @@ for _name in TASKS.names():  # lists files, and imports none: that would load th
         max_episode_steps=EPISODE_STEPS,
         kwargs={"task": _name},
     )
+
+
+def registered(env_id: str) -> EnvSpec:
+    """Return a world's entry in Gymnasium. Raises InputError, with the nearest three, for one that is not ours."""
+    ours = [name for name in gym.registry if name.startswith("sslctrl/")]
+    if env_id not in ours:
+        raise InputError(f"world {env_id!r} given; the nearest are {nearest(env_id, ours)}; choose one")
+    return gym.registry[env_id]

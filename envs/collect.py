@@ -13,11 +13,13 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
+from envs import EPISODE_STEPS, registered
 from envs.behaviors import BEHAVIORS
 from envs.collect_config import CollectConfig
-from envs.env import RobotEnv
+from envs.env import RobotEnv, world_of
+from envs.recording import episode_of
 from sslctrl.clips import Episode
-from sslctrl.errors import InputError, nearest
+from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
 
 
@@ -85,36 +87,34 @@ def record_episode(config: CollectConfig, index: int) -> Episode:
     behavior = config.behaviors[index % len(config.behaviors)]
     env.reset(seed=seed, options={} if config.goal is None else {"goal": config.goal})
     behave = BEHAVIORS[behavior](env, rng)
-    seen, states, actions, rewards = [_seen(env, config)], [env.state], [], []
+    frames, depth, states, actions, rewards = [], [], [env.state], [], []
+    _look(env, config, frames, depth)
     info: dict[str, Any] = {}
     for _ in range(limit if config.steps is None else config.steps):
         action = behave().astype(np.float32)
         _, reward, _, _, info = env.step(action)
-        seen.append(_seen(env, config))
+        _look(env, config, frames, depth)
         states.append(env.state)
         actions.append(action)
         rewards.append(reward)
-    state = np.array(states, np.float32)
-    frames, depth = zip(*seen, strict=True)
-    meta = _meta(config, env, seed) | {
+    about = {
+        "env_id": config.env_id,
+        "seed": seed,
+        "variety": config.variety,
+        "recording": config.recording,
         "behavior": behavior,
         "success": info["is_success"],
-        "length": len(actions),
-        "goal": env.goal.tolist(),
+        "versions": versions(),
     }
-    return Episode(
-        frames=np.stack(frames, axis=1),
-        state=state,
-        proprio=state[:, : env.task.proprio_size],
-        action=np.array(actions, np.float32),
-        reward=np.array(rewards, np.float32),
-        meta=meta,
-        depth=np.stack(depth, axis=1) if config.depth else None,
-    )
+    return episode_of(env, frames, states, actions, rewards, about, depth)
 
 
-def _seen(env: RobotEnv, config: CollectConfig) -> tuple[np.ndarray, np.ndarray | None]:
-    return env.frames_and_depth(config.size_px) if config.depth else (env.frames(config.size_px), None)
+def _look(env: RobotEnv, config: CollectConfig, frames: list[np.ndarray], depth: list[np.ndarray]) -> None:
+    if not config.depth:
+        frames.append(env.frames(config.size_px))
+        return
+    for kept, seen in zip((frames, depth), env.frames_and_depth(config.size_px), strict=True):
+        kept.append(seen)
 
 
 def _add(out: Path, record: Callable[[int], Episode], index: int) -> None:
@@ -125,20 +125,6 @@ def _add(out: Path, record: Callable[[int], Episode], index: int) -> None:
         if not (store.root / _id(index)).exists():
             raise
         check_kept(out, episode.meta.get("recording", {}), _id(index))  # another process records the same
-
-
-def _meta(config: CollectConfig, env: RobotEnv, seed: int) -> dict[str, Any]:
-    return {
-        "env_id": config.env_id,
-        "seed": seed,
-        "variety": config.variety,
-        "recording": config.recording,
-        "cameras": list(env.cameras),
-        "state_names": list(env.task.state_names),
-        "action_names": list(env.task.action_names),
-        "dt_s": env.sim.timing.control_dt_s,
-        "versions": versions(),
-    }
 
 
 @cache
@@ -161,10 +147,7 @@ def _cached_environment(
 ) -> tuple[RobotEnv, int]:
     """A worker keeps its world between episodes: a reset is bit-equal to a new one."""
     env = gym.make(env_id, variety=variety, randomize=randomize, orbit_rad=orbit_rad, cameras=cameras)
-    limit = env.spec.max_episode_steps if env.spec else None
-    if not isinstance(env.unwrapped, RobotEnv) or limit is None:
-        raise InputError(f"{env_id} is not one of this package's worlds; choose from {', '.join(_ids())}")
-    return env.unwrapped, limit
+    return world_of(env), registered(env_id).max_episode_steps or EPISODE_STEPS
 
 
 def _check(config: CollectConfig) -> None:
@@ -176,12 +159,7 @@ def _check(config: CollectConfig) -> None:
                 f"a goal is given, and {behavior} chooses goals of its own; allowed are behaviors that keep to one; "
                 "choose random or expert, or leave the goal out"
             )
-    if config.env_id not in _ids():
-        raise InputError(f"world {config.env_id!r} given; the nearest are {nearest(config.env_id, _ids())}; choose one")
+    registered(config.env_id)
     env, _ = _environment(config)  # refuses cameras and strengths here, before a folder is made
     if config.goal is not None:
         env.set_goal(np.array(config.goal))
-
-
-def _ids() -> list[str]:
-    return [name for name in gym.registry if name.startswith("sslctrl/")]

@@ -266,3 +266,10 @@ def _select(cameras: dict[str, Camera], names: Sequence[str]) -> tuple[Camera, .
     if len(set(names)) < len(names):
         raise InputError(f"cameras {', '.join(names)} given; allowed is each once; leave out the second")
     return tuple(cameras[name] for name in names)
+
+
+def world_of(env: gym.Env) -> RobotEnv:
+    """Return the world inside its wrappers. Raises InputError for another package's."""
+    if not isinstance(env.unwrapped, RobotEnv):
+        raise InputError(f"{env} is not one of this package's worlds; make one with gymnasium.make('sslctrl/...')")
+    return env.unwrapped

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from envs.env import BOUND, RobotEnv
+from envs.env import BOUND, world_of
 from sslctrl.errors import InputError
 from sslctrl.history import History, Moments
 
@@ -31,9 +31,9 @@ class PixelObservation(gym.Wrapper):
     ) -> None:
         """Wrap one of this package's worlds. Raises InputError for another one and for an unknown camera."""
         super().__init__(env)
-        world, limit = env.unwrapped, env.spec.max_episode_steps if env.spec else None
-        if not isinstance(world, RobotEnv) or limit is None:
-            raise InputError(f"{env} is not one of this package's worlds; make one with gymnasium.make('sslctrl/...')")
+        world, limit = world_of(env), env.spec.max_episode_steps if env.spec else None
+        if limit is None:
+            raise InputError(f"{env} has no limit of steps; allowed is what gymnasium.make('sslctrl/...') makes")
         if camera is not None and camera not in world.cameras:
             raise InputError(f"camera {camera!r} given; choose one of {', '.join(world.cameras)}")
         self.world, self.camera, self.size_px, self.limit = world, camera, size_px, limit

@@ -9,9 +9,8 @@ import gymnasium as gym
 import numpy as np
 from tqdm import tqdm
 
-import envs  # noqa: F401 - registers the worlds
 from envs.cameras import Camera, rig
-from envs.env import RobotEnv
+from envs.env import RobotEnv, world_of
 from envs.looks import default_look
 from envs.render import RENDERERS, Renderer
 from envs.tray import CENTER_M
@@ -129,7 +128,4 @@ def drawn(renderer: Renderer, poses: list[np.ndarray], cameras: list[Camera], ti
 
 def make(world: str) -> RobotEnv:
     """Return one of our worlds without wrappers."""
-    env = gym.make(f"sslctrl/{world}-v0").unwrapped
-    if not isinstance(env, RobotEnv):
-        raise TypeError(f"{env} is none of our worlds")
-    return env
+    return world_of(gym.make(f"sslctrl/{world}-v0"))

@@ -13,8 +13,7 @@ from collections.abc import Callable
 import gymnasium as gym
 import numpy as np
 
-import envs  # noqa: F401 - registers the worlds
-from envs.env import RobotEnv
+from envs.env import world_of
 from scripts.bench._intervals import Figure
 from scripts.bench._rounds import Work, cpu_seconds, milliseconds, per_second, ratio
 from sslctrl.errors import InputError
@@ -116,9 +115,7 @@ def restarted(env: gym.Env, times: int) -> Work:
 
 def pictures(env: gym.Env) -> Callable[[], np.ndarray]:
     """Return what draws all views of one of our worlds."""
-    world = env.unwrapped
-    if not isinstance(world, RobotEnv):
-        raise TypeError(f"{world} is none of our worlds")
+    world = world_of(env)
     return lambda: world.frames(SIZE_PX)
 
 
