@@ -15,7 +15,7 @@ from agents.evaluate import interval, share
 from agents.lesson import Lesson
 from agents.play import acting, play
 from sslctrl.durable import storage_error
-from sslctrl.run import write_atomically
+from sslctrl.run_log import keep_until
 
 EVAL_SEED = 500_000  # far from the seeds of training, and from those of the last evaluation
 
@@ -33,7 +33,7 @@ class Watch(BaseCallback):
         self.saved = self.measured = self.learned = begun
         self.stopped = False
         self.curve = Path(config.run) / "curve.jsonl"
-        _keep_until(self.curve, begun)
+        keep_until(self.curve, begun)
 
     def _on_rollout_start(self) -> None:
         self.learned, saves = self.model.num_timesteps, self.config.checkpoint_every
@@ -72,16 +72,3 @@ class Watch(BaseCallback):
         for name in figures:
             self.model.logger.record(f"eval/{name}", values[name])
         self.model.logger.dump(self.measured)
-
-
-def _keep_until(curve: Path, step: int) -> None:
-    """Drop the records of later steps, which a resumed run makes anew, and a line that a crash cut."""
-    lines = curve.read_text().splitlines(keepends=True) if curve.exists() else ()
-    write_atomically(curve, "".join(line for line in lines if _step(line) <= step))
-
-
-def _step(line: str) -> float:
-    try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return float("inf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, get_args
 
 import gymnasium as gym
@@ -10,14 +10,17 @@ import numpy as np
 
 from envs.cameras import Camera, rig
 from envs.looks import default_look, jitter, orbit, random_look
+from envs.meshes import Part
 from envs.panda import Panda
-from envs.render import RENDERERS, Renderer
+from envs.render import RasterRenderer, Renderer
 from envs.sim import PANDA_GYM_TIMING, Sim, Timing
 from envs.tasks import TASKS
 from envs.tasks.base import Task, Variety
+from envs.tiny import TinyRenderer
 from envs.tray import CENTER_M
 from sslctrl.errors import InputError
 
+RENDERERS: dict[str, Callable[[Sequence[Part]], Renderer]] = {"raster": RasterRenderer, "tiny": TinyRenderer}
 TIMINGS = {"default": Timing(), "panda_gym": PANDA_GYM_TIMING}
 RENDER_PX = 240
 BOUND = 100.0  # m, m/s, rad: of the observation spaces; far beyond what happens

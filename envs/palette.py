@@ -6,7 +6,7 @@ import colorsys
 
 import numpy as np
 
-HELDOUT_HUES = (0.13, 0.47, 0.80)  # amber, spring green, violet: each half way between two training hues
+HELDOUT_HUES = (0.13, 0.47, 0.80)  # amber, teal, violet: each half way between two training hues
 TRAIN_HUES = (0.0, 0.07, 0.20, 0.33, 0.40, 0.54, 0.61, 0.67, 0.73, 0.87, 0.94)
 HUE_JITTER = 0.015
 RED = colorsys.hsv_to_rgb(0.0, 0.85, 0.85)

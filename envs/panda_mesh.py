@@ -12,7 +12,7 @@ import os
 import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
@@ -54,17 +54,17 @@ def panda_folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "franka_panda"
 
 
-@lru_cache(maxsize=4)
-def panda_links(faces_per_link: int = FACES_PER_LINK) -> MappingProxyType[str, Mesh]:
+@cache
+def panda_links() -> MappingProxyType[str, Mesh]:
     """Every drawn link's mesh by link name (``panda_link0`` to ``panda_rightfinger``), in its URDF link frame.
 
     Read from the cache, or made (seconds) and put there. The arrays are shared and read-only.
     """
     visuals = _visuals(panda_folder())
-    path = cache_dir() / f"panda-{_key(visuals, faces_per_link)}.npz"
+    path = cache_dir() / f"panda-{_key(visuals)}.npz"
     links = _read(path)
     if links is None:
-        links = _decimated(visuals, faces_per_link)
+        links = _decimated(visuals)
         arrays = {f"{name}.{field}": getattr(mesh, field) for name, mesh in links.items() for field in Mesh._fields}
         write_cached(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
     for mesh in links.values():
@@ -87,11 +87,11 @@ def _visuals(folder: Path) -> list[Visual]:
     return visuals
 
 
-def _key(visuals: list[Visual], faces_per_link: int) -> str:
+def _key(visuals: list[Visual]) -> str:
     """Hash of all that the result depends on: source files, origins, parameters and the decimator's version."""
     digest = hashlib.sha256()
     tool = importlib.metadata.version("fast_simplification")
-    digest.update(repr((VERSION, faces_per_link, MIN_FACES, WELD_M, WHITE, tool)).encode())
+    digest.update(repr((VERSION, FACES_PER_LINK, MIN_FACES, WELD_M, WHITE, tool)).encode())
     for visual in visuals:
         digest.update(f"{visual.link}|{visual.rotation.tolist()}|{visual.translation_m.tolist()}|".encode())
         for path in (visual.path, visual.path.with_suffix(".mtl")):
@@ -100,12 +100,12 @@ def _key(visuals: list[Visual], faces_per_link: int) -> str:
 
 
 # -- decimation --------------------------------------------------------------------------------------------------------
-def _decimated(visuals: list[Visual], faces_per_link: int) -> dict[str, Mesh]:
+def _decimated(visuals: list[Visual]) -> dict[str, Mesh]:
     small: dict[Path, Mesh] = {}
     parts: dict[str, list[Mesh]] = {}
     for visual in visuals:
         if visual.path not in small:
-            small[visual.path] = decimate(load_obj(visual.path, WHITE), faces_per_link)
+            small[visual.path] = decimate(load_obj(visual.path, WHITE), FACES_PER_LINK)
         parts.setdefault(visual.link, []).append(moved(small[visual.path], visual.translation_m, visual.rotation))
     return {link: merge(meshes) for link, meshes in parts.items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -17,13 +17,10 @@ from sslctrl.errors import InputError
 
 MIN_PX, MAX_PX = 8, 4096
 
-__all__ = ["RENDERERS", "Images", "Part", "RasterRenderer", "Renderer", "check_request"]
-
 
 class Images(NamedTuple):
-    """rgb uint8 (V, H, W, 3); depth float32 (V, H, W), m along the view, far_m where nothing is; segmentation int16
-
-    (V, H, W), index into the renderer's ``bodies``, -1 where nothing is.
+    """rgb uint8 (V, H, W, 3); depth float32 (V, H, W), m along the view, far_m where nothing is; segmentation
+    int16 (V, H, W), index into the renderer's ``bodies``, -1 where nothing is.
     """
 
     rgb: np.ndarray
@@ -157,12 +154,3 @@ def _views(
 def _buffers(shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per pixel: 1/depth, face, light."""
     return np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32)
-
-
-def _tiny(parts: Sequence[Part]) -> Renderer:
-    from envs.tiny import TinyRenderer  # late: envs.sim, which it needs, imports this module
-
-    return TinyRenderer(parts)
-
-
-RENDERERS: dict[str, Callable[[Sequence[Part]], Renderer]] = {"raster": RasterRenderer, "tiny": _tiny}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs import palette
 from envs.meshes import Color, Mesh
 from envs.shapes import shape
 
@@ -14,7 +15,7 @@ SIZE_M = 0.05
 TRAIN_SHAPES = ("bar", "cross", "cube", "cylinder", "disc", "hexagon", "slab", "tee")
 HELDOUT_SHAPES = ("half_cylinder", "star", "triangle")
 TRAIN_HUES = {"red": 0.0, "lime": 0.20, "green": 0.33, "blue": 0.61, "pink": 0.87}
-HELDOUT_HUES = {"amber": 0.13, "teal": 0.47, "violet": 0.80}
+HELDOUT_HUES = dict(zip(("amber", "teal", "violet"), palette.HELDOUT_HUES, strict=True))
 HELDOUT_WITHIN = 0.04  # of a held-out hue, nothing is trained on
 GRIP_RAD = {"triangle": np.pi / 2, "star": np.pi / 2}  # the others are gripped across their y axis
 

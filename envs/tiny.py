@@ -36,9 +36,11 @@ class TinyRenderer:
         self, poses: np.ndarray, cameras: Sequence[Camera], size_px: int | tuple[int, int], look: Look
     ) -> Images:
         """Colour, depth and segmentation."""
+        from scipy.spatial.transform import Rotation  # late: few draw with this renderer
+
         height, width = check_request(poses, len(self._names), cameras, size_px)
         for name, pose in zip(self._names, poses, strict=True):
-            self._sim.place(name, pose[:, 3].tolist(), _quaternion_xyzw(pose[:, :3]))
+            self._sim.place(name, pose[:, 3].tolist(), Rotation.from_matrix(pose[:, :3]).as_quat().tolist())
         views = [self._view(camera, height, width) for camera in cameras]
         return Images(*(np.stack(images) for images in zip(*views, strict=True)))
 
@@ -51,18 +53,3 @@ class TinyRenderer:
         depth = far * near / (far - (far - near) * np.asarray(buffer, np.float32).reshape(height, width))
         rgb = np.asarray(rgba, np.uint8).reshape(height, width, 4)[:, :, :3]
         return rgb, depth, self._body_of[np.asarray(index).reshape(height, width)]
-
-
-def _quaternion_xyzw(rotation: np.ndarray) -> list[float]:
-    """Unit quaternion of a rotation (3, 3): the column of q q^T with the largest diagonal, so that nothing cancels."""
-    r = rotation
-    outer = np.array(
-        [
-            [1 + r[0, 0] - r[1, 1] - r[2, 2], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0], r[2, 1] - r[1, 2]],
-            [r[0, 1] + r[1, 0], 1 - r[0, 0] + r[1, 1] - r[2, 2], r[1, 2] + r[2, 1], r[0, 2] - r[2, 0]],
-            [r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], 1 - r[0, 0] - r[1, 1] + r[2, 2], r[1, 0] - r[0, 1]],
-            [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], 1 + r[0, 0] + r[1, 1] + r[2, 2]],
-        ]
-    )
-    column = outer[:, outer.diagonal().argmax()]
-    return (column / np.linalg.norm(column)).tolist()

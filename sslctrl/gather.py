@@ -60,7 +60,7 @@ class Vectors(NamedTuple):
         return torch.from_numpy(self.values.take(np.minimum(first + pick.step, last), axis=0))
 
 
-class Film(NamedTuple):
+class FrameBytes(NamedTuple):
     """One episode's frames as a plain buffer: a batch copies slices of it."""
 
     data: memoryview
@@ -69,13 +69,17 @@ class Film(NamedTuple):
     """Of a frame: (H, W, 3) of a picture, (H, W, 2) of depth."""
 
     @classmethod
-    def of(cls, frames: np.ndarray) -> Film:
+    def of(cls, frames: np.ndarray) -> FrameBytes:
         """View uint8 (V, T+1, H, W, C), mapped or in memory, as bytes."""
         return cls(np.ascontiguousarray(frames).data.cast("B"), frames.shape[2:])
 
 
 def gather(
-    films: Mapping[int, Film], pick: Pick, lengths: np.ndarray, vectors: Mapping[str, Vectors], success: np.ndarray
+    films: Mapping[int, FrameBytes],
+    pick: Pick,
+    lengths: np.ndarray,
+    vectors: Mapping[str, Vectors],
+    success: np.ndarray,
 ) -> Clips:
     """Copy what a checked pick names into tensors: from the films of the episodes picked, the rest from all episodes'.
 
@@ -96,7 +100,7 @@ def gather(
     )
 
 
-def gather_depth(films: Mapping[int, Film], pick: Pick, lengths: np.ndarray) -> Tensor:
+def gather_depth(films: Mapping[int, FrameBytes], pick: Pick, lengths: np.ndarray) -> Tensor:
     """Copy the depth of a checked pick's frames: float32 (B, V, T, H, W), metres."""
     import torch
 
@@ -109,7 +113,7 @@ def _rows(pick: Pick, lengths: np.ndarray) -> np.ndarray:
     return pick.view[..., None] * lengths[:, None, None] + pick.step
 
 
-def _frames(films: Mapping[int, Film], episode: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _frames(films: Mapping[int, FrameBytes], episode: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Gather the frames at (B, ...) of each episode's film: uint8 (B, ..., H, W, 3).
 
     As slices of plain buffers: an index array an episode copies everything twice, and takes longer to set up.

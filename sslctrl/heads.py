@@ -72,12 +72,12 @@ class FlatHead(nn.Module):
         return self.layers(features)
 
 
-def grid_head(backbone: nn.Module, outputs: int) -> nn.Sequential:
+def grid_head(backbone: nn.Module, outputs: int, bias: bool = True) -> nn.Sequential:
     """Return a backbone's map, its means over 4 x 4 areas -> FC: (N, C, h, w) -> (N, outputs).
 
     A mean over the whole map would forget where the features are.
     """
-    return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels_of(backbone), outputs))
+    return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels_of(backbone), outputs, bias))
 
 
 def fresh_copy(net: nn.Module) -> nn.Module:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError
 from sslctrl.film import pace, read_film
+from sslctrl.footage import footage
 from sslctrl.import_config import ImportConfig
 from sslctrl.store import EpisodeStore
 
@@ -36,14 +37,9 @@ def import_video(config: ImportConfig) -> EpisodeStore:
             )
     frames = np.stack([film.frames for film in films])
     nothing = np.zeros((lengths[0], 0), np.float32)
-    steps = frames.shape[1] - 1
-    episode = Episode(
-        frames,
-        state=np.zeros((steps + 1, 0), np.float32),
+    episode = footage(frames, cameras, {"success": config.success, **pace(films[0], config.every)})._replace(
         proprio=(nothing if proprio is None else proprio)[:: config.every],
         action=(nothing if actions is None else actions)[:: config.every][:-1],
-        reward=np.zeros(steps, np.float32),
-        meta={"cameras": cameras, "success": config.success, "state_names": [], **pace(films[0], config.every)},
     )
     store = EpisodeStore(config.out, create=True)
     _check_alike(episode, store)

@@ -9,6 +9,7 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from sslctrl.durable import storage_error
+from sslctrl.run import write_atomically
 
 
 class RunLog:
@@ -21,11 +22,7 @@ class RunLog:
         """
         self._path = run / "metrics.jsonl"
         try:
-            if self._path.exists():
-                kept = [line for line in self._path.read_text().splitlines(keepends=True) if _step(line) <= step]
-                aside = run / ".tmp-metrics.jsonl"
-                aside.write_text("".join(kept))
-                aside.replace(self._path)
+            keep_until(self._path, step)
             self._file = open(self._path, "a")  # noqa: SIM115 - closed by __exit__
             self._board = SummaryWriter(str(run / "tb"), purge_step=step + 1)
         except OSError as error:
@@ -49,8 +46,14 @@ class RunLog:
             raise storage_error(error, self._path) from error
 
 
+def keep_until(path: Path, step: int) -> None:
+    """Drop a log's records of later steps, which a resumed run makes anew, and a line that a crash cut."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else ()
+    write_atomically(path, "".join(line for line in lines if _step(line) <= step))
+
+
 def _step(line: str) -> float:
     try:
         return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):  # a line cut by a crash
+    except (ValueError, KeyError, TypeError):
         return float("inf")

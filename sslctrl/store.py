@@ -24,7 +24,7 @@ from tqdm import tqdm
 from sslctrl import durable, episode_files
 from sslctrl.clips import Clips, Episode, Layout, Pick, seconds_a_step
 from sslctrl.errors import DataError, InputError, nearest
-from sslctrl.gather import Film, Vectors, check_pick, gather, gather_depth
+from sslctrl.gather import FrameBytes, Vectors, check_pick, gather, gather_depth
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LONGEST_ID = 100
@@ -33,8 +33,8 @@ _MAPPED_AT_MOST = 16384  # the kernel allows a process 65530 maps
 
 class _Opened(NamedTuple):
     episode: Episode
-    film: Film
-    depth: Film | None
+    film: FrameBytes
+    depth: FrameBytes | None
 
 
 class EpisodeStore:
@@ -180,11 +180,11 @@ class EpisodeStore:
             if len(self._open) >= _episodes_at_once():
                 self._open.pop(next(iter(self._open)))
             episode = Episode(**arrays, meta=episode_files.recorder_meta(meta))
-            depth = None if episode.depth is None else Film.of(episode.depth[..., None].view(np.uint8))
-            self._open[id] = _Opened(episode, Film.of(episode.frames), depth)
+            depth = None if episode.depth is None else FrameBytes.of(episode.depth[..., None].view(np.uint8))
+            self._open[id] = _Opened(episode, FrameBytes.of(episode.frames), depth)
         return self._open[id]
 
-    def _depths(self, opened: Mapping[int, _Opened]) -> dict[int, Film]:
+    def _depths(self, opened: Mapping[int, _Opened]) -> dict[int, FrameBytes]:
         """Return the episodes' depth. Raises DataError where one has none."""
         depths = {index: one.depth for index, one in opened.items() if one.depth is not None}
         if lacking := sorted(set(opened) - set(depths)):

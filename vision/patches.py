@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.errors import InputError, check_least
+from sslctrl.heads import grid_head
 
 ROWS = 3
 """Rows and columns of a `Grid`."""
@@ -79,11 +80,10 @@ class LateFusion(nn.Module):
     Until then no patch knows of another: what tells them apart must be in the features of each.
     """
 
-    def __init__(self, channels: int, patches: int, hidden: int, classes: int) -> None:
+    def __init__(self, backbone: nn.Module, patches: int, hidden: int, classes: int) -> None:
         super().__init__()
         check_least(1, hidden=hidden)
-        # 4 x 4 places: a mean over the whole map would forget where in the patch the features are
-        self.each = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels, hidden), nn.ReLU())
+        self.each = nn.Sequential(*grid_head(backbone, hidden), nn.ReLU())
         self.together = nn.Sequential(nn.Linear(patches * hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes))
 
     def forward(self, features: Tensor) -> Tensor:

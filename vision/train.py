@@ -60,7 +60,7 @@ def train(config: TrainConfig) -> Path:
 
 def train_pretext(config: PretextConfig) -> Path:
     """Train a pretext task and return its last checkpoint, for another objective's `init`; `picture.png` in the run's
-    folder shows what a task on images learned, `filters.png` its first layer. Raises as `train`.
+    folder shows what it learned, `filters.png` its first layer. Raises as `train`.
     """
     for name in config.task.split("+"):
         _check_name(name, (*IMAGE_TASKS.names(), *VIDEO_TASKS.names()), "pretext task")

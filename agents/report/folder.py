@@ -114,13 +114,11 @@ class RunFolder:
 
     def driven_by(self, who: str) -> list[Episode]:
         """Read the recorded episodes of a policy of the evaluation: agent, expert, random or do_nothing; or none."""
-        found = []
-        for name in ("evaluation/rollouts", f"evaluation/{who}"):
-            if self.has(name) and any(self.find(name).glob("*/meta.json")):
-                store = self.store(name)
-                episodes = [store.read(id) for id in store.ids]
-                found += [episode for episode in episodes if driver_of(episode) in (who, "")]
-        return found
+        name = f"evaluation/{who}"
+        if not self.has(name) or not any(self.find(name).glob("*/meta.json")):
+            return []
+        store = self.store(name)
+        return [episode for episode in map(store.read, store.ids) if driver_of(episode) in (who, "")]
 
     @cached_property
     def embedding(self) -> Embedding:
@@ -209,8 +207,7 @@ class RunFolder:
 
 def driver_of(episode: Episode) -> str:
     """Return who acted in an episode: a policy's name, a behaviour's, or nothing where the recorder did not say."""
-    known = str(episode.meta.get("policy", episode.meta.get("behavior", "")))
-    return "agent" if known == "policy" else known
+    return str(episode.meta.get("policy", episode.meta.get("behavior", "")))
 
 
 def as_figure(found: Any) -> Figure | None:

@@ -133,7 +133,7 @@ def pretext(folder: RunFolder) -> Iterator[Block]:
 def learning(folder: RunFolder) -> Iterator[Block]:
     """How the policy learned."""
     records = folder.lines("agent/curve.jsonl")
-    levels = [(name, folder.figure(f"{key}_success")) for name, key in (("expert", "expert"), ("random", "random"))]
+    levels = [(name, folder.figure(f"{name}_success")) for name in ("expert", "random")]
     references = [(name, found.value) for name, found in levels if found is not None]
     drawn = [
         _curve(records, "success", "success", "learning-0", share=True, references=references),
@@ -168,7 +168,7 @@ def evaluation(folder: RunFolder) -> Iterator[Block]:
     for who, values in found.items():
         success, distance = as_figure(values.get("success")), as_figure(values.get("distance_m"))
         trials = "" if success is None or success.n is None else str(success.n)
-        rows.append((_WHO.get(who, who), trials, _cell(success, 100, "%"), _cell(distance, 100, "cm")))
+        rows.append((_WHO.get(who, who), trials, _cell(success, "%"), _cell(distance, "cm")))
     caption = "95 % intervals in brackets; success and distance are the true task's."
     yield Table(("", "episodes", "success", "distance at the end"), tuple(rows), caption)
 
@@ -230,13 +230,14 @@ def _curve(
     return plots.curve(steps, values, label=label, name=name, **how)
 
 
-def _cell(found: Figure | None, times: float, unit: str) -> str:
+def _cell(found: Figure | None, unit: str) -> str:
+    """Say a share in per cent, or a distance in m in cm, with its interval."""
     if found is None:
         return "not measured"
-    value = percent(found.value) if unit == "%" else f"{found.value * times:.1f} {unit}"
+    value = percent(found.value) if unit == "%" else f"{found.value * 100:.1f} {unit}"
     if found.low is None or found.high is None:
         return value
-    return f"{value}  [{found.low * times:.1f}, {found.high * times:.1f}]"
+    return f"{value}  [{found.low * 100:.1f}, {found.high * 100:.1f}]"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

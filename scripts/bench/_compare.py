@@ -102,12 +102,12 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
     for seed in config.seeds:
         record(root / f"seed-{seed}" / "video", seed, config)
     names = list(config.chosen)
-    learned = known(names, root, config)
+    learned = train_backbones(names, root, config)
     if not config.only:
         singles = [name for name in names if name in PRETEXT]
         ranked = sorted(singles, key=lambda name: -np.mean([seed[name][RANK] for seed in learned]))
         mixes = ["+".join(ranked[:count]) for count in (2, 3)]
-        for before, mixed in zip(learned, known(mixes, root, config), strict=True):
+        for before, mixed in zip(learned, train_backbones(mixes, root, config), strict=True):
             before |= mixed
         names += mixes
         results.drop_others(tuple(name for name in results.figures if "+" in name), ())
@@ -175,7 +175,7 @@ def record(folder: Path, seed: int, config: CompareConfig) -> None:
         )  # fmt: skip
 
 
-def known(names: Sequence[str], root: Path, config: CompareConfig) -> list[dict[str, Measured]]:
+def train_backbones(names: Sequence[str], root: Path, config: CompareConfig) -> list[dict[str, Measured]]:
     """Train backbones, and return what is known from them, by seed and name."""
     jobs = [_learned(name, seed, root, config) for seed in config.seeds for name in names]
     seeds: list[dict[str, Measured]] = [{} for _ in config.seeds]

@@ -1,4 +1,4 @@
-"""Policies that learn towards imagined goals: in one world, from one random video, with several embeddings."""
+"""Policies that learn towards imagined goals: in one world, from one video, with several embeddings."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from envs.cameras import Camera, rig
-from envs.env import RobotEnv, world_of
+from envs.env import RENDERERS, RobotEnv, world_of
 from envs.looks import default_look
-from envs.render import RENDERERS, Renderer
+from envs.render import Renderer
 from envs.tray import CENTER_M
 from scripts.bench._intervals import Figure
 from scripts.bench._rounds import Work, cpu_seconds, milliseconds, ratio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.metrics.pairwise import cosine_similarity
 
 from sslctrl.errors import InputError
 
@@ -26,7 +27,7 @@ def retrieval_top1(
     labels = np.unique(key_labels)
     if strangers := sorted(set(query_labels.tolist()) - set(labels.tolist())):
         raise InputError(f"no key has the label {strangers[0]!r}; allowed are labels of both; leave those queries out")
-    similar = _unit(queries) @ _unit(keys).T
+    similar = cosine_similarity(queries, keys)
     gallery = np.stack([rng.choice(np.flatnonzero(key_labels == label), size=len(queries)) for label in labels], axis=1)
     found = labels[np.take_along_axis(similar, gallery, axis=1).argmax(axis=1)]
     return float((found == query_labels).mean())
@@ -38,7 +39,3 @@ def localised(heat_maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
         raise InputError(f"heat maps are {heat_maps.shape}, masks {masks.shape}; allowed is (N, H, W) of both")
     highest = heat_maps.reshape(len(heat_maps), -1).argmax(axis=1)
     return masks.reshape(len(masks), -1)[np.arange(len(masks)), highest]
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -104,7 +104,7 @@ def fill_demo(run: Path, word: str = "word", camera: str = "right") -> Path:
     cameras = ["front", "left", camera]
     for name, count in (("train", 2), ("heldout", 3), ("demonstration", 1)):
         fill_store(run / "video" / name, count, behavior=word, cameras=cameras)
-    fill_store(run / "evaluation" / "rollouts", 2, size_px=64, policy="agent", cameras=cameras)
+    fill_store(run / "evaluation" / "agent", 2, size_px=64, policy="agent", cameras=cameras)
     fill_embedding(run / "embedding")
     (run / "agent").mkdir()
     (run / "agent" / "curve.jsonl").write_text("".join(json.dumps(line) + "\n" for line in CURVE) + '{"step": 1')
@@ -207,7 +207,7 @@ def test_damage_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
     demo = fill_demo(tmp_path / "demo")
     (demo / "demo.json").write_text('{"figures": ')
     next((demo / "embedding").rglob("*.safetensors")).write_bytes(b"cut")
-    next((demo / "evaluation" / "rollouts").glob("*/frames.npy")).write_bytes(b"cut")
+    next((demo / "evaluation" / "agent").glob("*/frames.npy")).write_bytes(b"cut")
     page = Page(write_report(ReportConfig(run=demo)))
     for part in ("demo.json is not JSON", "weights.safetensors", "frames.npy"):
         assert part in page.text

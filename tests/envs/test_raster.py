@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from envs.cameras import Camera, pixel_matrix, rig
+from envs.env import RENDERERS
 from envs.looks import Look, default_look, random_look
 from envs.meshes import Part, box, cylinder, merge, moved, plane, sphere, tray
 from envs.panda_mesh import panda_links
-from envs.render import RENDERERS, RasterRenderer
+from envs.render import RasterRenderer
 from envs.shapes import SHAPES, shape
 from sslctrl.errors import InputError
 

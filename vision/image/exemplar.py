@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.errors import InputError, check_least
-from sslctrl.heads import channels_of
+from sslctrl.heads import grid_head
 from sslctrl.objective import Loss
 from vision.image_task import ImageTask
 
@@ -60,13 +60,7 @@ class Exemplar(ImageTask):
         if loss not in ("softmax", "triplet"):
             raise InputError(f"loss is {loss!r}; allowed are softmax, triplet; change it")
         self.views, self.seeds, self.kind, self.color = views, seeds, loss, color
-        self.features = nn.Sequential(
-            nn.AdaptiveAvgPool2d(4),
-            nn.Flatten(),
-            nn.Linear(16 * channels_of(backbone), _FEATURES, bias=False),
-            nn.BatchNorm1d(_FEATURES),
-            nn.ReLU(),
-        )
+        self.features = nn.Sequential(*grid_head(backbone, _FEATURES, bias=False), nn.BatchNorm1d(_FEATURES), nn.ReLU())
         self.head = nn.Linear(_FEATURES, seeds if loss == "softmax" else dim)
         self.distance = LpDistance(power=2)  # of embeddings that it normalises
         self.miner = TripletMarginMiner(_MARGIN, "semihard", distance=self.distance)

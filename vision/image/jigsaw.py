@@ -13,7 +13,6 @@ from kornia.color import rgb_to_grayscale
 from torch import Tensor, nn
 
 from sslctrl.errors import InputError
-from sslctrl.heads import channels_of
 from sslctrl.objective import Loss, classification
 from vision.image_task import ImageTask
 from vision.patches import ROWS, Grid, LateFusion, mosaic
@@ -67,7 +66,7 @@ class Jigsaw(ImageTask):
         self.grid = Grid(patch, gap, jitter)
         self.normalize = normalize
         self.grey = grey
-        self.head = LateFusion(channels_of(backbone), patches=_TILES, hidden=hidden, classes=permutations)
+        self.head = LateFusion(backbone, patches=_TILES, hidden=hidden, classes=permutations)
         self.register_buffer("permutations", permutation_set(permutations).clone())
 
     def ask(self, images: Tensor, rng: torch.Generator) -> Puzzles:

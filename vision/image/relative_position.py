@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslctrl.errors import InputError
-from sslctrl.heads import channels_of
 from sslctrl.objective import Loss, classification
 from vision.image_task import ImageTask
 from vision.patches import ROWS, Grid, LateFusion, mosaic
@@ -64,7 +63,7 @@ class RelativePosition(ImageTask):
         self.grid = Grid(patch, gap, jitter)
         self.downsample = downsample
         self.color = color
-        self.head = LateFusion(channels_of(backbone), patches=2, hidden=hidden, classes=_PLACES)
+        self.head = LateFusion(backbone, patches=2, hidden=hidden, classes=_PLACES)
 
     def ask(self, images: Tensor, rng: torch.Generator) -> Pairs:
         """Pair the centre of one grid an image with each of its neighbours, without what would give them away."""

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.errors import InputError
-from sslctrl.heads import channels_of
 from sslctrl.objective import Loss, classification
 from sslctrl.store import EpisodeStore
 from vision.motion import Motion
@@ -48,7 +47,7 @@ class OddOneOut(VideoTask):
         if every < 1 or within < 1:
             raise InputError(f"every is {every}, within {within}; allowed are 1 or more of each; change them")
         self.every, self.within = every, within
-        self.head = LateFusion(channels_of(backbone), CLIPS * len(_STACKS), hidden, classes=CLIPS)
+        self.head = LateFusion(backbone, CLIPS * len(_STACKS), hidden, classes=CLIPS)
         self.motion = Motion()
 
     def prepare(self, store: EpisodeStore) -> None:

@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.errors import InputError
-from sslctrl.heads import channels_of
 from sslctrl.objective import Loss
 from sslctrl.store import EpisodeStore
 from vision.motion import Motion
@@ -47,7 +46,7 @@ class ShuffleAndLearn(VideoTask):
         if reach < 2 or gap < 1:
             raise InputError(f"reach is {reach}, gap {gap}; allowed are 2 or more, and 1 or more; change them")
         self.reach, self.gap = reach, gap
-        self.head = LateFusion(channels_of(backbone), patches=3, hidden=hidden, classes=2)
+        self.head = LateFusion(backbone, patches=3, hidden=hidden, classes=2)
         self.motion = Motion()
 
     def prepare(self, store: EpisodeStore) -> None:
