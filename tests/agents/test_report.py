@@ -9,6 +9,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -348,3 +349,19 @@ def test_a_run_of_ones_own_backbone_is_opened_where_that_is_allowed(tiny_store: 
     train_pretext(PretextConfig(tmp_path / "run", tiny_store.root, task="rotation", backbone=own, fit=fit))
     refused, opened = (Page(write_report(ReportConfig(tmp_path / "run", allow=allow))).text for allow in ((), (own,)))
     assert f"if you trust it, give --allow {own}" in refused and "give --allow" not in opened
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "pair"),
+    [
+        ("vae", {"camera": "left"}, ("left", "front")),
+        ("tcn", {"cameras": ["right", "left"]}, ("right", "left")),
+        ("vae", {}, ("front", "left")),
+    ],
+)
+def test_an_embeddings_own_cameras_come_first(
+    name: str, options: dict[str, Any], pair: tuple[str, str], tmp_path: Path
+) -> None:
+    objective = build_objective(ObjectiveSpec(name, {"size_px": 32, **options}, "conv", {"widths": [4, 4, 8]}))
+    checkpoint.save(tmp_path / "checkpoints" / "step-00000001", KIND, spec_of(objective), objective.state_dict(), {})
+    assert RunFolder(tmp_path).camera_pair(["front", "left", "right"]) == pair
