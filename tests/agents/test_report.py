@@ -364,4 +364,5 @@ def test_an_embeddings_own_cameras_come_first(
 ) -> None:
     objective = build_objective(ObjectiveSpec(name, {"size_px": 32, **options}, "conv", {"widths": [4, 4, 8]}))
     checkpoint.save(tmp_path / "checkpoints" / "step-00000001", KIND, spec_of(objective), objective.state_dict(), {})
+    (tmp_path / "metrics.jsonl").write_text("")
     assert RunFolder(tmp_path).camera_pair(["front", "left", "right"]) == pair
