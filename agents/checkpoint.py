@@ -181,7 +181,7 @@ def _part(saved: checkpoint.Saved, prefix: str) -> dict[str, torch.Tensor]:
 def _embedding_of(path: Path, wanted: dict[str, str] | None) -> Path | None:
     if wanted is None:
         return None
-    own = path.parents[1] / EMBEDDING
+    own = path.absolute().parents[1] / EMBEDDING
     if sha256_of(own) != wanted["sha256"]:
         raise CheckpointError(f"{own} is not the embedding that {path} was trained on; copy the whole run folder")
     return own

@@ -43,13 +43,13 @@ def lesson_of(config: TrainAgentConfig, embedding: Path | None) -> Lesson:
     Raises InputError, DataError or CheckpointError for what is missing, damaged or does not fit.
     """
     task = task_of(config.env_id)
-    if config.demonstration is None:
-        senses = senses_of(config, embedding, 64, config.allow)
-        _check_cameras(senses, camera=config.camera)
+    demo = None if config.demonstration is None else demonstration(config.demonstration)
+    senses = senses_of(config, embedding, 64 if demo is None else demo.frames.shape[2], config.allow)
+    for encoder in (senses.observer, senses.judged):
+        _check_camera(encoder, "camera", config.camera)
+    if demo is None:
         return Lesson(senses, judge_of(config), goals_of(config, senses, None), None)
-    demo = demonstration(config.demonstration)
-    senses = senses_of(config, embedding, demo.frames.shape[2], config.allow)
-    _check_cameras(senses, camera=config.camera, demo_camera=config.demo_camera)
+    _check_camera(senses.judged, "demo_camera", config.demo_camera)
     if senses.judged is not None and senses.judged.history.first:
         raise InputError(
             "the embedding reads every moment with its own episode's first frame, and a demonstration's is another's; "
@@ -107,16 +107,14 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
     return Senses(observer, judged[config.reward_from], tuple(columns))
 
 
-def _check_cameras(senses: Senses, **looked_through: str) -> None:
+def _check_camera(encoder: Encoder | None, option: str, camera: str) -> None:
     """Raise InputError where an embedding of one camera is to see through another."""
-    for encoder in (senses.observer, senses.judged):
-        own = encoder.learns_from if isinstance(encoder, Embedding) else ()
-        for option, camera in looked_through.items():
-            if len(own) == 1 and camera not in own:
-                raise InputError(
-                    f"the embedding learned from camera {own[0]!r} alone, and {option} is {camera!r}; allowed is its "
-                    f"own; give {option}={own[0]}"
-                )
+    own = encoder.learns_from if isinstance(encoder, Embedding) else ()
+    if len(own) == 1 and camera not in own:
+        raise InputError(
+            f"the embedding learned from camera {own[0]!r} alone, and {option} is {camera!r}; allowed is its own; give "
+            f"{option}={own[0]}"
+        )
 
 
 def _targets(config: TrainAgentConfig, demo: Episode, judged: Encoder) -> np.ndarray:

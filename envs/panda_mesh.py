@@ -23,7 +23,7 @@ import numpy as np
 from envs.meshes import Color, Mesh, merge, moved
 from envs.obj import load_obj
 from envs.urdf import origin_of
-from sslctrl.errors import InputError, StorageError
+from sslctrl.errors import UNREADABLE, InputError, StorageError
 
 FACES_PER_LINK = 300
 MIN_FACES = 12  # of a material: fewer would open holes in small parts
@@ -142,7 +142,7 @@ def _read(path: Path) -> dict[str, Mesh] | None:
         with path.open("rb") as source, np.load(source, allow_pickle=False) as file:
             names = [name.removesuffix(".faces") for name in file.files if name.endswith(".faces")]
             return {name: Mesh(*(file[f"{name}.{field}"] for field in Mesh._fields)) for name in names}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (*UNREADABLE, zipfile.BadZipFile):
         return None
 
 

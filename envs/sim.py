@@ -47,11 +47,13 @@ class Shape(NamedTuple):
 
 
 class Physical(NamedTuple):
-    """How a body moves: mass (0 = fixed) and Coulomb friction coefficients."""
+    """How a body moves: mass (0 = fixed), Coulomb friction coefficients and restitution."""
 
     mass_kg: float = 0.0
     friction: float = 1.0
     spinning_friction: float = 0.001
+    rolling_friction: float = 0.0
+    restitution: float = 0.0
 
 
 class Body(NamedTuple):
@@ -146,6 +148,7 @@ class Sim:
             "plane": lambda s: {"shapeType": pybullet.GEOM_PLANE},
             "box": lambda s: {"shapeType": pybullet.GEOM_BOX, "halfExtents": s.size},
             "cylinder": lambda s: {"shapeType": pybullet.GEOM_CYLINDER, "radius": s.size[0], "height": s.size[1]},
+            "sphere": lambda s: {"shapeType": pybullet.GEOM_SPHERE, "radius": s.size[0]},
             "hull": lambda s: {"shapeType": pybullet.GEOM_MESH, "vertices": np.asarray(s.points).tolist()},
         }
         if len(shapes) == 1 and shapes[0].position_m == (0.0, 0.0, 0.0):
@@ -153,7 +156,7 @@ class Sim:
         return pybullet.createCollisionShapeArray(
             shapeTypes=[kinds[s.kind](s)["shapeType"] for s in shapes],
             halfExtents=[s.size if s.kind == "box" else (0, 0, 0) for s in shapes],
-            radii=[s.size[0] if s.kind == "cylinder" else 0 for s in shapes],
+            radii=[s.size[0] if s.kind in ("cylinder", "sphere") else 0 for s in shapes],
             lengths=[s.size[1] if s.kind == "cylinder" else 0 for s in shapes],
             collisionFramePositions=[s.position_m for s in shapes],
             physicsClientId=self._client,
@@ -170,8 +173,8 @@ class Sim:
             link,
             lateralFriction=physical.friction,
             spinningFriction=physical.spinning_friction,
-            rollingFriction=0.0,
-            restitution=0.0,
+            rollingFriction=physical.rolling_friction,
+            restitution=physical.restitution,
             linearDamping=0.04,
             angularDamping=0.04,
             activationState=pybullet.ACTIVATION_STATE_DISABLE_SLEEPING,

@@ -3,8 +3,8 @@
 python scripts/collect.py --out runs/push --env-id sslctrl/Push-v0 --episodes 150 --workers 2
 """
 
+from _cli import main
 from envs.collect_config import CollectConfig
-from scripts._cli import main
 from sslctrl.store import EpisodeStore
 
 

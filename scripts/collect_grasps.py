@@ -3,8 +3,8 @@
 python scripts/collect_grasps.py --out runs/grasps --grasps 3000
 """
 
+from _cli import main
 from envs.grasps_config import GraspsConfig
-from scripts._cli import main
 from sslctrl.store import EpisodeStore
 
 

@@ -3,8 +3,8 @@
 python scripts/demo.py --run runs/demo
 """
 
+from _cli import main
 from agents.demo_config import DemoConfig
-from scripts._cli import main
 
 if __name__ == "__main__":
     main(DemoConfig, "agents.demo:demo", lambda page: f"open {page}")

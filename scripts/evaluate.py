@@ -5,8 +5,8 @@ python scripts/evaluate.py --out runs/evaluation --agent runs/agent --episodes 1
 
 from typing import Any
 
+from _cli import main
 from agents.config import EvaluateConfig
-from scripts._cli import main
 
 
 def table(results: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 python scripts/import_video.py --out runs/mine --videos front.mp4 left.mp4
 """
 
-from scripts._cli import main
+from _cli import main
 from sslctrl.import_config import ImportConfig
 from sslctrl.store import EpisodeStore
 

@@ -3,8 +3,8 @@
 python scripts/report.py --run runs/demo
 """
 
+from _cli import main
 from agents.report.config import ReportConfig
-from scripts._cli import main
 
 if __name__ == "__main__":
     main(ReportConfig, "agents.report.write:write_report")

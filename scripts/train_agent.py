@@ -4,8 +4,8 @@ python scripts/train_agent.py --run runs/agent --embedding runs/tcn/checkpoints/
     --demonstration runs/demonstration --prior runs/video
 """
 
+from _cli import main
 from agents.config import TrainAgentConfig
-from scripts._cli import main
 
 if __name__ == "__main__":
     main(TrainAgentConfig, "agents.train:train_agent")

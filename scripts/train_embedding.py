@@ -3,7 +3,7 @@
 python scripts/train_embedding.py --store runs/push --run runs/tcn --name tcn --options dim=32 --fit.steps 2000
 """
 
-from scripts._cli import main
+from _cli import main
 from vision.train_config import TrainConfig
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ python scripts/train_online.py --agent.run runs/online --agent.embedding runs/va
     --agent.relabel-future 0.3 --agent.steps 40000 --rounds 4
 """
 
+from _cli import main
 from agents.online_config import OnlineConfig
-from scripts._cli import main
 
 if __name__ == "__main__":
     main(OnlineConfig, "agents.online:learn_online")

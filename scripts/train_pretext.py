@@ -3,7 +3,7 @@
 python scripts/train_pretext.py --store runs/push --run runs/rotation --task rotation --fit.steps 2000
 """
 
-from scripts._cli import main
+from _cli import main
 from vision.train_config import PretextConfig
 
 if __name__ == "__main__":

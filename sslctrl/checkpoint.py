@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sslctrl import durable
-from sslctrl.errors import CheckpointError
+from sslctrl.errors import UNREADABLE, CheckpointError
 
 FORMAT = "sslctrl-checkpoint-1"
 ABOUT = "checkpoint.json"
@@ -62,7 +62,7 @@ def save(
         "extra": dict(extra),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
-    files[ABOUT] = json.dumps(about, indent=1).encode()
+    files[ABOUT] = json.dumps({**about, "digest": _digest(about)}, indent=1).encode()
     durable.make_folder(path.parent)
     durable.publish(path, files, replace=True)
 
@@ -133,15 +133,21 @@ def about_of(path: Path) -> dict[str, Any]:
     file = path / ABOUT
     try:
         about = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"{file} cannot be read ({reason}); a checkpoint folder has one; {_ADVICE}") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise CheckpointError(f"{file} is not of format {FORMAT!r}; give a checkpoint folder that sslctrl wrote")
+    if about.pop("digest", None) not in (None, _digest(about)):
+        raise CheckpointError(f"{file} does not match its own digest: it was edited or damaged; {_ADVICE}")
     wanted = {"kind": str, "spec": dict, "extra": dict, "sha256": dict}
     if wrong := [key for key, cls in wanted.items() if not isinstance(about.get(key), cls)]:
         raise CheckpointError(f"{file} lacks {wrong[0]!r}; it was edited or damaged; {_ADVICE}")
     return about
+
+
+def _digest(about: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def _pack(tensors: Mapping[str, Tensor]) -> bytes:

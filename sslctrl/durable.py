@@ -54,19 +54,27 @@ def publish(folder: Path, files: Mapping[str, bytes], replace: bool = False) -> 
 
 @contextmanager
 def whole(folder: Path, replace: bool = False) -> Iterator[Path]:
-    """Let a folder be made under another name, the one that is given, and rename it when it is whole.
+    """Let a folder be made under another name, the one that is given, and rename it when it is whole; whoever fills it
+    flushes what is in it.
 
-    Of one that is not, nothing is left. Raises StorageError where it cannot be written, or exists already and is not to
-    be replaced.
+    Of one that is not whole, nothing is left. Raises StorageError where it cannot be written, or exists already and is
+    not to be replaced.
     """
-    aside = folder.with_name(f"{ASIDE}{folder.name}")
-    shutil.rmtree(aside, ignore_errors=True)
+    aside = folder.with_name(f"{ASIDE}{folder.name}-{secrets.token_hex(4)}")
     try:
         make_folder(aside)
-        yield aside
-        if replace:
-            shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
+        sweep(folder.parent, folder.name)
+        lock = os.open(aside, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # tells `sweep` that the writer lives
+            yield aside
+            if replace and folder.exists():
+                _swap(aside, folder)
+            else:
+                os.rename(aside, folder)
+        finally:
+            os.close(lock)
+        flush(folder.parent)
     except OSError as error:
         raise storage_error(error, folder) from error
     finally:
@@ -100,11 +108,11 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def sweep(parent: Path) -> None:
-    """Remove what killed writers left; a live writer's folder is locked, and a young one is spared. Of what one was
-    about to replace, and had not, the old is put back.
+def sweep(parent: Path, name: str = "") -> None:
+    """Remove what killed writers left, of all folders or of one; a live writer's is locked, and a young one is spared.
+    Of what one was about to replace, and had not, the old is put back.
     """
-    for left in (*parent.glob(f"{_OLD}*"), *parent.glob(f"{ASIDE}*")):
+    for left in (*parent.glob(f"{_OLD}{name}*"), *parent.glob(f"{ASIDE}{name}*")):
         with suppress(FileNotFoundError, BlockingIOError):  # finished meanwhile; a writer that lives
             handle = os.open(left, os.O_RDONLY)
             try:

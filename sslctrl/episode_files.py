@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sslctrl.clips import Episode
-from sslctrl.errors import DataError, InputError
+from sslctrl.errors import UNREADABLE, DataError, InputError
 
 FORMAT = "sslctrl-episode-1"
 META = "meta.json"
@@ -52,7 +52,7 @@ def load_meta(folder: Path) -> dict[str, Any]:
     try:
         meta = json.loads(path.read_bytes())
         digest = _sha256(_canonical({key: value for key, value in meta.items() if key != "digest"}))
-    except (OSError, ValueError, AttributeError) as error:
+    except (*UNREADABLE, AttributeError) as error:
         raise DataError(f"{path} cannot be read ({_reason(error)}); every episode needs one; {_ADVICE}") from error
     if meta.get("format") != FORMAT:
         raise DataError(f"{path} is of format {meta.get('format')!r}; allowed is {FORMAT!r}; record the episode anew")
@@ -89,7 +89,7 @@ def load_array(folder: Path, name: str, meta: Mapping[str, Any]) -> np.ndarray:
         else:
             with open(path, "rb") as file:
                 array = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} cannot be read ({_reason(error)}); every episode needs it; {_ADVICE}") from error
     if problem := _problem(name, array, len(meta["cameras"]), meta["length"]):
         raise DataError(f"{path} {problem}; {_ADVICE}")

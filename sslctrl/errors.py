@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import tokenize
 from collections.abc import Iterable
 
 
@@ -40,6 +41,13 @@ class Interrupted(SslctrlError):
     """A run that was stopped from outside; the message says what was saved and how to resume."""
 
     exit_code = 6
+
+
+UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, ArithmeticError, RuntimeError, SyntaxError,
+    tokenize.TokenError,
+)  # fmt: skip
+"""What readers of .npy and JSON raise, depending on which byte is damaged: NumPy parses its header as Python does."""
 
 
 def check_least(least: float, **values: float) -> None:

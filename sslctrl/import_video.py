@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sslctrl.clips import Episode
-from sslctrl.errors import DataError, InputError
+from sslctrl.errors import UNREADABLE, DataError, InputError
 from sslctrl.film import pace, read_film
 from sslctrl.footage import footage
 from sslctrl.import_config import ImportConfig
@@ -88,7 +88,7 @@ def _vectors(path: Path | None) -> np.ndarray | None:
     try:
         with open(path, "rb") as file:
             values = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} cannot be read ({error}); allowed is a .npy file of numbers; save it so") from error
     if values.ndim != 2 or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
         raise InputError(f"{path} is {values.dtype} {values.shape}; allowed are finite numbers (frames, any); mend it")

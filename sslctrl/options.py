@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, get_type_hints
 
@@ -37,6 +38,11 @@ def check_options(name: str, cls: type, options: Mapping[str, Any], given: Mappi
         raise InputError(f"{name!r} needs the option {missing[0]!r}; allowed are {', '.join(allowed)}; give it a value")
     passed = {key: _coerce(name, key, value, _hint(cls, allowed[key])) for key, value in options.items()}
     everything = {key: passed.get(key, item.default) for key, item in allowed.items()}
+    if odd := [key for key, value in passed.items() if not _is_plain(value)]:
+        raise InputError(
+            f"option {odd[0]!r} of {name!r} is {passed[odd[0]]!r}, which no file can hold; allowed are numbers, text, "
+            "paths, lists and dicts of these; change the value"
+        )
     recorded = {key: _plain(value) for key, value in everything.items() if _is_plain(value)}
     return Options(passed, recorded)
 
@@ -80,8 +86,14 @@ def _coerce(name: str, key: str, value: Any, hint: Any) -> Any:
 def _is_plain(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, bool | int | float | str)
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return value is None or isinstance(value, bool | int | float | str | Path)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Path):
+        return str(value)
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

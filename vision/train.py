@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
-from sslctrl.errors import InputError, nearest
+from sslctrl.errors import InputError, Interrupted, SslctrlError, nearest
 from sslctrl.fit import fit
 from sslctrl.import_images import import_images
 from sslctrl.import_videos import import_videos
@@ -64,9 +66,10 @@ def train_pretext(config: PretextConfig) -> Path:
     """
     for name in config.task.split("+"):
         _check_name(name, (*IMAGE_TASKS.names(), *VIDEO_TASKS.names()), "pretext task")
-    objective, store = _built(config, config.task), _footage(config)
-    run, path = _fitted(config, objective, store)
-    write_pictures(run.path, objective, store, config.fit.seed)
+    objective = _built(config, config.task)
+    with _footage(config) as store:
+        run, path = _fitted(config, objective, store)
+        write_pictures(run.path, objective, store, config.fit.seed)
     return path
 
 
@@ -104,8 +107,22 @@ def _write(path: Path, pictures: Tensor) -> None:
     write_picture(path, enlarge(tiled(pictures).movedim(0, -1).cpu().numpy()[None], 256)[0])
 
 
-def _footage(config: PretextConfig) -> EpisodeStore:
-    """Open the one of store, images and videos that is given."""
+@contextmanager
+def _footage(config: PretextConfig) -> Iterator[EpisodeStore]:
+    """Open the one of store, images and videos that is given. What was imported for a run that is then refused before
+    its first step is deleted, so that the next, with other options, does not take it for its own.
+    """
+    known = {path for path in Path(config.run).glob("*") if path.is_dir()}
+    store = _opened(config)
+    try:
+        yield store
+    except SslctrlError as error:
+        if not isinstance(error, Interrupted) and store.root not in known and store.root.parent == Path(config.run):
+            shutil.rmtree(store.root, ignore_errors=True)
+        raise
+
+
+def _opened(config: PretextConfig) -> EpisodeStore:
     given = (config.store, config.images, config.videos)
     if sum(one is not None for one in given) != 1:
         raise InputError(

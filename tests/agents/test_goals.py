@@ -80,6 +80,13 @@ def test_a_demonstration_from_another_camera_than_the_embeddings_is_refused(reco
         train_agent(tiny(recorded, tmp_path / "run", embedding=checkpoint))
 
 
+def test_what_rewards_no_embedding_may_see_the_demonstration_from_anywhere(recorded: Path, tmp_path: Path) -> None:
+    checkpoint = vae(tmp_path / "vae", recorded / "prior", camera="front", size_px=SIZE_PX)
+    for source in ("pixels", "state"):
+        config = tiny(recorded, tmp_path / "run", embedding=checkpoint, reward_from=source)
+        assert lesson_of(config, checkpoint).senses.observer is not None
+
+
 def test_an_embedding_of_each_episodes_first_frame_takes_no_goal_from_another_episode(
     recorded: Path, tmp_path: Path
 ) -> None:

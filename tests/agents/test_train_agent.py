@@ -179,9 +179,11 @@ def test_an_agent_of_a_gpu_acts_without_one(trained: Path, tmp_path: Path, monke
     assert checkpoint.load(tmp_path / "run").config.device == "cpu"
 
 
-def test_a_run_folder_may_move(trained: Path, tmp_path: Path) -> None:
+def test_a_run_folder_may_move(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(trained, tmp_path / "moved")
     assert checkpoint.load(tmp_path / "moved").senses.observer is not None
+    monkeypatch.chdir(tmp_path / "moved" / "checkpoints")
+    assert checkpoint.load(Path("step-00000300")).senses.observer is not None
 
 
 @pytest.mark.parametrize("her", [False, True])

@@ -57,6 +57,13 @@ def test_missing_and_flipped_files_are_named(saved: Path, name: str) -> None:
         checkpoint.read(saved, "objective", training=True)
 
 
+def test_every_byte_of_what_a_checkpoint_says_is_verified(saved: Path) -> None:
+    path = saved / "checkpoint.json"
+    path.write_text(path.read_text().replace('"step": 4', '"step": 5'))
+    with pytest.raises(CheckpointError, match=r"checkpoint\.json does not match its own digest"):
+        checkpoint.read(saved, "objective")
+
+
 def test_a_pickle_is_never_opened(saved: Path, tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(1)}, saved / "weights.safetensors")
     with pytest.raises(CheckpointError, match="does not match its sha256"):

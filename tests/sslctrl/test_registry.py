@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ class Score(Protocol):
 """
 SQUARE = """
 from __future__ import annotations
+from pathlib import Path
 from typing import TYPE_CHECKING
 from .base import Shape
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ class _Square(Shape):
     def area(self) -> float: return 0.0
 class Square(_Square):
     def __init__(self, side: float = 1.0, tags: tuple[str, ...] = (), sizes: list[int] | None = None, holes: int = 0,
-                 open: bool = False, *, paint: Paint | None = None) -> None:
+                 open: bool = False, where: Path | None = None, more: dict | None = None, *, paint: Paint | None = None
+                 ) -> None:
+        self.where, self.more = where, more
         self.side, self.tags, self.sizes, self.holes, self.open, self.paint = side, tags, sizes, holes, open, paint
     def area(self) -> float: return self.side**2
 """
@@ -93,6 +97,7 @@ def test_build_coerces_and_records_what_was_built(shapes: Registry) -> None:
     built = shapes.build("square", {"side": "0.2", "tags": "a,b", "sizes": "[16, 32]", "holes": "3", "open": "true"})
     assert (built.side, built.tags, built.sizes, built.holes, built.open) == (0.2, ("a", "b"), [16, 32], 3, True)
     options = {"side": 0.2, "tags": ["a", "b"], "sizes": [16, 32], "holes": 3, "open": True, "paint": None}
+    options |= {"where": None, "more": None}
     assert built.spec == Spec("square", options)
     again = shapes.build("square", built.spec.options)
     assert again.spec == built.spec
@@ -102,9 +107,18 @@ def test_build_coerces_and_records_what_was_built(shapes: Registry) -> None:
     assert "paint" not in live.spec.options
 
 
+def test_paths_and_dicts_are_recorded_and_build_the_same_again(shapes: Registry) -> None:
+    built = shapes.build("square", {"where": Path("a/b"), "more": {"gain": 5, "of": [1, {"x": None}]}})
+    assert (built.where, built.more) == (Path("a/b"), {"gain": 5, "of": [1, {"x": None}]})
+    again = shapes.build("square", json.loads(json.dumps(built.spec.options)))
+    assert (again.where, again.more, again.spec) == (built.where, built.more, built.spec)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"more": {"net": object()}}, "option 'more' of 'square' is .*, which no file can hold; allowed are numbers"),
+        ({"paint": object()}, "option 'paint' of 'square' is .*, which no file can hold"),
         ({"sied": 1}, "'square' has no option 'sied'; allowed are side, "),
         ({"side": "wide"}, "option 'side' of 'square' is 'wide'; allowed is float"),
         ({"side": float("nan")}, "option 'side' of 'square' is nan; allowed is float"),

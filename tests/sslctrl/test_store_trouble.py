@@ -35,6 +35,19 @@ def test_processes_add_at_once(tmp_path: Path) -> None:
     assert store.verify() == []
 
 
+def test_a_damaged_byte_in_a_header_is_found_whatever_it_makes_of_it(square_store: EpisodeStore) -> None:
+    id = square_store.ids[0]
+    for name in ("frames", "state"):
+        path = square_store.root / id / f"{name}.npy"
+        data = path.read_bytes()
+        for at in range(128):
+            path.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
+            assert f"{name}.npy" in square_store.verify()[0]
+        path.write_bytes(data)
+    (square_store.root / id / "meta.json").write_text("[" * 100_000)
+    assert "meta.json cannot be read" in square_store.verify()[0]
+
+
 def test_leftovers_are_ignored_and_old_ones_are_swept(square_store: EpisodeStore) -> None:
     root = square_store.root
     for name in (".tmp-old", ".tmp-young"):

@@ -26,6 +26,14 @@ def test_of_one_that_is_not_whole_nothing_is_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_two_makers_one_is_whole_and_the_other_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageError), durable.whole(tmp_path / "out") as ours:
+        (ours / "ours").write_text("")
+        with durable.whole(tmp_path / "out") as theirs:
+            (theirs / "theirs").write_text("")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "theirs"]
+
+
 @pytest.mark.parametrize("replace", [False, True])
 def test_one_that_is_there_is_replaced_where_that_is_asked_for(replace: bool, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,20 @@ def test_a_folder_of_footage_is_learned_from_too(tmp_path: Path) -> None:
     assert load_objective(train_pretext(asked)).spec.name == "arrow_of_time"
     assert EpisodeStore(tmp_path / "run" / "videos").lengths.tolist() == [16, 16]
     assert read_image(tmp_path / "run" / "picture.png").shape[2] == 3
+
+
+def test_what_a_refused_start_imported_is_not_the_next_ones(tmp_path: Path) -> None:
+    film(tmp_path / "films" / "a.mp4", frames=16)
+    fit = FitConfig(steps=1, warmup=0, device="cpu", progress=False)
+    asked = PretextConfig(
+        tmp_path / "run", videos=tmp_path / "films", image_px=8, task="jigsaw", backbone_options=NET, fit=fit
+    )
+    with pytest.raises(InputError, match="give larger images"):
+        train_pretext(asked)
+    assert not (tmp_path / "run" / "videos").exists()
+    train_pretext(replace(asked, image_px=64))
+    video = EpisodeStore(tmp_path / "run" / "videos")
+    assert video.read(video.ids[0]).frames.shape == (1, 16, 64, 64, 3)
 
 
 @pytest.mark.parametrize("given", [{}, {"store": Path("a"), "videos": Path("b")}])
