@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.errors import InputError, check_least
+from sslctrl.eval_mode import eval_mode
 
 
 class SpatialSoftArgmax(nn.Module):
@@ -109,15 +110,11 @@ def map_shape(backbone: nn.Module, size_px: int) -> tuple[int, int, int]:
     """Return C, h, w of a backbone's map of size_px x size_px images. Raises InputError where these are too small for
     it.
     """
-    training = backbone.training
-    backbone.eval()  # one black image must not enter batch norm's statistics
     try:
-        with torch.no_grad():
+        with torch.no_grad(), eval_mode(backbone):  # one black image must not enter batch norm's statistics
             channels, height, width = backbone(torch.zeros(1, 3, size_px, size_px)).shape[1:]
     except RuntimeError as error:
         raise InputError(
             f"size_px is {size_px}: the backbone cannot read that ({str(error).splitlines()[0]}); give a larger size_px"
         ) from error
-    finally:
-        backbone.train(training)
     return channels, height, width

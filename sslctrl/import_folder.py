@@ -8,16 +8,20 @@ from pathlib import Path
 from sslctrl import durable
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError
+from sslctrl.run import CONFIG, RECORD
 from sslctrl.store import EpisodeStore
 
 
 def files_in(folder: Path, endings: Sequence[str], kind: str) -> list[Path]:
-    """Return the files of these endings in a folder and the folders in it, sorted. Raises DataError where there is no
-    such folder; `kind` says what of.
+    """Return the files of these endings in a folder and the folders in it, sorted, but for those of our own runs, which
+    draw pictures, too. Raises DataError where there is no such folder; `kind` says what of.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder of {kind}; give one that holds {', '.join(endings)}")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
+    runs = {path.parent for path in folder.rglob(RECORD) if (path.parent / CONFIG).exists()} - {folder}
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in endings and runs.isdisjoint(path.parents)
+    )
 
 
 def make_store(episodes: Iterable[Episode], out: Path) -> EpisodeStore:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -47,7 +48,7 @@ class Objective(nn.Module, ABC):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self.parameters()).device
+        return next(chain(self.backbone.parameters(), self.parameters())).device
 
     @property
     def backbones(self) -> tuple[nn.Module, ...]:

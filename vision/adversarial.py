@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from sslctrl.eval_mode import eval_mode
+
 
 def critic_layers(channels: int) -> list[nn.Module]:
     """Return a discriminator's layers above a trunk of `channels`: its map at 8 x 8, one more strided convolution as
@@ -32,15 +34,14 @@ def steadied(trunk: nn.Module, real: Tensor) -> Iterator[None]:
     norm there (section 3), but any backbone may. These here are of no fake ones, and so is what is left; in a mix of
     tasks they are of the other tasks' images, too.
     """
-    training = trunk.training
-    if training:
+    if trunk.training:
         with torch.no_grad():
             trunk(real)
-    trunk.eval()
-    try:
+    with eval_mode(trunk):
         yield
-    finally:
-        trunk.train(training)
+    for module in trunk.modules():  # backward reads the statistics of now, and another task of a mix moves them on
+        for name, statistics in module.named_buffers(recurse=False):
+            setattr(module, name, statistics.clone())
 
 
 def told_apart(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,13 +18,15 @@ _WIDTH = 16
 
 class MapDecoder(nn.Module):
     """As many doublings as the backbone halves, each a convolution and nearest upsampling, which leave no checkerboard
-    (Odena et al. 2016): (N, C, h, w) -> (N, 3, H, W). Raises InputError where the backbone cannot read 64 px.
+    (Odena et al. 2016): (N, C, h, w) -> (N, 3, H, W). Raises InputError where the backbone cannot read 64 px, or
+    `size_px` where it is for one size.
     """
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
-        channels, height, _ = map_shape(backbone, _TRIED_PX)
-        doublings = max(1, round(math.log2(_TRIED_PX / height)))
+        size_px = getattr(backbone, "size_px", 0) or _TRIED_PX
+        channels, height, _ = map_shape(backbone, size_px)
+        doublings = max(1, round(math.log2(size_px / height)))
         widths = [channels, *(_WIDTH << step for step in reversed(range(doublings)))]
         self.stages = nn.ModuleList(conv_bn(*pair, 3, 1) for pair in pairwise(widths))
         self.pixels = nn.Conv2d(_WIDTH, 3, 3, padding=1)

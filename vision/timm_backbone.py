@@ -26,7 +26,7 @@ class Timm(nn.Module):
 
     def __init__(self, model: str = "resnet18", stage: int = 1, pretrained: bool = False, size_px: int = 0) -> None:
         super().__init__()
-        self.pretrained = pretrained
+        self.pretrained, self.size_px = pretrained, size_px
         try:
             timm: Any = importlib.import_module("timm")
         except ImportError as error:
@@ -41,6 +41,7 @@ class Timm(nn.Module):
                 f"model is {model!r}, stage {stage}, size_px {size_px}: timm refuses ({error}); allowed are the names "
                 "of timm.list_models() and their stages; change them"
             ) from error
+        self.last = getattr(self.net, "output_fmt", None) == "NHWC"  # as Swin's maps are
         self.channels = int(self.net.feature_info.channels()[0])
         wanted = timm.data.resolve_model_data_config(self.net)
         for name in ("mean", "std"):
@@ -48,4 +49,10 @@ class Timm(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the feature map (N, C, h, w) of images (N, 3, H, W)."""
-        return self.net((images - self.mean) / self.std)[0]
+        try:
+            found = self.net((images - self.mean) / self.std)[0]
+        except AssertionError as error:  # of models of one size
+            raise InputError(
+                f"images are {tuple(images.shape)}: {error}; give that size, or another size_px"
+            ) from error
+        return found.movedim(-1, 1) if self.last else found

@@ -128,6 +128,10 @@ def _opened(config: PretextConfig) -> EpisodeStore:
         raise InputError(
             "store is {}, images is {}, videos is {}; allowed is one of the three; give one".format(*given)
         )
+    for option, kinds in (("image_px", ("images", "videos")), ("crops", ("images",)), ("every", ("videos",))):
+        value, default = getattr(config, option), PretextConfig.__dataclass_fields__[option].default
+        if value != default and all(getattr(config, kind) is None for kind in kinds):
+            raise InputError(f"{option} is {value}, without {' or '.join(kinds)}; allowed is {default}; leave it out")
     if config.images is not None:
         return import_images(config.images, Path(config.run) / "images", config.image_px, config.crops)
     if config.videos is not None:

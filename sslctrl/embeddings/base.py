@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sslctrl.clips import Clips
 from sslctrl.errors import InputError
+from sslctrl.eval_mode import eval_mode
 from sslctrl.history import History
 from sslctrl.objective import Objective, channels_first, to_float
 
@@ -77,13 +78,8 @@ class Embedding(Objective):
         Raises InputError on another dtype or size.
         """
         self._check_size(frames)
-        training = self.training
-        self.eval()
-        try:
-            parts = [net(to_float(part, self.device)).float() for part in frames.split(batch)]
-        finally:
-            self.train(training)
-        return torch.cat(parts)
+        with eval_mode(self, *self.backbones):  # a mix of objectives holds its parts' backbone itself
+            return torch.cat([net(to_float(part, self.device)).float() for part in frames.split(batch)])
 
     def embed_hwc(self, frames: np.ndarray, batch: int = 256) -> np.ndarray:
         """As `embed` for moments as cameras have them: uint8 (N, H, W, 3) or (N, n, H, W, 3) -> float32 (N, D)."""

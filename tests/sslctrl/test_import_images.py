@@ -20,6 +20,15 @@ def write(path: Path, image: np.ndarray) -> None:
     assert cv2.imwrite(str(path), image)
 
 
+def test_what_runs_have_drawn_is_no_picture_to_learn_from(tmp_path: Path) -> None:
+    for name in ("a.png", "b/c.png", "run/picture.png", "run/deep/d.png"):
+        write(tmp_path / "in" / name, np.full((8, 8, 3), 9, np.uint8))
+    for name in ("config.yaml", "run.json"):
+        (tmp_path / "in" / "run" / name).write_text("{}")
+    store = import_images(tmp_path / "in", tmp_path / "out", 8)
+    assert store.read(store.ids[0]).meta["images"] == ["a.png", "b/c.png"]
+
+
 def test_images_are_read_as_rgb_on_white(tmp_path: Path) -> None:
     write(tmp_path / "plain.png", np.tile(RED[::-1], (6, 8, 1)))
     write(tmp_path / "grey.png", np.full((6, 8), 77, np.uint8))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from vision.adversarial import told_apart, with_fixed_weights
+from vision.adversarial import steadied, told_apart, with_fixed_weights
 
 
 def discriminator() -> nn.Sequential:
@@ -49,6 +49,29 @@ def test_batch_norm_counts_nothing() -> None:
         for name, value in net.state_dict().items():
             assert torch.equal(value, before[name]), name
         net.eval()
+
+
+def test_what_another_task_makes_of_the_statistics_reaches_no_gradient_of_before() -> None:
+    images, others = torch.randn(8, 4), torch.randn(8, 4) * 3 + 1
+    gradients = []
+    for shared in (False, True):
+        net = discriminator()[:3]
+        with steadied(net, images):
+            value = net(images).square().sum()
+        if shared:
+            net(others)
+        value.backward()
+        gradients.append(net[0].weight.grad)
+    assert torch.equal(*gradients)
+
+
+def test_what_is_frozen_keeps_its_mode_and_so_its_statistics() -> None:
+    net = discriminator()[:3].train()
+    net[1].eval()
+    before = net[1].running_mean.clone()
+    with steadied(net, torch.randn(8, 4)):
+        net(torch.randn(8, 4))
+    assert not net[1].training and net[0].training and torch.equal(net[1].running_mean, before)
 
 
 def test_a_discriminator_that_knows_nothing_pays_two_log_two() -> None:

@@ -11,6 +11,7 @@ import torch
 
 from sslctrl import checkpoint
 from sslctrl.clips import Clips
+from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
 from sslctrl.fit import FitConfig, fit
 from sslctrl.objective import Loss
@@ -118,6 +119,14 @@ def test_its_backbone_serves_another(tiny_store: EpisodeStore, tmp_path: Path) -
     other = build_objective(ObjectiveSpec("tcn", {"size_px": 32}, str(tmp_path / "run"), seed=3))
     for name, value in objective.backbone.state_dict().items():
         assert torch.equal(other.backbone.state_dict()[name], value)
+
+
+def test_a_part_that_embeds_is_in_eval_mode_with_the_backbone_of_the_mix(tiny_store: EpisodeStore) -> None:
+    part = build("rotation+tcn", {"tcn.size_px": 32}).train().objectives["tcn"]
+    assert isinstance(part, Embedding)
+    frames = tiny_store.read(tiny_store.ids[0]).frames[0]
+    whole = part.embed_hwc(frames)
+    assert np.allclose(part.embed_hwc(frames[:1]), whole[:1], atol=1e-5) and part.backbone.training
 
 
 def test_a_picture_a_part(tiny_store: EpisodeStore, tmp_path: Path) -> None:

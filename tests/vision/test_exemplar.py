@@ -169,6 +169,11 @@ def test_softmax_agrees_with_a_loop() -> None:
     assert loss.value.item() == pytest.approx(naive / 32, rel=1e-4)
 
 
+def test_triplets_need_two_images() -> None:
+    with pytest.raises(InputError, match="batch is 1; allowed is 2 or more"):
+        small(loss="triplet", batch=1)
+
+
 def test_triplet_agrees_with_a_loop_over_semi_hard_triplets() -> None:
     model = small(loss="triplet", dim=3).eval()
     question = model.ask(textures(), rng())

@@ -87,6 +87,16 @@ def test_the_odd_clip_is_out_of_order_and_no_other(tmp_path: Path) -> None:
     assert (np.ptp(steps, axis=(1, 2)) < 20).all() and set(pick.label.tolist()) == set(range(6))
 
 
+def test_a_short_episode_does_not_make_all_clips_begin_at_one_frame(tmp_path: Path) -> None:
+    store = store_of(tmp_path, [np.zeros((length, 12, 12, 3), np.uint8) for length in (40, 6, 40)])
+    task = OddOneOut(net(), batch=50)
+    task.prepare(store)
+    firsts = task.pick(store.layout, np.random.default_rng(0)).step.reshape(50, 6, 6).min(2)
+    assert np.ptp(firsts, axis=1).min() > 4
+    with pytest.raises(InputError, match=r"allowed are stretches of 33 frames or more; raise within"):
+        OddOneOut(net(), every=5)
+
+
 def test_a_shuffle_is_neither_the_order_nor_its_reversal() -> None:
     class Stubborn:
         orders = iter([np.arange(6), np.arange(6)[::-1], np.array([1, 0, 2, 3, 4, 5])])

@@ -56,6 +56,27 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
+def test_maps_whose_channels_come_last_are_turned(asked: list[dict[str, Any]]) -> None:
+    net = Timm("swin_tiny", stage=1)
+    images = torch.rand(2, 3, 32, 16)
+    expected = net(images)
+    inner = net.net.forward
+    net.net.forward = lambda images: [inner(images)[0].movedim(1, -1)]
+    net.last = True
+    assert torch.equal(net(images), expected) and expected.shape == (2, 16, 8, 4)
+
+
+def test_a_size_that_the_model_does_not_take_is_refused(asked: list[dict[str, Any]]) -> None:
+    net = Timm("vit_tiny_patch16_224", stage=1)
+
+    def refuse(images: Tensor) -> list[Tensor]:
+        raise AssertionError("Input height (32) doesn't match model (224).")
+
+    net.net.forward = refuse
+    with pytest.raises(InputError, match=r"Input height \(32\) doesn't match model \(224\).; give that"):
+        net(torch.rand(1, 3, 32, 32))
+
+
 def test_a_stage_s_map_of_images_normalised_as_the_model_wants_them(asked: list[dict[str, Any]]) -> None:
     net = Timm("convnext_atto", stage=2, pretrained=True, size_px=64)
     assert asked == [

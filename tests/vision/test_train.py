@@ -132,6 +132,12 @@ def test_a_folder_of_footage_is_learned_from_too(tmp_path: Path) -> None:
     assert read_image(tmp_path / "run" / "picture.png").shape[2] == 3
 
 
+@pytest.mark.parametrize("stray", [{"image_px": 32}, {"crops": 2}, {"every": 2}])
+def test_options_of_another_source_are_refused(stray: dict[str, int], tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"without .*; allowed is .*; leave it out"):
+        train_pretext(PretextConfig(tmp_path / "run", tiny_store.root, **stray))
+
+
 def test_what_a_refused_start_imported_is_not_the_next_ones(tmp_path: Path) -> None:
     film(tmp_path / "films" / "a.mp4", frames=16)
     fit = FitConfig(steps=1, warmup=0, device="cpu", progress=False)

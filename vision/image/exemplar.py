@@ -59,6 +59,8 @@ class Exemplar(ImageTask):
         check_least(1, dim=dim)
         if loss not in ("softmax", "triplet"):
             raise InputError(f"loss is {loss!r}; allowed are softmax, triplet; change it")
+        if loss == "triplet":
+            check_least(2, batch=batch)  # another image of a batch repels
         self.views, self.seeds, self.kind, self.color = views, seeds, loss, color
         self.features = nn.Sequential(*grid_head(backbone, _FEATURES, bias=False), nn.BatchNorm1d(_FEATURES), nn.ReLU())
         self.head = nn.Linear(_FEATURES, seeds if loss == "softmax" else dim)

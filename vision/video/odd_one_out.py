@@ -17,6 +17,7 @@ from vision.patches import LateFusion
 from vision.video_task import VideoTask
 
 CLIPS, _FRAMES = 6, 6
+_STARTS = 8
 _STACKS = ((0, 1, 2), (2, 3, 4))  # of a clip's five differences, as the three channels that backbones take
 
 
@@ -30,12 +31,13 @@ class Odd(NamedTuple):
 
 
 class OddOneOut(VideoTask):
-    """Six clips of six frames, `every` steps apart, from one stretch of `within` frames, or of as many as
-    the shortest episode that has enough; one has its frames shuffled.
+    """Six clips of six frames, `every` steps apart, from one stretch of `within` frames, or of as many as the longest
+    episode has; one has its frames shuffled.
 
     A clip is seen as the stack of its differences (section 3.3): five, so that the trunk sees the first three of them
     and the last three. Features of all are fused late (section 3.1). The shuffle is neither the order itself nor its
-    reversal. All clips, the odd one too, are drawn alike. Raises InputError.
+    reversal. All clips, the odd one too, are drawn alike. They begin at one of eight frames or more: of fewer, several
+    clips are the same, and the odd one is that which has no twin. Raises InputError.
     """
 
     shows = "From above to below: the frames of the clip that the net takes for the one out of order, as it sees them."
@@ -44,9 +46,10 @@ class OddOneOut(VideoTask):
         self, backbone: nn.Module, batch: int = 8, every: int = 1, within: int = 24, hidden: int = 128
     ) -> None:
         super().__init__(backbone, batch)
-        if every < 1 or within < 1:
-            raise InputError(f"every is {every}, within {within}; allowed are 1 or more of each; change them")
+        if every < 1:
+            raise InputError(f"every is {every}; allowed is 1 or more; change it")
         self.every, self.within = every, within
+        self._check(within)
         self.head = LateFusion(backbone, CLIPS * len(_STACKS), hidden, classes=CLIPS)
         self.motion = Motion()
 
@@ -56,17 +59,26 @@ class OddOneOut(VideoTask):
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick six clips one after the other, in the order of their frames but for one; label: which."""
-        span = (_FRAMES - 1) * self.every + 1
-        enough = layout.lengths[layout.lengths >= span]
-        length = max(span, min([self.within, *enough.tolist()]))
+        length = min(self.within, int(layout.lengths.max()))
+        starts = self._check(length)
         windows = self.motion.windows(layout, rng, self.batch, length)
         odd = rng.integers(CLIPS, size=self.batch)
-        starts = rng.integers(length - span + 1, size=(self.batch, CLIPS))
+        starts = rng.integers(starts, size=(self.batch, CLIPS))
         order = np.tile(np.arange(_FRAMES), (self.batch, CLIPS, 1))
         for question, which in enumerate(odd):
             order[question, which] = shuffle(rng)
         steps = starts[..., None] + order * self.every
         return windows.pick(steps.reshape(self.batch, -1), odd)
+
+    def _check(self, length: int) -> int:
+        """Return at how many frames of a stretch clips may begin."""
+        starts = length - (_FRAMES - 1) * self.every
+        if starts < _STARTS:
+            raise InputError(
+                f"within is {self.within}, a stretch {length} frames and every {self.every}; allowed are stretches of "
+                f"{length + _STARTS - starts} frames or more; raise within, record longer episodes, or lower every"
+            )
+        return starts
 
     def ask(self, clips: Clips, rng: torch.Generator) -> Odd:
         """Turn clips into differences of grey; nothing is drawn."""
