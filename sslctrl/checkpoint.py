@@ -62,6 +62,7 @@ def save(
         "extra": dict(extra),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
+    about = json.loads(json.dumps(about))  # keys as text, as they are read
     files[ABOUT] = json.dumps({**about, "digest": _digest(about)}, indent=1).encode()
     durable.make_folder(path.parent)
     durable.publish(path, files, replace=True)

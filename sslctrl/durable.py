@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import os
 import secrets
 import shutil
@@ -17,7 +18,6 @@ from sslctrl.errors import StorageError
 
 ASIDE = ".tmp-"
 _OLD = ".old-"
-_STALE_AFTER_S = 60.0
 
 
 def publish(folder: Path, files: Mapping[str, bytes], replace: bool = False) -> None:
@@ -63,10 +63,10 @@ def whole(folder: Path, replace: bool = False) -> Iterator[Path]:
     aside = folder.with_name(f"{ASIDE}{folder.name}-{secrets.token_hex(4)}")
     try:
         make_folder(aside)
-        sweep(folder.parent, folder.name)
         lock = os.open(aside, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)  # tells `sweep` that the writer lives
+            sweep(folder.parent, folder.name, after_s=1.0)
             yield aside
             if replace and folder.exists():
                 _swap(aside, folder)
@@ -76,6 +76,8 @@ def whole(folder: Path, replace: bool = False) -> Iterator[Path]:
             os.close(lock)
         flush(folder.parent)
     except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise StorageError(f"{folder} exists already; allowed is a new one; use it, or name another") from error
         raise storage_error(error, folder) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)  # gone already where it was renamed
@@ -108,19 +110,21 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def sweep(parent: Path, name: str = "") -> None:
-    """Remove what killed writers left, of all folders or of one; a live writer's is locked, and a young one is spared.
-    Of what one was about to replace, and had not, the old is put back.
+def sweep(parent: Path, name: str = "", after_s: float = 60.0) -> None:
+    """Remove what killed writers left, of all folders or of one; a live writer's is locked, and one that is younger
+    than `after_s` is spared, since it may not be yet. Of what one was about to replace, and had not, the old is put
+    back.
     """
+    name = glob.escape(name)
     for left in (*parent.glob(f"{_OLD}{name}*"), *parent.glob(f"{ASIDE}{name}*")):
-        with suppress(FileNotFoundError, BlockingIOError):  # finished meanwhile; a writer that lives
+        with suppress(FileNotFoundError, BlockingIOError, PermissionError):  # finished; alive; another's
             handle = os.open(left, os.O_RDONLY)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 folder = left.with_name(left.name.removeprefix(_OLD))
                 if left.name.startswith(_OLD) and not folder.exists():
                     os.rename(left, folder)
-                elif time.time() - left.stat().st_mtime >= _STALE_AFTER_S:
+                elif time.time() - left.stat().st_mtime >= after_s:
                     shutil.rmtree(left, ignore_errors=True)
             finally:
                 os.close(handle)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sslctrl import checkpoint
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError, Interrupted, SslctrlError, nearest
@@ -110,14 +111,15 @@ def _write(path: Path, pictures: Tensor) -> None:
 @contextmanager
 def _footage(config: PretextConfig) -> Iterator[EpisodeStore]:
     """Open the one of store, images and videos that is given. What was imported for a run that is then refused before
-    its first step is deleted, so that the next, with other options, does not take it for its own.
+    its first checkpoint is deleted, so that the next, with other options, does not take it for its own.
     """
     known = {path for path in Path(config.run).glob("*") if path.is_dir()}
     store = _opened(config)
     try:
         yield store
     except SslctrlError as error:
-        if not isinstance(error, Interrupted) and store.root not in known and store.root.parent == Path(config.run):
+        imported = store.root not in known and store.root.parent == Path(config.run)
+        if imported and not isinstance(error, Interrupted) and not checkpoint.folders(Path(config.run)):
             shutil.rmtree(store.root, ignore_errors=True)
         raise
 

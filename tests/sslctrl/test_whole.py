@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,22 @@ def test_of_one_that_is_not_whole_nothing_is_left(tmp_path: Path) -> None:
 
 
 def test_of_two_makers_one_is_whole_and_the_other_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StorageError), durable.whole(tmp_path / "out") as ours:
+    with pytest.raises(StorageError, match="exists already"), durable.whole(tmp_path / "out") as ours:
         (ours / "ours").write_text("")
+        os.utime(ours, (0, 0))  # old, and yet its maker lives
         with durable.whole(tmp_path / "out") as theirs:
             (theirs / "theirs").write_text("")
+            assert (ours / "ours").exists() and theirs != ours
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "theirs"]
+
+
+def test_what_a_killed_maker_left_is_gone_with_the_next(tmp_path: Path) -> None:
+    for left in (".tmp-b[1]-0abc", ".tmp-other-0abc"):
+        (tmp_path / left).mkdir()
+        os.utime(tmp_path / left, (0, 0))
+    with durable.whole(tmp_path / "b[1]"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tmp-other-0abc", "b[1]"]
 
 
 @pytest.mark.parametrize("replace", [False, True])

@@ -88,13 +88,22 @@ def test_the_odd_clip_is_out_of_order_and_no_other(tmp_path: Path) -> None:
 
 
 def test_a_short_episode_does_not_make_all_clips_begin_at_one_frame(tmp_path: Path) -> None:
-    store = store_of(tmp_path, [np.zeros((length, 12, 12, 3), np.uint8) for length in (40, 6, 40)])
+    store = store_of(tmp_path, [np.zeros((length, 12, 12, 3), np.uint8) for length in (20, 6, 23)])
     task = OddOneOut(net(), batch=50)
     task.prepare(store)
-    firsts = task.pick(store.layout, np.random.default_rng(0)).step.reshape(50, 6, 6).min(2)
-    assert np.ptp(firsts, axis=1).min() > 4
-    with pytest.raises(InputError, match=r"allowed are stretches of 33 frames or more; raise within"):
+    pick = task.pick(store.layout, np.random.default_rng(0))
+    firsts = np.sort(pick.step.reshape(50, 6, 6).min(2), axis=1)
+    assert set(pick.episode) == {0, 2} and np.ptp(firsts, axis=1).max() == 14
+    apart = np.abs(firsts[:, :, None] - firsts[:, None]) + 99 * np.eye(6, dtype=int)
+    assert not np.isin(apart, (0, 2)).any()  # of those, some stacks of differences would be the same
+    with pytest.raises(InputError, match="within is 24, every 5; allowed is within=35 or more"):
         OddOneOut(net(), every=5)
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 4])
+def test_clips_of_the_shortest_stretch_share_no_stack(every: int) -> None:
+    starts = odd_one_out.apart(10, 2 * every, np.random.default_rng(0))
+    assert len(set(starts)) == 6 and not {int(start) + 2 * every for start in starts} & set(starts.tolist())
 
 
 def test_a_shuffle_is_neither_the_order_nor_its_reversal() -> None:

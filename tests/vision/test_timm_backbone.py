@@ -28,15 +28,17 @@ MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 class Net(nn.Module):
     """As timm's models are with features_only: a list of maps."""
 
-    def __init__(self, width: int, pretrained: bool) -> None:
+    def __init__(self, width: int, pretrained: bool, last: bool) -> None:
         super().__init__()
+        self.output_fmt = "NHWC" if last else "NCHW"
         self.conv = nn.Conv2d(3, width, 1, stride=4, bias=False)
         if pretrained:
             nn.init.constant_(self.conv.weight, 7.0)
         self.feature_info = types.SimpleNamespace(channels=lambda: [width])
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        return [self.conv(images)]
+        found = self.conv(images)
+        return [found.movedim(1, -1) if self.output_fmt == "NHWC" else found]
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         calls.append({"name": name, **options})
         if name == "resnt18":
             raise RuntimeError("Unknown model (resnt18)")
-        return Net(8 << options["out_indices"][0], options["pretrained"])
+        return Net(8 << options["out_indices"][0], options["pretrained"], "swin" in name)
 
     stand_in: Any = types.ModuleType("timm")
     stand_in.create_model = create_model
@@ -57,13 +59,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def test_maps_whose_channels_come_last_are_turned(asked: list[dict[str, Any]]) -> None:
-    net = Timm("swin_tiny", stage=1)
-    images = torch.rand(2, 3, 32, 16)
-    expected = net(images)
-    inner = net.net.forward
-    net.net.forward = lambda images: [inner(images)[0].movedim(1, -1)]
-    net.last = True
-    assert torch.equal(net(images), expected) and expected.shape == (2, 16, 8, 4)
+    net, images = Timm("swin_tiny", stage=1), torch.rand(2, 3, 32, 16)
+    (found,) = net.net((images - net.mean) / net.std)
+    assert found.shape == (2, 8, 4, 16) and torch.equal(net(images), found.permute(0, 3, 1, 2))
 
 
 def test_a_size_that_the_model_does_not_take_is_refused(asked: list[dict[str, Any]]) -> None:

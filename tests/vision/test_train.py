@@ -13,7 +13,7 @@ import pytest
 from footage import film
 
 from sslctrl import config as configs
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, StorageError
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
 from sslctrl.import_images import read_image
@@ -150,6 +150,21 @@ def test_what_a_refused_start_imported_is_not_the_next_ones(tmp_path: Path) -> N
     train_pretext(replace(asked, image_px=64))
     video = EpisodeStore(tmp_path / "run" / "videos")
     assert video.read(video.ids[0]).frames.shape == (1, 16, 64, 64, 3)
+
+
+def test_what_a_run_has_learned_from_is_kept_whatever_fails_after(tmp_path: Path, monkeypatch) -> None:
+    film(tmp_path / "films" / "a.mp4", frames=16)
+    fit = FitConfig(steps=1, warmup=0, device="cpu", progress=False)
+    asked = PretextConfig(tmp_path / "run", videos=tmp_path / "films", image_px=24, backbone_options=NET, fit=fit)
+    with monkeypatch.context() as patch, pytest.raises(StorageError):
+        patch.setattr("vision.train.write_picture", refuse)
+        train_pretext(asked)
+    assert EpisodeStore(tmp_path / "run" / "videos").verify() == []
+    train_pretext(asked)
+
+
+def refuse(*_: Any) -> None:
+    raise StorageError("no room")
 
 
 @pytest.mark.parametrize("given", [{}, {"store": Path("a"), "videos": Path("b")}])

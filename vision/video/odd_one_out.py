@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.objective import Loss, classification
 from sslctrl.store import EpisodeStore
 from vision.motion import Motion
@@ -17,7 +17,7 @@ from vision.patches import LateFusion
 from vision.video_task import VideoTask
 
 CLIPS, _FRAMES = 6, 6
-_STARTS = 8
+_STARTS = 10  # frames that clips may begin at: of fewer, not always six that share no stack
 _STACKS = ((0, 1, 2), (2, 3, 4))  # of a clip's five differences, as the three channels that backbones take
 
 
@@ -31,13 +31,13 @@ class Odd(NamedTuple):
 
 
 class OddOneOut(VideoTask):
-    """Six clips of six frames, `every` steps apart, from one stretch of `within` frames, or of as many as the longest
-    episode has; one has its frames shuffled.
+    """Six clips of six frames, `every` steps apart, from one stretch of `within` frames, or of as many as the shortest
+    episode that has enough; one has its frames shuffled.
 
     A clip is seen as the stack of its differences (section 3.3): five, so that the trunk sees the first three of them
     and the last three. Features of all are fused late (section 3.1). The shuffle is neither the order itself nor its
-    reversal. All clips, the odd one too, are drawn alike. They begin at one of eight frames or more: of fewer, several
-    clips are the same, and the odd one is that which has no twin. Raises InputError.
+    reversal. All clips, the odd one too, are drawn alike, and no two begin at one frame or 2 `every` apart: of those
+    that do, some stacks are the same, and the odd clip would be known as the one that shares none. Raises InputError.
     """
 
     shows = "From above to below: the frames of the clip that the net takes for the one out of order, as it sees them."
@@ -46,10 +46,10 @@ class OddOneOut(VideoTask):
         self, backbone: nn.Module, batch: int = 8, every: int = 1, within: int = 24, hidden: int = 128
     ) -> None:
         super().__init__(backbone, batch)
-        if every < 1:
-            raise InputError(f"every is {every}; allowed is 1 or more; change it")
-        self.every, self.within = every, within
-        self._check(within)
+        check_least(1, every=every)
+        self.every, self.within, self.least = every, within, (_FRAMES - 1) * every + _STARTS
+        if within < self.least:
+            raise InputError(f"within is {within}, every {every}; allowed is within={self.least} or more; change one")
         self.head = LateFusion(backbone, CLIPS * len(_STACKS), hidden, classes=CLIPS)
         self.motion = Motion()
 
@@ -59,26 +59,16 @@ class OddOneOut(VideoTask):
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick six clips one after the other, in the order of their frames but for one; label: which."""
-        length = min(self.within, int(layout.lengths.max()))
-        starts = self._check(length)
+        enough = layout.lengths[layout.lengths >= self.least].tolist()
+        length = min(self.within, *enough) if enough else self.least
         windows = self.motion.windows(layout, rng, self.batch, length)
         odd = rng.integers(CLIPS, size=self.batch)
-        starts = rng.integers(starts, size=(self.batch, CLIPS))
+        starts = np.stack([apart(length - (_FRAMES - 1) * self.every, 2 * self.every, rng) for _ in range(self.batch)])
         order = np.tile(np.arange(_FRAMES), (self.batch, CLIPS, 1))
         for question, which in enumerate(odd):
             order[question, which] = shuffle(rng)
         steps = starts[..., None] + order * self.every
         return windows.pick(steps.reshape(self.batch, -1), odd)
-
-    def _check(self, length: int) -> int:
-        """Return at how many frames of a stretch clips may begin."""
-        starts = length - (_FRAMES - 1) * self.every
-        if starts < _STARTS:
-            raise InputError(
-                f"within is {self.within}, a stretch {length} frames and every {self.every}; allowed are stretches of "
-                f"{length + _STARTS - starts} frames or more; raise within, record longer episodes, or lower every"
-            )
-        return starts
 
     def ask(self, clips: Clips, rng: torch.Generator) -> Odd:
         """Turn clips into differences of grey; nothing is drawn."""
@@ -102,6 +92,17 @@ class OddOneOut(VideoTask):
         said = self.logits(self.ask(clips, rng).changes).argmax(1)
         video = self.video(clips, frames=CLIPS * _FRAMES)[0].unflatten(1, (CLIPS, _FRAMES))
         return video[torch.arange(len(said), device=said.device), said].transpose(0, 1)
+
+
+def apart(places: int, distance: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw where six clips begin, int (6,) from 0 to places - 1: all different, and no two `distance` apart."""
+    while True:
+        drawn: list[int] = []
+        for place in rng.permutation(places).tolist():
+            if len(drawn) < CLIPS and not {place - distance, place + distance} & set(drawn):
+                drawn.append(place)
+        if len(drawn) == CLIPS:
+            return np.array(drawn)
 
 
 def shuffle(rng: np.random.Generator) -> np.ndarray:
