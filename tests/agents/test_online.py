@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -191,5 +192,6 @@ def test_gathered_video_is_made_whole_or_not_at_all(recorded: Path, front: Path,
     aside = tmp_path / ".tmp-video"
     aside.mkdir()
     (aside / "0-half").mkdir()  # as if the process had died
+    os.utime(aside, (0, 0))
     store = EpisodeStore(gathered(tmp_path / "video", (recorded / "prior", front)))
     assert len(store) == 4 and not aside.exists()

@@ -88,7 +88,9 @@ def test_a_mosaic_undoes_the_grid() -> None:
 
 
 def test_late_fusion_reads_each_patch_by_the_same_weights() -> None:
-    head = LateFusion(channels=2, patches=3, hidden=5, classes=4)
+    net = torch.nn.Identity()
+    net.channels = 2  # type: ignore[assignment]
+    head = LateFusion(net, patches=3, hidden=5, classes=4)
     maps = torch.rand(6, 2, 4, 4, generator=rng())
     each = head.each(maps)
     for index in range(6):
@@ -97,4 +99,4 @@ def test_late_fusion_reads_each_patch_by_the_same_weights() -> None:
     assert logits.shape == (2, 4)
     torch.testing.assert_close(logits[1], head.together(each[3:].flatten()))
     with pytest.raises(InputError, match="hidden"):
-        LateFusion(2, 3, 0, 4)
+        LateFusion(net, 3, 0, 4)
