@@ -18,6 +18,7 @@ from sslctrl.errors import StorageError
 
 ASIDE = ".tmp-"
 _OLD = ".old-"
+_EXISTS = (errno.EEXIST, errno.ENOTEMPTY)
 
 
 def publish(folder: Path, files: Mapping[str, bytes], replace: bool = False) -> None:
@@ -26,30 +27,16 @@ def publish(folder: Path, files: Mapping[str, bytes], replace: bool = False) -> 
     Raises FileExistsError where the folder exists already, unless it is to be replaced, and StorageError, leaving
     nothing, where it cannot be written.
     """
-    aside = folder.with_name(f"{ASIDE}{folder.name}-{secrets.token_hex(4)}")
     try:
-        aside.mkdir()
-        lock = os.open(aside, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # tells `sweep` that the writer lives
+        with _renamed(folder, replace) as aside:
             for name, data in files.items():
                 (aside / name).write_bytes(data)
             for name in files:  # after all are written, so that the disk's journal is flushed once
                 flush(aside / name)
-            os.fsync(lock)
-            if replace and folder.exists():
-                _swap(aside, folder)
-            else:
-                os.rename(aside, folder)
-        finally:
-            os.close(lock)
-        flush(folder.parent)
     except OSError as error:
-        if folder.exists() and error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+        if folder.exists() and error.errno in _EXISTS:
             raise FileExistsError(errno.EEXIST, "exists already", str(folder)) from error
         raise storage_error(error, folder) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)  # gone already where the rename happened
 
 
 @contextmanager
@@ -60,14 +47,28 @@ def whole(folder: Path, replace: bool = False) -> Iterator[Path]:
     Of one that is not whole, nothing is left. Raises StorageError where it cannot be written, or exists already and is
     not to be replaced.
     """
+    try:
+        make_folder(folder.parent)
+        with _renamed(folder, replace) as aside:
+            sweep(folder.parent, folder.name, after_s=1.0)
+            yield aside
+    except OSError as error:
+        if error.errno in _EXISTS:
+            raise StorageError(f"{folder} exists already; allowed is a new one; use it, or name another") from error
+        raise storage_error(error, folder) from error
+
+
+@contextmanager
+def _renamed(folder: Path, replace: bool) -> Iterator[Path]:
+    """Make a folder under another name and, after what is done in it, rename it to `folder`; nothing else is left."""
     aside = folder.with_name(f"{ASIDE}{folder.name}-{secrets.token_hex(4)}")
     try:
-        make_folder(aside)
+        aside.mkdir()
         lock = os.open(aside, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)  # tells `sweep` that the writer lives
-            sweep(folder.parent, folder.name, after_s=1.0)
             yield aside
+            os.fsync(lock)
             if replace and folder.exists():
                 _swap(aside, folder)
             else:
@@ -75,10 +76,6 @@ def whole(folder: Path, replace: bool = False) -> Iterator[Path]:
         finally:
             os.close(lock)
         flush(folder.parent)
-    except OSError as error:
-        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-            raise StorageError(f"{folder} exists already; allowed is a new one; use it, or name another") from error
-        raise storage_error(error, folder) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)  # gone already where it was renamed
 
