@@ -43,7 +43,7 @@ def by_value(value: GraspValue, embedding: Embedding, pictures: np.ndarray) -> A
 
 def recorded(store: EpisodeStore, embedding: Embedding) -> Recorded:
     """Return a store's grasps with the outcomes' embeddings. Raises DataError where there is none."""
-    episodes = grasps_in(store)
+    episodes = list(grasps_in(store))
     frames = np.stack([episode.frames[0] for episode in episodes])
     action = np.stack([episode.action[0] for episode in episodes])
     names = [str(episode.meta["grasped"]) for episode in episodes]
