@@ -42,8 +42,7 @@ data: setup
 bench: setup data
 	$(BIN)/python scripts/bench/speed.py
 	$(BIN)/python scripts/bench/demo.py
-	$(BIN)/python scripts/bench/control.py --only tcn g2v
-	$(BIN)/python scripts/bench/control.py --only rig ccrig --seeds 0 1 2 3 4
+	$(BIN)/python scripts/bench/control.py
 	$(BIN)/python scripts/bench/image_pretext.py
 	$(BIN)/python scripts/bench/video_pretext.py
 	$(BIN)/python scripts/compare.py --seeds 0 1 2

@@ -16,6 +16,7 @@ class BenchConfig:
 
     script: ClassVar[str] = ""
     """Its path."""
+    least_seeds: ClassVar[int] = 1
 
     out: Path = Path("results/bench.json")
     """The file of figures, with fast as <name>-fast.json; those that are not measured now are kept."""
@@ -33,7 +34,7 @@ class BenchConfig:
     """
 
     def __post_init__(self) -> None:
-        if not self.seeds or self.workers < 1:
+        if len(self.seeds) < self.least_seeds or self.workers < 1:
             raise InputError(f"seeds are {self.seeds}, workers {self.workers}; allowed are one or more of each")
 
     @property

@@ -1,10 +1,10 @@
 """Grasp2Vec on held-out grasps of seen and of unseen objects: retrieval, localisation, success, instance grasping;
-beside a colour histogram's retrieval, an autoencoder's similarity, true labels and grasping whatever comes.
+beside an untrained net, an autoencoder, raw pixels, a colour histogram, true labels and grasping whatever comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -14,11 +14,15 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
-from agents.grasping import value
+import agents.grasping.aims
+import agents.grasping.exam
+import envs.grasps
+import envs.tasks.grasp
+from agents.grasping import labels, value
 from agents.grasping.aims import by_heat_map, by_value, recorded
 from agents.grasping.exam import outcomes, share_grasped
 from agents.grasping.labels import Labelling
-from envs.grasps import collect_grasps, masks
+from envs.grasps import Aim, collect_grasps, masks
 from envs.grasps_config import GraspsConfig
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._figures import Origin
@@ -38,7 +42,8 @@ _SEES_33_PX = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
 """Around each of 16 x 16 places: an outcome's object is as large."""
 VARIANTS = {
     "grasp2vec": Variant("grasp2vec", {}, 4000, _SEES_33_PX),
-    "autoencoder": Variant("autoencoder", {"dim": 128}, 4000),
+    "untrained": Variant("grasp2vec", {}, 0, _SEES_33_PX),
+    "autoencoder": Variant("autoencoder", {"dim": 128}, 4000, _SEES_33_PX),
 }
 VALUE_STEPS = 600
 LABELLINGS: dict[str, tuple[str, Labelling]] = {
@@ -54,6 +59,10 @@ Pairs = tuple[np.ndarray, np.ndarray]
 STARTS = 100
 _RECORDED = {"train": (10_000, 0), "seen": (800, 10_000), "unseen": (800, 20_000)}
 """How many grasps, and their seed; all seeds of the bench share them."""
+_WORLD = envs.grasps, envs.tasks.grasp
+"""What a grasp does. Other code makes other recordings and other exams."""
+_SAME = ("pixel_", "histogram_")
+"""Of all variants."""
 
 
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
@@ -64,10 +73,11 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
         collect_grasps(one)
     learned: list[Job] = []
     tried: list[Job] = []
-    measuring = settings_hash(train_and_measure, _measured, _retrieval, _within, _histogram, STARTS)
+    exam = STARTS, agents.grasping.aims, agents.grasping.exam
+    measuring = settings_hash(train_and_measure, _at_any_angle, _measured, _retrieval, _within, _histogram, *exam)
     folders = {name: _folder(name) for name in VARIANTS}
     trying = {
-        name: settings_hash(labelling, folders[labelling[0]], VALUE_STEPS, STARTS, value, learn_and_grasp)
+        name: settings_hash(labelling, folders[labelling[0]], VALUE_STEPS, *exam, value, labels, learn_and_grasp)
         for name, labelling in LABELLINGS.items()
     }
     for seed in config.seeds:
@@ -91,22 +101,28 @@ def train_and_measure(run: Path, name: str, seed: int, grasps: dict[str, GraspsC
     """Train an embedding in the folder above and return what it is worth."""
     torch.set_num_threads(1)
     embedding = _trained(run.parent, name, seed, grasps["train"].out, tier)
-    if not isinstance(embedding, Grasp2Vec):
-        return {}
     values = {}
     for which in VARIETY:
         rng, starts = np.random.default_rng([seed, 4]), tier.asked(STARTS)
         shown = _Shown(grasps[which])
-        values |= {f"{key}_{which}": value for key, value in _measured(embedding, shown, rng).items()}
-        exam = partial(
-            share_grasped, partial(by_heat_map, embedding), outcomes(shown.store), VARIETY[which], starts, rng
-        )
-        values |= {
-            f"grasp_{which}": exam(),
-            f"composite_grasp_{which}": exam(asked=2),
-            f"indiscriminate_grasp_{which}": exam(shuffled=True),
-        }
+        found = _measured(embedding, shown, rng)
+        if isinstance(embedding, Grasp2Vec):
+            aim, pictures = partial(by_heat_map, embedding), outcomes(shown.store)
+            turned = partial(_at_any_angle, aim, rng)
+            exam = partial(share_grasped, pictures=pictures, variety=VARIETY[which], starts=starts, rng=rng)
+            found |= {
+                "grasp": exam(aim),
+                "grasp_at_any_angle": exam(turned),
+                "composite_grasp": exam(aim, asked=2),
+                "indiscriminate_grasp": exam(aim, shuffled=True),
+            }
+        values |= {f"{key}_{which}": value for key, value in found.items()}
     return values
+
+
+def _at_any_angle(aim: Callable[[np.ndarray], Aim], rng: np.random.Generator, pictures: np.ndarray) -> Aim:
+    """Aim at pictures as `aim` does, at an angle drawn at random: what knowing where is worth alone."""
+    return lambda frame, present: (aim(pictures)(frame, present)[0], rng.uniform(-np.pi / 2, np.pi / 2))
 
 
 def learn_and_grasp(run: Path, name: str, seed: int, grasps: dict[str, GraspsConfig], tier: Tier) -> Measured:
@@ -137,24 +153,29 @@ class _Shown:
         self.name = np.array([str(episode.meta["grasped"]) for episode in episodes])
 
 
-def _measured(embedding: Grasp2Vec, shown: _Shown, rng: np.random.Generator) -> Measured:
-    missing = (embedding.embed_scene(shown.frames[:, BEFORE]) - embedding.embed_scene(shown.frames[:, AFTER])).numpy()
-    outcome = embedding.embed(shown.frames[:, OUTCOME])
-    done = np.flatnonzero(shown.success)
-    heat = embedding.heat_maps(shown.frames[done, BEFORE], outcome[done]).numpy()
-    truth = np.stack([masks(shown.config, int(index))[shown.name[index]] for index in done])
-    lost = np.maximum(_histogram(shown.hwc[:, BEFORE]) - _histogram(shown.hwc[:, AFTER]), 0)
-    histogram = (lost, _histogram(shown.hwc[:, OUTCOME]))
-    color = np.array([name.split("_")[0] for name in shown.name])
-    learned = (missing, outcome.numpy())
-    return {
-        "retrieval": _retrieval(learned, shown, done, rng),
-        "retrieval_colour_matched": _within(color, learned, shown, done, rng),
-        "histogram_retrieval": _retrieval(histogram, shown, done, rng),
-        "histogram_colour_matched": _within(color, histogram, shown, done, rng),
-        "localisation": float(localised(heat, truth).mean()),
-        "success_auroc": float(roc_auc_score(shown.success, np.linalg.norm(missing, axis=1))),
+def _measured(embedding: Embedding, shown: _Shown, rng: np.random.Generator) -> Measured:
+    outcome, done = embedding.embed(shown.frames[:, OUTCOME]), np.flatnonzero(shown.success)
+    see = embedding.embed_scene if isinstance(embedding, Grasp2Vec) else embedding.embed
+    before, after, brought = shown.hwc.reshape(*shown.hwc.shape[:2], -1).astype(np.float32).swapaxes(0, 1)
+    counts = [_histogram(shown.hwc[:, index]) for index in (BEFORE, AFTER, OUTCOME)]
+    pairs = {
+        "": ((see(shown.frames[:, BEFORE]) - see(shown.frames[:, AFTER])).numpy(), outcome.numpy()),
+        "pixel_": (before - after, brought),
+        "histogram_": (np.maximum(counts[0] - counts[1], 0), counts[2]),
     }
+    color = np.array([name.split("_")[0] for name in shown.name])
+    values: Measured = {}
+    for name, (lost, found) in pairs.items():
+        values |= {
+            f"{name}retrieval": _retrieval((lost, found), shown, done, rng),
+            f"{name}retrieval_colour_matched": _within(color, (lost, found), shown, done, rng),
+            f"{name}success_auroc": float(roc_auc_score(shown.success, np.linalg.norm(lost, axis=1))),
+        }
+    if isinstance(embedding, Grasp2Vec):
+        heat = embedding.heat_maps(shown.frames[done, BEFORE], outcome[done]).numpy()
+        truth = np.stack([masks(shown.config, int(index))[shown.name[index]] for index in done])
+        values["localisation"] = float(localised(heat, truth).mean())
+    return values
 
 
 def _retrieval(pairs: Pairs, shown: _Shown, rows: np.ndarray, rng: np.random.Generator) -> float:
@@ -189,12 +210,13 @@ def _grasps(root: Path, name: str, config: ControlConfig) -> GraspsConfig:
     count, seed = _RECORDED[name]
     count = config.tier.asked(count) if name in VARIETY else config.tier.learned(count)
     variety = VARIETY.get(name, "train")
-    return GraspsConfig(root / name, count, variety, seed=seed, workers=config.workers)
+    folder = root / f"{name}-{settings_hash(*_WORLD)}"
+    return GraspsConfig(folder, count, variety, seed=seed, workers=config.workers)
 
 
 def _folder(name: str) -> str:
     """Return the name of an embedding's runs' folder."""
-    return VARIANTS[name].folder(name, _RECORDED)
+    return VARIANTS[name].folder(name, _RECORDED, *_WORLD)
 
 
 def _trained(run: Path, name: str, seed: int, store: Path, tier: Tier) -> Embedding:
@@ -206,9 +228,13 @@ def _trained(run: Path, name: str, seed: int, store: Path, tier: Tier) -> Embedd
 
 def known(embeddings: dict[str, Measured]) -> Measured:
     """Return one seed's figures of what the embeddings know."""
-    values = {f"g2v.{what}": value for found in embeddings.values() for what, value in found.items()}
+    values = {f"g2v.{what}": value for what, value in embeddings["grasp2vec"].items()}
+    values |= {
+        f"g2v.{name}.{what}": value for name, found in embeddings.items() for what, value in found.items()
+        if name != "grasp2vec" and not what.startswith(_SAME)
+    }  # fmt: skip
     for which in VARIETY:
-        learned, counted = (values[f"g2v.{name}_colour_matched_{which}"] for name in ("retrieval", "histogram"))
+        learned, counted = (values[f"g2v.{kind}retrieval_colour_matched_{which}"] for kind in ("", "histogram_"))
         values[f"g2v.retrieval_colour_matched_minus_histogram_{which}"] = learned - counted
     for name in ("retrieval_colour_matched_minus_histogram", "success_auroc"):
         values[f"g2v.{name}"] = min(values[f"g2v.{name}_{which}"] for which in VARIETY)

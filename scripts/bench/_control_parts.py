@@ -26,11 +26,13 @@ PREFIXES: dict[Part, tuple[str, ...]] = {
 
 def measure(config: ControlConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
-    results = Results(config.file, config.command, config.seeds)
+    found: dict[str, Figure] = {}
     for part in config.only:
-        measured: set[str] = set()
-        for figures, origin in MEASURES[part](config):
+        asked, measured = config.of_part(part), set[str]()
+        results = Results(config.file, asked.command, asked.seeds)
+        for figures, origin in MEASURES[part](asked):
             results.record(figures, origin)
             measured |= figures.keys()
         results.drop_others(PREFIXES[part], measured)
-    return results.figures
+        found = results.figures
+    return found

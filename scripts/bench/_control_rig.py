@@ -15,6 +15,12 @@ from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Measured, Variant
 
+SHARES = {
+    "none": {"relabel_prior": 0.0, "relabel_future": 0.0},
+    "future": {"relabel_prior": 0.0, "relabel_future": 0.8},
+    "prior": {"relabel_prior": 0.8, "relabel_future": 0.0},
+}
+"""Of relabelled goals, other than RIG's mix."""
 _STATE: dict[str, Any] = {"reward_from": "state", "observe": "state"}
 _CONV: dict[str, Any] = {"widths": (32, 64, 64, 64), "strides": (2, 2, 1, 1)}
 _VAE: dict[str, Any] = {"camera": CAMERA, "dim": 2, "beta": 2.0, "body": (0, 1), "smooth": 100.0}
@@ -31,9 +37,7 @@ PUSH = World(
         "rig": Learner("vae", RIG),
         "oracle": Learner(None, _STATE),
         "oracle_both": Learner(None, {**_STATE, **SHOWN, "gamma": 0.98, "lr": 5e-4}, steps_factor=3),
-        "none": Learner("vae", {**IMAGINED, "relabel_prior": 0.0, "relabel_future": 0.0}),
-        "future": Learner("vae", {**IMAGINED, "relabel_prior": 0.0, "relabel_future": 0.8}),
-        "prior": Learner("vae", {**IMAGINED, "relabel_prior": 0.8, "relabel_future": 0.0}),
+        **{name: Learner("vae", IMAGINED | shares) for name, shares in SHARES.items()},
         "pixels": Learner("vae", {**SHOWN, "reward_from": "pixels"}),
         "plain": Learner("plain", RIG),
         "autoencoder": Learner("autoencoder", RIG),
@@ -48,10 +52,24 @@ PUSH = World(
 these two can imagine goals. `plain` holds hand and puck. Rewarded for both, a hand at its goal is a local optimum:
 `oracle_both` takes more steps, looks further ahead, and learns more slowly.
 """
+_OF_REACH: dict[str, Any] = {"camera": CAMERA, "dim": 6, "beta": 5.0, "smooth": 1000.0}
 REACH = World(
     env_id="sslctrl/Reach-v0",
-    embeddings={"vae": Variant("vae", {"camera": CAMERA, "dim": 6, "beta": 5.0, "smooth": 1000.0}, 3000, lr=3e-3)},
-    learners={"rig": Learner("vae", RIG), "oracle": Learner(None, _STATE)},
+    embeddings={
+        "vae": Variant("vae", _OF_REACH, 3000, lr=3e-3),
+        "autoencoder": Variant("vae", {**_OF_REACH, "beta": 0.0}, 3000, lr=3e-3),
+        "untrained": Variant("vae", _OF_REACH, 0),
+        "supervised": Variant("supervised", {"columns": (0, 1, 2)}, 3000),
+    },
+    learners={
+        "rig": Learner("vae", RIG),
+        "oracle": Learner(None, _STATE),
+        **{name: Learner("vae", IMAGINED | shares) for name, shares in SHARES.items()},
+        "pixels": Learner("vae", {**SHOWN, "reward_from": "pixels"}),
+        "autoencoder": Learner("autoencoder", RIG),
+        "untrained": Learner("untrained", SHOWN),
+        "supervised": Learner("supervised", SHOWN),
+    },
     steps=20_000,
     places={"hand": (0, 1, 2)},
 )
@@ -75,27 +93,32 @@ def known(variants: dict[str, Measured]) -> Measured:
 
 def reached(policies: dict[str, Measured]) -> Measured:
     """Return one seed's figures of the policies on pushing."""
-    final = {name: found["agent_fixed_m"] for name, found in policies.items()}
-    final |= {name: policies["rig"][f"{name}_fixed_m"] for name in BASELINES}
+    final = _final(policies)
     nothing = final["do_nothing"]
     return {
         **{f"rig.push_final_m.{name}": value for name, value in final.items()},
         "rig.push_over_do_nothing": final["rig"] / nothing,
-        "rig.oracle_over_do_nothing": final["oracle"] / nothing,
-        "rig.oracle_both_over_do_nothing": final["oracle_both"] / nothing,
-        "rig.push_over_oracle": final["rig"] / final["oracle"],
+        "rig.oracle_over_do_nothing": final["oracle_both"] / nothing,
+        "rig.puck_oracle_over_do_nothing": final["oracle"] / nothing,
+        "rig.push_over_oracle": final["rig"] / final["oracle_both"],
+        "rig.push_over_puck_oracle": final["rig"] / final["oracle"],
         "rig.pixel_over_rig": final["pixels"] / final["rig"],
-        **{f"rig.mix_beats_{name}": final[name] - final["rig"] for name in ("none", "future", "prior")},
+        **{f"rig.mix_beats_{name}": final[name] - final["rig"] for name in SHARES},
     }
 
 
 def known_of_reach(variants: dict[str, Measured]) -> Measured:
-    """Return one seed's figures of the embedding on reaching."""
-    return {f"rig.reach.vae.{what}": value for what, value in variants["vae"].items()}
+    """Return one seed's figures of the embeddings on reaching."""
+    return {f"rig.reach.{name}.{what}": value for name, found in variants.items() for what, value in found.items()}
 
 
 def reached_of_reach(policies: dict[str, Measured]) -> Measured:
     """Return one seed's figures of the policies on reaching."""
-    final = {name: found["agent_fixed_m"] for name, found in policies.items()}
-    final |= {name: policies["rig"][f"{name}_fixed_m"] for name in BASELINES}
+    final = _final(policies)
     return {**{f"rig.reach_final_m.{name}": value for name, value in final.items()}, "rig.reach_final_m": final["rig"]}
+
+
+def _final(policies: dict[str, Measured]) -> Measured:
+    """Return how far from the goal each policy ends, and the baselines of every exam."""
+    final = {name: found["agent_fixed_m"] for name, found in policies.items()}
+    return final | {name: policies["rig"][f"{name}_fixed_m"] for name in BASELINES}
