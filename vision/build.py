@@ -51,18 +51,21 @@ class ObjectiveSpec:
     """Decides the random weights."""
 
 
-def build_objective(spec: ObjectiveSpec) -> Objective:
-    """Build an objective on its backbone. Raises InputError for unknown names and options, CheckpointError for a bad
-    `init` or folder.
+def build_objective(spec: ObjectiveSpec, allow: Collection[str] | None = None) -> Objective:
+    """Build an objective on its backbone; `allow`: the only `package.module:Class` that may be imported, None: any.
+
+    Raises InputError for unknown names and options, CheckpointError for a bad `init` or folder.
     """
     if spec.backbone not in BACKBONES.names() and Path(spec.backbone).is_dir():
         spec = _from_folder(spec)
-    objective = _build(spec, allow=None)
+    objective = _build(spec, allow)
     if spec.init:
         tensors = checkpoint.read(checkpoint.newest(Path(spec.init)), KIND).tensors
         weights = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
         for backbone in objective.backbones:
-            _load(backbone, weights, f"the backbone of {spec.init}", f"backbone {spec.backbone!r} as its options are")
+            load_weights(
+                backbone, weights, f"the backbone of {spec.init}", f"backbone {spec.backbone!r} as its options are"
+            )
     return objective
 
 
@@ -80,7 +83,7 @@ def load_objective(path: str | Path, allow: Collection[str] = ()) -> Objective:
             f"{path} does not say its {sorted(missing)[0]}; its objective was not built by vision.build"
         )
     objective = _build(ObjectiveSpec(**saved.spec), allow=allow)
-    _load(objective, saved.tensors, str(path), "the objective that its spec names")
+    load_weights(objective, saved.tensors, str(path), "the objective that its spec names")
     return objective.eval()
 
 
@@ -170,7 +173,8 @@ def _registry_of(name: str) -> Registry:
     )
 
 
-def _load(module: nn.Module, tensors: Mapping[str, Tensor], source: str, target: str) -> None:
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: str, target: str) -> None:
+    """Load weights. Raises CheckpointError saying that those of `source` do not fit `target`."""
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:

@@ -13,6 +13,8 @@ from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
 
 FIRST_START = 3_000_000
+Asking = Callable[[np.ndarray], Aim]
+"""How to aim for what pictures show, uint8 (n, H, W, 3)."""
 
 
 def outcomes(store: EpisodeStore) -> dict[str, np.ndarray]:
@@ -25,7 +27,7 @@ def outcomes(store: EpisodeStore) -> dict[str, np.ndarray]:
 
 
 def share_grasped(
-    aim: Callable[[np.ndarray], Aim],
+    aim: Asking,
     pictures: Mapping[str, np.ndarray],
     variety: str,
     starts: int,

@@ -9,13 +9,16 @@ from sslctrl.errors import DataError
 from sslctrl.store import EpisodeStore
 
 
+def is_grasp(episode: Episode) -> bool:
+    """Tell whether an episode is a grasp: three frames, before, after and outcome, and of what in `meta["grasped"]`."""
+    return episode.frames.shape[1] == OUTCOME + 1 and "grasped" in episode.meta
+
+
 def grasps_in(store: EpisodeStore) -> Iterator[Episode]:
-    """Yield the episodes of three frames, before, after and outcome, that say in `meta["grasped"]` of what, each as it
-    is read. Raises DataError where there is none.
-    """
+    """Yield the episodes that are grasps, each as it is read. Raises DataError where there is none."""
     found = False
     for episode in map(store.read, store.ids):
-        if episode.frames.shape[1] == OUTCOME + 1 and "grasped" in episode.meta:
+        if is_grasp(episode):
             found = True
             yield episode
     if not found:

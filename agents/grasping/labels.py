@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-Labelling = Literal["oracle", "pl", "pl_es", "pl_aux_es"]
-"""Posthoc labels (PL), with embedding similarity (ES), and that of a second goal (Aux); or what is true."""
+from agents.grasping.config import Labelling
 
 
 class Grasps(NamedTuple):
@@ -50,19 +49,19 @@ def label(grasps: Grasps, labelling: Labelling, rng: torch.Generator) -> Labels:
     count, reward = others[labelling]
     for _ in range(count):
         goal = _any_goal(grasps, rng)
-        parts.append(Labels(torch.arange(len(goal)), goal, grasps.success.float() * reward(grasps, goal)))
+        parts.append(Labels(parts[0].grasp, goal, grasps.success.float() * reward(grasps, goal)))
     return Labels(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
 
 def _posthoc(grasps: Grasps, rng: torch.Generator) -> Labels:
-    own = torch.arange(len(grasps.success))
+    own = torch.arange(len(grasps.success), device=rng.device)
     return Labels(own, torch.where(grasps.success, own, _any_goal(grasps, rng)), grasps.success.float())
 
 
 def _any_goal(grasps: Grasps, rng: torch.Generator) -> Tensor:
     """Draw a goal for each; where no grasp brought anything, of all alike: none is rewarded."""
     brought = (grasps.success if grasps.success.any() else torch.ones_like(grasps.success)).nonzero()[:, 0]
-    return brought[torch.randint(len(brought), grasps.success.shape, generator=rng)]
+    return brought[torch.randint(len(brought), grasps.success.shape, generator=rng, device=rng.device)]
 
 
 def _same_object(grasps: Grasps, goal: Tensor) -> Tensor:

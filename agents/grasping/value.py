@@ -5,49 +5,87 @@ grasp is, learned from scenes, aims and outcomes.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.grasping.labels import Grasps, Labelling, label
-from sslctrl.objective import channels_first, to_float
-from sslctrl.rng import numpy_rng, torch_rng
-from vision.backbones.conv import Conv
+from agents.grasping.config import Labelling
+from agents.grasping.grasps import is_grasp
+from agents.grasping.labels import Grasps, label
+from envs.grasps import bin_to_picture
+from envs.tray import CENTER_M
+from sslctrl import checkpoint
+from sslctrl.clips import BEFORE, OUTCOME, Clips, Layout, Pick
+from sslctrl.embeddings.base import Embedding
+from sslctrl.errors import CheckpointError, DataError, check_least
+from sslctrl.heads import channels_of
+from sslctrl.objective import Loss, Objective, channels_first, to_float
+from sslctrl.registry import Spec
+from sslctrl.store import EpisodeStore
+from sslctrl.training_state import KIND, spec_of
+from vision.backbones import BACKBONES
+from vision.build import ObjectiveSpec, build_objective, load_weights
 
 GRID, ANGLES = 32, 12
 """Places along each side of the picture, and angles, among which the best grasp is looked for."""
+_SEES_33_PX = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
+_NAME = "grasp_value"
 
 
-class Recorded(NamedTuple):
-    """N grasps to learn from."""
+class GraspValue(Objective):
+    """Logits of the reward of grasps (place, angle) in scenes, for goals (D,): embeddings of outcomes by `goals`.
 
-    scene: Tensor
-    """uint8 (N, 3, H, W): the bin from above."""
-    place: Tensor
-    """float (N, 2): where in the picture the grasp aimed, x to the right and y down, from -1 to 1."""
-    angle_rad: Tensor
-    """float (N,): and at which angle."""
-    grasps: Grasps
-    """What came of it."""
+    It learns from `batch` recorded grasps, paired with goals and rewarded as `labels` says (`agents.grasping.labels`).
+    """
 
-
-class GraspValue(nn.Module):
-    """Logits of the reward of grasps (place, angle) in scenes, for goals (D,)."""
-
-    def __init__(self, goal_dim: int, width: int = 64) -> None:
+    def __init__(self, backbone: nn.Module, goals: Embedding, labels: Labelling = "pl_aux_es", batch: int = 64) -> None:
         super().__init__()
-        self.scene = Conv((32, 48, width, width, width), (2, 2, 1, 1, 1))
-        self.goal = nn.Linear(goal_dim, width)
+        check_least(1, batch=batch)
+        self.backbone, self.goals = backbone, goals.eval().requires_grad_(False)
+        self.labels: Labelling = labels
+        self.batch = batch
+        width = channels_of(backbone)
+        self.goal = nn.Linear(goals.dim, width)
         self.judge = nn.Sequential(
             nn.Linear(3 * width + 2, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 1)
         )
 
+    def prepare(self, store: EpisodeStore) -> None:
+        """Note which episodes are grasps, and of what: the oracle's labels. Raises DataError where none is one."""
+        metas = [episode.meta if is_grasp(episode) else None for episode in map(store.read, store.ids)]
+        self._rows = np.array([row for row, meta in enumerate(metas) if meta is not None], int)
+        if not len(self._rows):
+            raise DataError(f"{store.root} holds no grasps; allowed is what scripts/collect_grasps.py records")
+        names = [str(meta["grasped"]) if meta else "" for meta in metas]
+        self._names = np.unique(names, return_inverse=True)[1]
+
+    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
+        """Pick different grasps, `batch` or all: their scenes before, and what they brought."""
+        rows = rng.choice(self._rows, min(self.batch, len(self._rows)), replace=False)
+        steps = np.tile([BEFORE, OUTCOME], (len(rows), 1, 1))
+        return Pick(rows, np.zeros((len(rows), 1), int), steps, label=self._names[rows])
+
+    def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
+        """Return the cross-entropy of what grasps are worth; all are mirrored, each or not."""
+        assert clips.action is not None and clips.success is not None and clips.label is not None
+        scene, outcome = clips.frames[:, 0].unbind(1)
+        aim = clips.action[:, 0, 0].cpu().numpy()
+        place, angle = torch.from_numpy(bin_to_picture(aim[:, :2] + CENTER_M)), torch.from_numpy(aim[:, 2])
+        scene, place, angle = mirrored(scene, place.to(scene.device, torch.float32), angle.to(scene.device), rng)
+        grasps = Grasps(self.goals.embed(outcome), clips.success, clips.label)
+        found = label(grasps, self.labels, rng)
+        maps = self.backbone(to_float(scene, self.device))[found.grasp]
+        logits = self(maps, grasps.outcome[found.goal], place[found.grasp, None], angle[found.grasp, None])[:, 0]
+        return Loss(functional.binary_cross_entropy_with_logits(logits, found.reward), {})
+
     def forward(self, maps: Tensor, goal: Tensor, place: Tensor, angle_rad: Tensor) -> Tensor:
-        """Return logits (N, K) of K grasps in each scene, whose maps are (N, C, h, w): goals (N, D), places (N, K, 2),
-        angles (N, K).
+        """Return logits (N, K) of K grasps in each scene, whose maps are (N, C, h, w): goals (N, D), places (N, K, 2)
+        in the picture, x to the right and y down, from -1 to 1, angles (N, K).
         """
         there = functional.grid_sample(maps, place[:, None], align_corners=False)[:, :, 0].mT  # (N, K, C)
         wanted = self.goal(functional.normalize(goal, dim=1) * math.sqrt(goal.shape[1]))[:, None].expand_as(there)
@@ -61,39 +99,53 @@ class GraspValue(nn.Module):
         angles = torch.arange(ANGLES) / ANGLES * math.pi - math.pi / 2
         x, y, angle = (column.flatten() for column in torch.meshgrid(centers, centers, angles, indexing="xy"))
         place = torch.stack([x, y], dim=1)
-        maps = self.scene(to_float(channels_first(scene)[None], "cpu"))
-        index = int(self(maps, goal[None], place[None], angle[None])[0].argmax())
+        maps = self.backbone(to_float(channels_first(scene)[None], self.device))
+        given = (one.to(self.device)[None] for one in (goal, place, angle))
+        index = int(self(maps, *given)[0].argmax())
         return place[index].numpy(), float(angle[index])
 
 
-def learn(
-    recorded: Recorded, labelling: Labelling, steps: int, seed: int, batch: int = 64, lr: float = 2e-3
+def build_value(
+    goals: Embedding,
+    labels: Labelling = "pl_aux_es",
+    batch: int = 64,
+    backbone: str = "conv",
+    backbone_options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    allow: Collection[str] | None = None,
 ) -> GraspValue:
-    """Return a value learned from recorded grasps, labelled in one of the ways, in eval mode."""
-    torch.manual_seed(seed)
-    value = GraspValue(recorded.grasps.outcome.shape[1])
-    optimizer = torch.optim.AdamW(value.parameters(), lr=lr, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.1)
-    for step in range(steps):
-        rows = torch.from_numpy(numpy_rng(seed, step, 0).choice(len(recorded.scene), batch, replace=False))
-        rng = torch_rng(seed, step)
-        grasps = Grasps(*(column[rows] for column in recorded.grasps))
-        found = label(grasps, labelling, rng)
-        scene, place, angle = mirrored(recorded.scene[rows], recorded.place[rows], recorded.angle_rad[rows], rng)
-        maps = value.scene(to_float(scene, "cpu"))
-        place, angle = place[found.grasp, None], angle[found.grasp, None]
-        logits = value(maps[found.grasp], grasps.outcome[found.goal], place, angle)[:, 0]
-        loss = functional.binary_cross_entropy_with_logits(logits, found.reward)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
+    """Build a value whose goals an embedding encodes; of conv, without options, its five layers see 33 px: about what
+    the gripper spans. Raises InputError for unknown names and options.
+    """
+    options = backbone_options or (_SEES_33_PX if backbone == "conv" else {})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        value = GraspValue(BACKBONES.build(backbone, options, allow), goals, labels, batch)
+    value.spec = Spec(_NAME, {"labels": labels, "batch": batch, "goals": spec_of(goals)})
+    return value
+
+
+def load_value(path: str | Path, allow: Collection[str] = ()) -> GraspValue:
+    """Open a checkpoint of a value, or the newest of a run's folder, in eval mode: the embedding of its goals is in it.
+
+    Raises as `vision.build.load_objective`.
+    """
+    path = checkpoint.newest(Path(path))
+    saved = checkpoint.read(path, KIND)
+    if saved.spec["name"] != _NAME:
+        raise CheckpointError(f"{path} is a {saved.spec['name']!r}; allowed is what scripts/train_grasping.py trains")
+    options = saved.spec["options"]
+    goals = build_objective(ObjectiveSpec(**options["goals"]), allow)
+    assert isinstance(goals, Embedding)
+    names = {"backbone": saved.spec["backbone"], "backbone_options": saved.spec["backbone_options"]}
+    value = build_value(goals, options["labels"], options["batch"], **names, allow=allow)
+    load_weights(value, saved.tensors, str(path), "the value that its spec names")
     return value.eval()
 
 
 def mirrored(scene: Tensor, place: Tensor, angle_rad: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Mirror grasps and their scenes, each or not, left to right and top to bottom."""
-    flips = torch.rand(len(scene), 2, generator=rng) < 0.5
+    flips = torch.rand(len(scene), 2, generator=rng, device=rng.device) < 0.5
     for axis in range(2):
         scene = torch.where(flips[:, axis, None, None, None], scene.flip(-1 - axis), scene)
     signs = 1 - 2 * flips.float()

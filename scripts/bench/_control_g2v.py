@@ -4,7 +4,7 @@ beside an untrained net, an autoencoder, raw pixels, a colour histogram, true la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -19,9 +19,10 @@ import agents.grasping.exam
 import envs.grasps
 import envs.tasks.grasp
 from agents.grasping import labels, value
-from agents.grasping.aims import by_heat_map, by_value, recorded
-from agents.grasping.exam import outcomes, share_grasped
-from agents.grasping.labels import Labelling
+from agents.grasping.aims import by_heat_map, by_value
+from agents.grasping.config import Labelling
+from agents.grasping.exam import Asking, outcomes, share_grasped
+from agents.grasping.value import build_value, load_value
 from envs.grasps import Aim, collect_grasps, masks
 from envs.grasps_config import GraspsConfig
 from scripts.bench._control_config import ControlConfig
@@ -32,6 +33,7 @@ from scripts.bench._tier import Tier
 from sslctrl.clips import AFTER, BEFORE, OUTCOME
 from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
+from sslctrl.fit import FitConfig, fit
 from sslctrl.metrics.retrieval import localised, retrieval_top1
 from sslctrl.objective import channels_first
 from sslctrl.store import EpisodeStore
@@ -120,7 +122,7 @@ def train_and_measure(run: Path, name: str, seed: int, grasps: dict[str, GraspsC
     return values
 
 
-def _at_any_angle(aim: Callable[[np.ndarray], Aim], rng: np.random.Generator, pictures: np.ndarray) -> Aim:
+def _at_any_angle(aim: Asking, rng: np.random.Generator, pictures: np.ndarray) -> Aim:
     """Aim at pictures as `aim` does, at an angle drawn at random: what knowing where is worth alone."""
     return lambda frame, present: (aim(pictures)(frame, present)[0], rng.uniform(-np.pi / 2, np.pi / 2))
 
@@ -131,8 +133,10 @@ def learn_and_grasp(run: Path, name: str, seed: int, grasps: dict[str, GraspsCon
     labeller, labelling = LABELLINGS[name]
     embedding = _trained(run.parent / _folder(labeller), labeller, seed, grasps["train"].out, tier)
     steps = tier.learned(VALUE_STEPS)
-    learned = value.learn(recorded(EpisodeStore(grasps["train"].out), embedding), labelling, steps, seed)
-    rng, aim = np.random.default_rng([seed, 5]), partial(by_value, learned, embedding)
+    settings = FitConfig(steps, lr=2e-3, warmup=steps // 10, seed=seed, device="auto")
+    value = build_value(embedding, labelling, seed=seed)
+    learned = load_value(fit(value, EpisodeStore(grasps["train"].out), run, settings))
+    rng, aim = np.random.default_rng([seed, 5]), partial(by_value, learned)
     return {
         f"policy_{name}_{which}": share_grasped(
             aim, outcomes(EpisodeStore(grasps[which].out)), VARIETY[which], tier.asked(STARTS), rng

@@ -1,27 +1,39 @@
 from __future__ import annotations
 
+import json
 import math
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from squares import moving_square
+from torch import Tensor
 
 from agents.grasping import exam
-from agents.grasping.aims import by_heat_map, recorded
+from agents.grasping.aims import by_heat_map
+from agents.grasping.config import GraspingConfig
 from agents.grasping.exam import outcomes, share_grasped
 from agents.grasping.grasps import grasps_in
 from agents.grasping.labels import Grasps, label
 from agents.grasping.picture import TILE_PX, heat_picture
-from agents.grasping.value import Recorded, learn, mirrored
-from envs.grasps import Attempt, bin_to_picture, collect_grasps
+from agents.grasping.train import train_grasping
+from agents.grasping.value import build_value, load_value, mirrored
+from envs.grasps import Attempt, bin_to_picture, collect_grasps, picture_to_bin
 from envs.grasps_config import GraspsConfig
+from envs.tray import CENTER_M
+from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
-from sslctrl.errors import DataError, InputError
+from sslctrl.errors import CheckpointError, DataError, InputError
+from sslctrl.fit import FitConfig, fit
+from sslctrl.objective import Loss, channels_first
+from sslctrl.registry import Spec
+from sslctrl.rng import torch_rng
 from sslctrl.store import EpisodeStore
 from vision.backbones.conv import Conv
+from vision.build import ObjectiveSpec, build_objective, load_embedding
 
 SIZE_PX = 32
 
@@ -70,29 +82,62 @@ def test_a_mirrored_scene_has_its_grasp_mirrored() -> None:
     assert torch.equal(angles < 0, (where[:, 0] * where[:, 1] > 0))  # one mirror alone turns it the other way
 
 
-def toy(count: int, rng: np.random.Generator) -> Recorded:
+class Colors(Embedding):
+    """How red, green and blue an outcome is."""
+
+    def __init__(self, size_px: int = SIZE_PX) -> None:
+        super().__init__(Conv((4,), (2,)), 3, size_px)
+        self.spec = Spec("tests", {})
+
+    def encode(self, images: Tensor) -> Tensor:
+        return images.mean((2, 3))
+
+    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
+        raise NotImplementedError
+
+    def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
+        raise NotImplementedError
+
+
+def toy(count: int, rng: np.random.Generator) -> Clips:
     """Two squares of two colours; grasps aim at one of them, or beside, and only along the picture's x axis succeed."""
-    scene = np.zeros((count, 3, SIZE_PX, SIZE_PX), np.uint8)
-    place, angle, color, success = np.zeros((count, 2)), np.zeros(count), rng.integers(2, size=count), []
+    frames, place = np.zeros((count, 2, 3, SIZE_PX, SIZE_PX), np.uint8), np.zeros((count, 2))
+    angle, color, success = np.zeros(count), rng.integers(2, size=count), []
     for row in range(count):
         at = rng.permutation(3)[:2] * 10 + 2, rng.permutation(3)[:2] * 10 + 2
         for which, (x, y) in enumerate(zip(*at, strict=True)):
-            scene[row, which, y : y + 6, x : x + 6] = 255
+            frames[row, 0, which, y : y + 6, x : x + 6] = 255
+        frames[row, 1, color[row]] = 255
         beside, turned = rng.random() < 0.3, rng.random() < 0.3
         center = np.array([at[0][color[row]], at[1][color[row]]]) + 3
         place[row] = 2 * (center + beside * rng.uniform(6, 10, 2)) / SIZE_PX - 1
         angle[row] = turned * math.pi / 2
         success.append(not beside and not turned)
-    grasps = Grasps(torch.eye(2)[color], torch.tensor(success), torch.from_numpy(color))
-    return Recorded(torch.from_numpy(scene), torch.tensor(place).float(), torch.tensor(angle).float(), grasps)
+    action = np.column_stack([picture_to_bin(place) - CENTER_M, angle])[:, None, None].repeat(2, axis=2)
+    return Clips(
+        torch.from_numpy(frames)[:, None], torch.from_numpy(action).float(),
+        success=torch.tensor(success), label=torch.from_numpy(color),
+    )  # fmt: skip
+
+
+def taken(clips: Clips, rows: Any) -> Clips:
+    return Clips(*(None if part is None else part[rows] for part in clips[:-1]))
 
 
 def test_a_value_learned_from_posthoc_labels_and_similarities_grasps_what_is_asked_for() -> None:
-    value = learn(toy(1500, np.random.default_rng(0)), "pl_es", 200, seed=0)
+    clips, value = toy(1500, np.random.default_rng(0)), build_value(Colors(), "pl_es")
+    optimizer = torch.optim.AdamW([one for one in value.parameters() if one.requires_grad], lr=2e-3)
+    for step in range(200):
+        rows = np.random.default_rng(step).choice(1500, 64, replace=False)
+        value.loss(taken(clips, rows), torch_rng(0, step)).value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    value.eval()
     tests = toy(20, np.random.default_rng(1))
     right = []
-    for scene, color in zip(tests.scene, tests.grasps.name, strict=True):
-        place, angle_rad = value.best(scene.movedim(0, -1).numpy(), torch.eye(2)[color])
+    assert tests.label is not None
+    for scene, color in zip(tests.frames[:, 0, 0], tests.label.tolist(), strict=True):
+        place, angle_rad = value.best(scene.movedim(0, -1).numpy(), torch.eye(3)[color])
         column, row = ((place + 1) * SIZE_PX / 2).astype(int)
         right.append(bool(scene[color, row, column]) and abs(math.sin(angle_rad)) < 0.5)
     assert np.mean(right) >= 0.9
@@ -164,11 +209,43 @@ def test_what_is_no_grasp_is_passed_over(tmp_path) -> None:
     assert len(list(grasps_in(video))) == 1
 
 
-def test_recorded_grasps_aim_at_what_they_brought(tmp_path) -> None:
-    store = collect_grasps(GraspsConfig(tmp_path, grasps=6, miss=0, workers=1))
-    embedding: Any = SimpleNamespace(embed_hwc=lambda frames: frames.reshape(len(frames), -1)[:, :4].astype(np.float32))
-    found = recorded(store, embedding)
-    assert found.scene.shape == (6, 3, 64, 64) and found.grasps.success.sum() >= 4
-    for place, scene in zip(found.place, found.scene, strict=True):
+def test_a_value_learns_from_grasps_alone_and_each_aims_at_what_it_brought(tmp_path) -> None:
+    store = collect_grasps(GraspsConfig(tmp_path / "grasps", grasps=6, miss=0, workers=1))
+    first = store.read(store.ids[0])
+    store.add(first._replace(meta={key: value for key, value in first.meta.items() if key != "grasped"}), "video")
+    value = build_value(Colors(size_px=64))
+    value.prepare(store)
+    pick = value.pick(store.layout, np.random.default_rng(0))
+    grasped = [store.read(store.ids[row]).meta.get("grasped") for row in pick.episode]
+    assert sorted(pick.episode) == [0, 1, 2, 3, 4, 5] and pick.label is not None
+    same = np.array([[one == other for other in grasped] for one in grasped])
+    np.testing.assert_array_equal(pick.label[:, None] == pick.label, same)
+    clips = store.clips(pick)
+    seen: list[Any] = []
+    value.forward = lambda maps, goal, place, angle_rad: seen.append(place) or torch.zeros(len(goal), 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agents.grasping.value.mirrored", lambda scene, place, angle, rng: (scene, place, angle))
+        value.loss(clips, torch_rng(0, 0))
+    for (place,), scene in zip(seen[0][:6], clips.frames[:, 0, 0], strict=True):
         column, row = ((place + 1) * 32).long().tolist()
         assert (scene[:, row, column].int() - scene[:, 0, 0].int()).abs().max() > 40  # an object, not the table
+
+
+def test_a_value_is_saved_with_the_embedding_of_its_goals_and_measured(tmp_path, monkeypatch) -> None:
+    grasps = collect_grasps(GraspsConfig(tmp_path / "grasps", grasps=40, workers=1))
+    embedding = build_objective(ObjectiveSpec("grasp2vec", {"dim": 16}, backbone_options={"widths": (8, 16), "strides": (2, 2)}))
+    path = fit(embedding, grasps, tmp_path / "embedding", FitConfig(2, checkpoint_every=2))
+    config = GraspingConfig(grasps.root, path, tmp_path / "run", starts=8, fit=FitConfig(4, lr=2e-3, warmup=1))
+    before = torch.random.get_rng_state()
+    found = train_grasping(config)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert set(found["grasps"]) == {"value", "heat_map", "whatever_comes"}
+    assert json.loads((config.run / "metrics.json").read_text()) == found
+    value, frames = load_value(config.run), channels_first(grasps.read(grasps.ids[0]).frames[0])
+    torch.testing.assert_close(value.goals.embed(frames), load_embedding(path).embed(frames))
+    monkeypatch.setattr("agents.grasping.train.share_grasped", lambda *given, **options: 0.5)
+    assert train_grasping(replace(config, starts=9))["grasps"]["value"] == 0.5  # measured anew, not trained
+    with pytest.raises(InputError, match="labels"):
+        train_grasping(replace(config, labels="pl"))
+    with pytest.raises(CheckpointError, match=r"'grasp2vec'; allowed is what scripts/train_grasping\.py trains"):
+        load_value(path)
