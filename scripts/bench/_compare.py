@@ -26,12 +26,12 @@ from envs.collect_config import CollectConfig
 from scripts.bench import _image_parts, _image_probe, _video_parts
 from scripts.bench._compare_config import DEEP, SUFFIX, CompareConfig
 from scripts.bench._compare_page import write_page
-from scripts.bench._figures import Results
+from scripts.bench._figures import Origin, Results
 from scripts.bench._image_config import TASKS as IMAGE_TASKS
 from scripts.bench._image_parts import RANDOMIZE
 from scripts.bench._image_probe import PLACES, positions
 from scripts.bench._intervals import Figure, iqm
-from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
+from scripts.bench._jobs import Done, Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial
 from scripts.bench._video_config import TASKS as VIDEO_TASKS
@@ -102,15 +102,14 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
     for seed in config.seeds:
         record(root / f"seed-{seed}" / "video", seed, config)
     names = list(config.chosen)
-    learned = train_backbones(names, root, config)
+    learned, source = train_backbones(names, root, config)
     if not config.only:
         singles = [name for name in names if name in PRETEXT]
         ranked = sorted(singles, key=lambda name: -np.mean([seed[name][RANK] for seed in learned]))
         mixes = ["+".join(ranked[:count]) for count in (2, 3)]
-        for before, mixed in zip(learned, train_backbones(mixes, root, config), strict=True):
-            before |= mixed
-        names += mixes
-        results.drop_others(tuple(name for name in results.figures if "+" in name), ())
+        mixed, mixes_source = train_backbones(mixes, root, config)
+        learned = [before | more for before, more in zip(learned, mixed, strict=True)]
+        names, source = names + mixes, Origin.joined([source, mixes_source])
     controls = {
         world: Variant("tcn", about.options, TCN_STEPS).folder(world, about, *_CONTROL)
         for world, about in WORLDS.items()
@@ -125,9 +124,12 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
     ]  # fmt: skip
     for done in run_jobs(jobs, config):
         seeds = [joined(found, before) for found, before in zip(done.seeds, learned, strict=False)]
-        results.record(over_seeds([flat(seed) for seed in seeds], unit, iqm), done.origin)
+        both = Origin.joined([source, done.origin])
+        results.record(over_seeds([flat(seed) for seed in seeds], unit, iqm), both)
         if not config.only:
-            results.record(over_seeds(gains(seeds), unit, iqm), done.origin)
+            results.record(over_seeds(gains(seeds), unit, iqm), both)
+            others = (name for name in results.figures if "+" in name and name.partition(".")[0] not in names)
+            results.drop_others(tuple(others), ())
         write_page(config.board, results.figures, METRICS)
     return results.figures
 
@@ -175,13 +177,10 @@ def record(folder: Path, seed: int, config: CompareConfig) -> None:
         )  # fmt: skip
 
 
-def train_backbones(names: Sequence[str], root: Path, config: CompareConfig) -> list[dict[str, Measured]]:
-    """Train backbones, and return what is known from them, by seed and name."""
-    jobs = [_learned(name, seed, root, config) for seed in config.seeds for name in names]
-    seeds: list[dict[str, Measured]] = [{} for _ in config.seeds]
-    for done in run_jobs(jobs, config) if jobs else ():
-        seeds[: len(done.seeds)] = [dict(seed) for seed in done.seeds]
-    return seeds
+def train_backbones(names: Sequence[str], root: Path, config: CompareConfig) -> Done:
+    """Train backbones, and return what is known from them, by seed and name, and where it is from."""
+    *_, done = run_jobs([_learned(name, seed, root, config) for seed in config.seeds for name in names], config)
+    return done
 
 
 def _learned(name: str, seed: int, root: Path, config: CompareConfig) -> Job:

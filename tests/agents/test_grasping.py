@@ -233,7 +233,9 @@ def test_a_value_learns_from_grasps_alone_and_each_aims_at_what_it_brought(tmp_p
 
 def test_a_value_is_saved_with_the_embedding_of_its_goals_and_measured(tmp_path, monkeypatch) -> None:
     grasps = collect_grasps(GraspsConfig(tmp_path / "grasps", grasps=40, workers=1))
-    embedding = build_objective(ObjectiveSpec("grasp2vec", {"dim": 16}, backbone_options={"widths": (8, 16), "strides": (2, 2)}))
+    embedding = build_objective(
+        ObjectiveSpec("grasp2vec", {"dim": 16}, backbone_options={"widths": (8, 16), "strides": (2, 2)})
+    )
     path = fit(embedding, grasps, tmp_path / "embedding", FitConfig(2, checkpoint_every=2))
     config = GraspingConfig(grasps.root, path, tmp_path / "run", starts=8, fit=FitConfig(4, lr=2e-3, warmup=1))
     before = torch.random.get_rng_state()
