@@ -56,8 +56,14 @@ def build_objective(spec: ObjectiveSpec, allow: Collection[str] | None = None) -
 
     Raises InputError for unknown names and options, CheckpointError for a bad `init` or folder.
     """
-    if spec.backbone not in BACKBONES.names() and Path(spec.backbone).is_dir():
-        spec = _from_folder(spec)
+    if spec.backbone not in BACKBONES.names() and ":" not in spec.backbone:
+        if Path(spec.backbone).is_dir():
+            spec = _from_folder(spec)
+        elif len(Path(spec.backbone).parts) > 1:
+            raise InputError(
+                f"there is no folder {spec.backbone}; the nearest backbones are "
+                f"{nearest(spec.backbone, BACKBONES.names())}; give the folder of a run, or one of these"
+            )
     objective = _build(spec, allow)
     if spec.init:
         tensors = checkpoint.read(checkpoint.newest(Path(spec.init)), KIND).tensors

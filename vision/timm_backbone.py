@@ -29,13 +29,19 @@ class Timm(nn.Module):
         self.pretrained, self.size_px = pretrained, size_px
         try:
             timm: Any = importlib.import_module("timm")
-        except ImportError as error:
+        except (ImportError, RuntimeError) as error:  # RuntimeError: of a torchvision that is of another torch
             raise InputError(
-                f"timm cannot be imported ({error}); it is an extra; pip install 'sslctrl[timm]'"
+                f"timm cannot be imported ({error}); it is an extra; pip install 'sslctrl[timm]', with the torchvision "
+                f"of torch {torch.__version__}"
             ) from error
         size = {"img_size": size_px} if size_px else {}
         try:
             self.net = timm.create_model(model, pretrained=pretrained, features_only=True, out_indices=(stage,), **size)
+        except OSError as error:  # of the network, or of its cache
+            raise InputError(
+                f"the weights of {model!r} cannot be fetched ({error}); allowed is pretrained=false, or a network; "
+                "change it"
+            ) from error
         except (RuntimeError, IndexError, AssertionError, TypeError, AttributeError) as error:
             raise InputError(
                 f"model is {model!r}, stage {stage}, size_px {size_px}: timm refuses ({error}); allowed are the names "

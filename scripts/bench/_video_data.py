@@ -1,5 +1,5 @@
-"""What the bench of video tasks learns from: pushes, falls, motion that runs both ways, stills of grainy film, and
-real clips.
+"""What the bench of video tasks learns from: pushes, falls, motion that runs both ways, a controller's motion alone,
+stills of grainy film, and real clips.
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ def record(folder: Path, config: VideoConfig) -> None:
     for part, count, seed in (("train", config.tier.learned(60), 0), ("test", config.tier.asked(40), 10_000)):
         pushes = CollectConfig(folder / "sim" / part, "sslctrl/PushVaried-v0", count, seed=seed, **common)
         collect(pushes)
-        reach = CollectConfig(
-            folder / "both_ways" / part, "sslctrl/Reach-v0", count, behaviors=("random",), seed=seed, **common
-        )
-        collect(reach)
+        for name, behavior in (("both_ways", "random"), ("to_and_fro", "play")):
+            collect(
+                CollectConfig(
+                    folder / name / part, "sslctrl/Reach-v0", count, behaviors=(behavior,), seed=seed, **common
+                )
+            )
         record_missing(partial(fall, seed), folder / "falls" / part, 2 * count, config.workers, "loky")
         record_missing(partial(_grainy, pushes.out), folder / "grainy" / part, 2 * count, 1, "loky")
 

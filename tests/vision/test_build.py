@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sslctrl import checkpoint
+from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.errors import CheckpointError, InputError
 from sslctrl.objective import Objective
 from sslctrl.training_state import KIND, spec_of
@@ -78,6 +79,11 @@ def test_a_runs_folder_is_a_backbone(tmp_path: Path) -> None:
             assert torch.equal(started.backbone.state_dict()[name], value)
 
 
+def test_a_folder_that_is_not_there_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is no folder .*/typo; the nearest backbones are"):
+        build_objective(spec(backbone=str(tmp_path / "typo"), backbone_options={}))
+
+
 @pytest.mark.parametrize("more", [{"backbone_options": TINY}, {"init": "elsewhere"}])
 def test_a_runs_folder_has_options_and_weights_of_its_own(more: dict, tmp_path: Path) -> None:
     path = saved(build_objective(spec("rotation")), tmp_path / "c")
@@ -95,13 +101,13 @@ def test_a_folder_does_not_choose_what_code_runs(tmp_path: Path) -> None:
         build_objective(spec(backbone=str(tmp_path), backbone_options={}))
 
 
-@pytest.mark.parametrize("name", ["grasp2vec", "cc_vae", "vae"])
+@pytest.mark.parametrize("name", EMBEDDINGS.names())
 def test_every_backbone_starts_from_the_same_weights(name: str, tmp_path: Path) -> None:
     pretext = build_objective(spec("rotation", seed=5))
     path = saved(pretext, tmp_path / "c")
     started = build_objective(spec(name, options={"size_px": 32}, init=str(path)))
     theirs = [part for part in started.modules() if isinstance(part, type(pretext.backbone))]
-    assert len(theirs) == len(started.backbones) == (1 if name == "vae" else 2)
+    assert len(theirs) == len(started.backbones) == (2 if name in ("grasp2vec", "cc_vae") else 1)
     for backbone in started.backbones:
         for key, value in pretext.backbone.state_dict().items():
             assert torch.equal(backbone.state_dict()[key], value)

@@ -151,13 +151,16 @@ def test_black_borders_are_stripped_to_the_last_row() -> None:
     [(ShuffleAndLearn, "balanced", 1 / 2), (OddOneOut, "accuracy", 1 / 6), (ArrowOfTime, "accuracy", 1 / 2)],
 )
 def test_still_films_stay_at_chance_and_moving_ones_do_not(tmp_path: Path, task, metric: str, chance: float) -> None:
-    """Shuffle and learn, and the arrow, are learned of squares that only go right: what way is it, in a still?"""
+    """Shuffle and learn is learned of squares that only go right, the arrow of such that only go down: what way is it,
+    in a still?
+    """
 
     def rightwards(seed: int) -> np.ndarray:
         generator = np.random.default_rng([3, seed])
         row, speed = generator.integers(2, 8), generator.uniform(0.35, 0.5)
         column = (speed * np.arange(20)).round().astype(int)
-        return sliding(generator, np.stack([np.full(20, row), column], axis=1), 16, 6)
+        place = np.stack([np.full(20, row), column], axis=1)
+        return sliding(generator, place[:, ::-1] if task is ArrowOfTime else place, 16, 6)
 
     def after(films, name: str) -> float:
         return metric_after(task(net(), batch=16), films, tmp_path / name, 150, metric)
@@ -184,6 +187,29 @@ def test_a_ramp_in_a_black_border_leaks_the_arrow_until_it_is_stripped(tmp_path:
     assert metric_after(ArrowOfTime(net(), strip=False, batch=16), bordered, tmp_path / "leaks", 150) > 0.9
     held = metric_after(ArrowOfTime(net(), batch=16), bordered, tmp_path / "stripped", 150)
     assert held == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.slow
+def test_a_camera_that_pans_to_one_side_leaks_the_arrow_until_clips_are_mirrored(tmp_path: Path) -> None:
+    def panned(seed: int) -> np.ndarray:
+        ground = texture(np.random.default_rng([5, seed]), 16, 16 + 20)
+        return np.stack([ground[:, step : step + 16] for step in range(20)])
+
+    assert metric_after(ArrowOfTime(net(), mirror=False, batch=16), panned, tmp_path / "leaks", 150) > 0.9
+    held = metric_after(ArrowOfTime(net(), batch=16), panned, tmp_path / "mirrored", 150)
+    assert held == pytest.approx(0.5, abs=0.07)
+
+
+def test_orders_are_shown_from_the_likeliest_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = ShuffleAndLearn(net(), batch=2, reach=6, gap=2).eval()
+    store = numbered(tmp_path)
+    pick, _ = asked(task, store)
+    likely = torch.tensor([[0.0, 2.0, 1.0], [2.0, 1.0, 0.0]])
+    monkeypatch.setattr(task, "logits", lambda frames: torch.stack([-likely, likely], dim=2))
+    shown = (255 * task.show(store.clips(pick), rng())[:, :, 0, 0, 0]).round().long().T.tolist()
+    for row, steps, ranks in zip(shown, pick.step[:, 0], ((1, 2, 0), (0, 1, 2)), strict=True):
+        orders = [(1, 2, 3), (1, 0, 3), (1, 4, 3)]
+        assert row == [steps[frame] for rank in ranks for frame in orders[rank]]
 
 
 @pytest.mark.parametrize(

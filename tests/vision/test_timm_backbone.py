@@ -115,6 +115,24 @@ def test_names_that_timm_refuses_are_one_line(asked: list[dict[str, Any]]) -> No
         Timm("resnt18")
 
 
+def test_weights_that_cannot_be_fetched_are_one_line(asked: list[dict[str, Any]], monkeypatch) -> None:
+    def offline(name: str, **options: Any) -> Net:
+        raise ConnectionError("no route to the hub")
+
+    monkeypatch.setattr(sys.modules["timm"], "create_model", offline)
+    with pytest.raises(InputError, match=r"cannot be fetched \(no route to the hub\); allowed is pretrained=false"):
+        Timm(pretrained=True)
+
+
+def test_a_torchvision_of_another_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> Any:
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr("vision.timm_backbone.importlib.import_module", broken)
+    with pytest.raises(InputError, match=r"torchvision::nms does not exist.*with the torchvision of torch"):
+        Timm()
+
+
 def test_without_timm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(InputError, match=r"pip install 'sslctrl\[timm\]'"):

@@ -10,6 +10,7 @@ from films import net, sliding, store_of, texture
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
 from vision.propagation import marked_points, point_marks, propagate
+from vision.video import video_colorization
 from vision.video.video_colorization import VideoColorization
 
 
@@ -64,6 +65,24 @@ def test_colours_are_found_once_and_belong_to_the_net(tmp_path: Path) -> None:
     assert torch.equal(prepared(store).colors, found) and len(found.unique(dim=0)) == 5
     task.prepare(store_of(tmp_path / "other", [np.full((12, 24, 24, 3), 200, np.uint8)]))
     assert torch.equal(task.colors, found)  # those of its training, whatever it is shown later
+
+
+def test_black_and_white_film_is_refused(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (12, 24, 24, 1), np.uint8).repeat(3, axis=3)
+    with pytest.raises(InputError, match=r"has no colour: a and b of Lab deviate by .*or another task"):
+        prepared(store_of(tmp_path, [grey]))
+
+
+def test_pictures_of_large_frames_need_no_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, store = prepared(films(tmp_path)), films(tmp_path / "again")
+    clips = store.clips(task.pick(store.layout, np.random.default_rng(0)))
+    monkeypatch.setattr(video_colorization, "_SHOWN_PLACES", 6)
+    followed = []
+    monkeypatch.setattr(
+        video_colorization, "propagate", lambda maps, marks: followed.append(maps.shape) or propagate(maps, marks)
+    )
+    assert task.show(clips, rng()).shape[-2:] == clips.frames.shape[-2:]
+    assert {shape[-2:] for shape in followed} == {(6, 6)}
 
 
 def test_the_net_is_shown_no_colour(tmp_path: Path) -> None:

@@ -34,21 +34,29 @@ class ArrowOfTime(VideoTask):
     """A clip is `groups` of three grey frames, `every` steps apart, and shown both ways.
 
     T-CAM (section 3): a trunk that all groups share, their maps side by side, three convolutions, a mean over the map
-    and a linear layer. Of the paper's short cuts (section 4.1), black borders are stripped: a film's own flicker shows
-    there, and tells the way. A camera that moves is not stilled. Raises InputError.
+    and a linear layer. Of the paper's short cuts (section 4.1), black borders are stripped (`strip`): a film's own
+    flicker shows there, and tells the way. A camera that moves is not stilled, but half of the clips are mirrored
+    (`mirror`): that it mostly pans to one side tells nothing. Raises InputError.
     """
 
     shows = "From above to below: frames of clips, the middle one of each group, as the net says that time runs."
 
     def __init__(
-        self, backbone: nn.Module, batch: int = 32, groups: int = 3, every: int = 1, width: int = 64, strip: bool = True
+        self,
+        backbone: nn.Module,
+        batch: int = 32,
+        groups: int = 3,
+        every: int = 1,
+        width: int = 64,
+        strip: bool = True,
+        mirror: bool = True,
     ) -> None:
         super().__init__(backbone, batch)
         if groups < 1 or every < 1 or width < 1:
             raise InputError(
                 f"groups is {groups}, every {every}, width {width}; allowed are 1 or more of each; change them"
             )
-        self.groups, self.every, self.strip = groups, every, strip
+        self.groups, self.every, self.strip, self.mirror = groups, every, strip, mirror
         layers: list[nn.Module] = []
         for before in (groups * channels_of(backbone), width, width):
             layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
@@ -73,10 +81,15 @@ class ArrowOfTime(VideoTask):
         return twice.pick(np.where(backwards[:, None], steps[::-1], steps), backwards)
 
     def ask(self, clips: Clips, rng: torch.Generator) -> Played:
-        """Take the colour and, with `strip`, the black borders off; nothing is drawn."""
+        """Take the colour and, with `strip`, the black borders off; with `mirror`, draw which clips are mirrored."""
         video, backwards = self.video(clips, self.frames)
         grey = video.mean(2)
-        return Played((stripped(grey) if self.strip else grey).unflatten(1, (self.groups, _EACH)), backwards)
+        if self.strip:
+            grey = stripped(grey)
+        if self.mirror:
+            turned = torch.rand(len(grey), 1, 1, 1, generator=rng, device=rng.device) < 0.5
+            grey = torch.where(turned, grey.flip(3), grey)
+        return Played(grey.unflatten(1, (self.groups, _EACH)), backwards)
 
     def judge(self, question: Played) -> Loss:
         """Return the 2-way cross-entropy. Chance: log 2."""

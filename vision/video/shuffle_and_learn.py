@@ -39,7 +39,7 @@ class ShuffleAndLearn(VideoTask):
     valid; half of the stretches run backwards. Shared trunks, then late fusion (section 3.2). Raises InputError.
     """
 
-    shows = "From above to below: three frames of a moving stretch, in the order that the net finds likeliest."
+    shows = "From above to below: three frames of a moving stretch, in three orders, the likeliest to the net first."
 
     def __init__(self, backbone: nn.Module, batch: int = 24, reach: int = 4, gap: int = 3, hidden: int = 128) -> None:
         super().__init__(backbone, batch)
@@ -85,8 +85,8 @@ class ShuffleAndLearn(VideoTask):
 
     @torch.no_grad()
     def show(self, clips: Clips, rng: torch.Generator) -> Tensor:
-        """Return, of each stretch, the frames of the question that is likeliest to be valid."""
+        """Return, of each stretch, the frames of all three questions, the one that is likeliest to be valid first."""
         frames = self.ask(clips, rng).frames
-        best = self.logits(frames).log_softmax(2)[..., 1].argmax(1)
-        order = torch.tensor(_ORDERS, device=frames.device)[best]
+        ranked = self.logits(frames).log_softmax(2)[..., 1].argsort(1, descending=True)
+        order = torch.tensor(_ORDERS, device=frames.device)[ranked].flatten(1)
         return frames.take_along_dim(order[:, :, None, None, None], 1).transpose(0, 1)

@@ -30,6 +30,10 @@ _COLORED_FRAMES = 100
 """Of which k-means finds the colours."""
 _POINTS, _EXAM_TEMPERATURE = 4, 0.5
 _CHANGED = 0.05
+_LEAST_COLOR = 0.5
+"""Deviation of a or b: of black and white film, rounding alone differs."""
+_SHOWN_PLACES = 48
+"""Along a map's side in a picture: affinities are of all pairs of places."""
 
 
 class Uncolored(NamedTuple):
@@ -48,7 +52,8 @@ class VideoColorization(VideoTask):
 
     A_ij = softmax_i(f_i . f_j / T), c_j = sum_i A_ij c_i over all places i of the `references` frames before, `every`
     steps apart; cross-entropy with the colour's cluster, of 16 that k-means finds in a, b (section 3). Features are
-    `dim` numbers a place of the backbone's map of frames `enlarge` times as large: 32 x 32 of 64 px, as the paper's.
+    `dim` numbers a place of the backbone's map of frames `enlarge` times as large: 32 x 32 of 64 px, as the paper's,
+    where a map's side is a quarter of the image's, as `conv`'s; `resnet` and `wide_conv` have that with `enlarge` 4.
     They are one 1x1 convolution of each frame's map; the paper's five 3D convolutions over time and its two channels of
     place are left out. Each step asks about `targets` random places. T is 1, and 0.5 in an exam. Raises InputError.
     """
@@ -88,6 +93,11 @@ class VideoColorization(VideoTask):
             clips = store.clips(random_frames(store.layout, numpy_rng(0, 0), _COLORED_FRAMES))
             ab = rgb_to_lab(clips.frames.flatten(0, 2)[:, :, ::4, ::4].float() / 255)[:, 1:]
             pixels = ab.movedim(1, -1).flatten(0, 2).double().numpy()
+            if pixels.std(0).max() < _LEAST_COLOR:
+                raise InputError(
+                    f"{store.root} has no colour: a and b of Lab deviate by {pixels.std(0).max():.2g}; allowed is "
+                    f"{_LEAST_COLOR:g} or more; give video in colour, or another task"
+                )
             found = KMeans(len(self.colors), random_state=0).fit(pixels).cluster_centers_
             self.colors.copy_(torch.from_numpy(found[np.lexsort(found.T)]))
 
@@ -156,7 +166,9 @@ class VideoColorization(VideoTask):
         video, _ = self.video(clips, self.references + 1)
         question = self.ask(clips, rng)
         features = self.features(question.frames)
-        size = features.shape[3:]
+        height, width = (min(side, _SHOWN_PLACES) for side in features.shape[3:])
+        size = (height, width)
+        features = functional.adaptive_avg_pool2d(features.flatten(0, 1), size).unflatten(0, features.shape[:2])
         columns = []
         for clip, (frames, maps) in enumerate(zip(video, features, strict=True)):  # one by one: affinities are large
             moving, points = _marks(frames)
