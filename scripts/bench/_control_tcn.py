@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from agents.demo import DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, embedding_options
+from agents.encoders import PixelEncoder
 from agents.report.latent import reward_spearman
 from envs.collect import collect
 from envs.collect_config import CollectConfig
@@ -77,6 +78,7 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
             Job(root / f"seed-{seed}" / run / _MEASURING, seed, name, train_and_measure, (seed, name, config.tier))
             for name, run in folders.items()
         ]
+        jobs.append(Job(root / f"seed-{seed}" / f"pixels-{_MEASURING}", seed, "pixels", measure_pixels, ()))
     for done in run_jobs(jobs, config):
         yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.origin
 
@@ -115,6 +117,24 @@ def measured(embedding: Embedding, video: Path) -> Measured:
     }
     values |= attributes(embedding, EpisodeStore(video / "long"))
     return values | rewards(embedding, EpisodeStore(video / "expert"), heldout)
+
+
+class _Pixels(PixelEncoder):
+    """Raw frames, as if they were embeddings."""
+
+    embed_video = PixelEncoder.embed_hwc
+
+
+def measure_pixels(run: Path) -> Measured:
+    """Return what raw pixels are worth on the same video; their reward is measured beside each embedding's."""
+    video = run.parent / "video"
+    heldout, pixels = EpisodeStore(video / "heldout"), cast("Embedding", _Pixels(64))
+    return {
+        "alignment": float(alignment_of(pixels, heldout, SEEN).mean()),
+        "alignment_unseen_camera": float(alignment_of(pixels, heldout, SEEN, UNSEEN).mean()),
+        "tau": tau(pixels, EpisodeStore(video / "expert"), EpisodeStore(video / "expert-heldout")),
+        **attributes(pixels, EpisodeStore(video / "long")),
+    }
 
 
 def attributes(embedding: Embedding, store: EpisodeStore) -> Measured:

@@ -266,7 +266,9 @@ def test_every_goal_of_the_tcns_has_its_figure(tmp_path: Path, monkeypatch: pyte
         name: _control_tcn.train_and_measure(tmp_path / "seed-0" / name / "measured", 0, name, FAST)
         for name in ("mv", "multi_frame", "single_frame")
     }
+    measured["pixels"] = _control_tcn.measure_pixels(tmp_path / "seed-0" / "pixels")
     figures = _control_tcn.seed_figures(measured | dict.fromkeys(set(untrained) - set(measured), measured["mv"]))
+    assert 0.1 < figures["tcn.pixels.alignment"] < 0.5 and "tcn.pixels.reward_spearman" not in figures
     asked = {name for name in control.GOALS if name.startswith(("tcn", "mftcn"))}
     assert asked and asked <= set(figures)
     assert 0 < figures["tcn.alignment_floor"] < 0.1 and figures["tcn.mv.alignment"] > 0.2  # untrained
