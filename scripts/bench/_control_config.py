@@ -14,6 +14,8 @@ Part = Literal["tcn", "g2v", "rig", "ccrig"]
 PARTS: tuple[Part, ...] = get_args(Part)
 SEEDS: dict[Part, int] = {"tcn": 3, "g2v": 5, "rig": 5, "ccrig": 5}
 """How many of each part: policies have five."""
+_GLANCE = Tier("fast", 0.03, 0.1)
+"""Of some sixty trainings, in ten minutes of two cores."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class ControlConfig(BenchConfig):
     """Seeds of the trainings; none: 0 to 2 of tcn and 0 to 4 of the others, of a quick look 0."""
     only: tuple[Part, ...] = PARTS
     """The parts to measure."""
+    fast: bool = False
+    """A thirtieth of the learning, of one seed, for a look at all of it in ten minutes; its runs and figures are kept
+    apart.
+    """
     stretch: bool = False
     """Three times the learning, for a GPU; its runs and figures are kept apart."""
 
@@ -45,4 +51,4 @@ class ControlConfig(BenchConfig):
     @property
     def tier(self) -> Tier:
         """How much is done."""
-        return STRETCH if self.stretch else super().tier
+        return STRETCH if self.stretch else _GLANCE if self.fast else super().tier
