@@ -151,6 +151,11 @@ def _digest(about: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """Return the sha256 of weights, by which a run that builds on them knows them again."""
+    return hashlib.sha256(_pack(tensors)).hexdigest()
+
+
 def _pack(tensors: Mapping[str, Tensor]) -> bytes:
     # Cloned: safetensors refuses tensors that share memory (tied weights) or are not laid out contiguously.
     plain = {

@@ -21,7 +21,7 @@ from sslctrl.run_log import RunLog
 from sslctrl.stopping import stop_requests
 from sslctrl.store import EpisodeStore
 
-__all__ = ["FitConfig", "fit", "learning_rate"]
+__all__ = ["FitConfig", "computes_on", "fit", "learning_rate"]
 
 _BATCH, _FINISH, _LAYERS = 0, 1, 2  # streams of a step's randomness
 
@@ -115,6 +115,11 @@ def _step(job: _Job, model: Any, optimizer: Any, step: int, rate: float) -> tupl
     optimizer.step()
     optimizer.zero_grad()
     return loss, sum(one.frames.shape[:3].numel() for one in (clips, *clips.others))
+
+
+def computes_on(config: FitConfig) -> str:
+    """Return what `fit` computes on here: the GPU's name, or cpu."""
+    return torch.cuda.get_device_name() if config.device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def learning_rate(config: FitConfig, step: int) -> float:

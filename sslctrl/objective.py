@@ -1,4 +1,4 @@
-"""What learns from unlabelled video: the one interface of every pretext task and embedding."""
+"""What learns from video: the one interface of every pretext task and embedding, and of values of grasps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def classification(logits: Tensor, labels: Tensor) -> Loss:
 
 
 class Objective(nn.Module, ABC):
-    """Anything that learns from unlabelled video. All randomness comes from the generators that it is given."""
+    """Anything that `fit` trains on a store of video. All randomness comes from the generators that it is given."""
 
     spec: Spec
     """Name and options it was built from; the registry sets it."""

@@ -1,4 +1,4 @@
-"""The only place that joins names of backbones to names of objectives: building them, and opening their checkpoints."""
+"""Where names of backbones meet names of embeddings and pretext tasks: building them, and opening their checkpoints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vision.image import IMAGE_TASKS
 from vision.video import VIDEO_TASKS
 
 REGISTRIES = (EMBEDDINGS, IMAGE_TASKS, VIDEO_TASKS)
-"""Of all objectives."""
+"""Of all embeddings and pretext tasks."""
 _PREFIX, _PLUS = "backbone.", "+"
 
 
@@ -51,20 +51,19 @@ class ObjectiveSpec:
     """Decides the random weights."""
 
 
-def build_objective(spec: ObjectiveSpec, allow: Collection[str] | None = None) -> Objective:
-    """Build an objective on its backbone; `allow`: the only `package.module:Class` that may be imported, None: any.
-
-    Raises InputError for unknown names and options, CheckpointError for a bad `init` or folder.
+def build_objective(spec: ObjectiveSpec) -> Objective:
+    """Build an objective on its backbone. Raises InputError for unknown names and options, CheckpointError for a bad
+    `init` or folder.
     """
-    if spec.backbone not in BACKBONES.names() and ":" not in spec.backbone:
+    if spec.backbone not in BACKBONES.names():
         if Path(spec.backbone).is_dir():
             spec = _from_folder(spec)
-        elif len(Path(spec.backbone).parts) > 1:
+        elif len(Path(spec.backbone).parts) > 1 and ":" not in spec.backbone:
             raise InputError(
                 f"there is no folder {spec.backbone}; the nearest backbones are "
                 f"{nearest(spec.backbone, BACKBONES.names())}; give the folder of a run, or one of these"
             )
-    objective = _build(spec, allow)
+    objective = _build(spec, allow=None)
     if spec.init:
         tensors = checkpoint.read(checkpoint.newest(Path(spec.init)), KIND).tensors
         weights = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
@@ -88,9 +87,16 @@ def load_objective(path: str | Path, allow: Collection[str] = ()) -> Objective:
         raise CheckpointError(
             f"{path} does not say its {sorted(missing)[0]}; its objective was not built by vision.build"
         )
-    objective = _build(ObjectiveSpec(**saved.spec), allow=allow)
+    objective = build_saved(saved.spec, allow)
     load_weights(objective, saved.tensors, str(path), "the objective that its spec names")
     return objective.eval()
+
+
+def build_saved(spec: Mapping[str, Any], allow: Collection[str] = ()) -> Objective:
+    """Build what a file says that an objective was built from: no other file is read, and no code runs but the
+    registries' own and the `package.module:Class` in `allow`. Raises InputError.
+    """
+    return _build(ObjectiveSpec(**spec), allow)
 
 
 def load_embedding(path: str | Path, allow: Collection[str] = ()) -> Embedding:

@@ -39,8 +39,8 @@ class Timm(nn.Module):
             self.net = timm.create_model(model, pretrained=pretrained, features_only=True, out_indices=(stage,), **size)
         except OSError as error:  # of the network, or of its cache
             raise InputError(
-                f"the weights of {model!r} cannot be fetched ({error}); allowed is pretrained=false, or a network; "
-                "change it"
+                f"{model!r} with pretrained={pretrained} cannot be fetched ({error}); allowed is what needs no "
+                "network: timm's own names, with pretrained=false; change it"
             ) from error
         except (RuntimeError, IndexError, AssertionError, TypeError, AttributeError) as error:
             raise InputError(

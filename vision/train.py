@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from sslctrl import checkpoint
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError, Interrupted, SslctrlError, nearest
-from sslctrl.fit import fit
+from sslctrl.fit import computes_on, fit
 from sslctrl.import_images import import_images
 from sslctrl.import_videos import import_videos
 from sslctrl.objective import Objective
@@ -161,7 +160,5 @@ def _built(config: TrainConfig | PretextConfig, name: str) -> Objective:
 
 def _fitted(config: TrainConfig | PretextConfig, objective: Objective, store: EpisodeStore) -> tuple[RunDir, Path]:
     """Train in the run's folder, and return it and the last checkpoint."""
-    on_gpu = config.fit.device != "cpu" and torch.cuda.is_available()
-    device = torch.cuda.get_device_name() if on_gpu else "cpu"
-    with RunDir(config.run, config, config.fit.seed, device, store.digest(), FREE) as run:
+    with RunDir(config.run, config, config.fit.seed, computes_on(config.fit), store.digest(), FREE) as run:
         return run, fit(objective, store, config.run, config.fit)

@@ -12,8 +12,8 @@ from sslctrl.fit_config import FitConfig
 
 Labelling = Literal["oracle", "pl", "pl_es", "pl_aux_es"]
 """Posthoc labels (PL), with embedding similarity (ES), and that of a second goal (Aux); or what is true."""
-FREE = ("grasps", "run", "exams", "starts", *fit_config.FREE)
-"""Fields that may change when a run goes on."""
+FREE = ("grasps", "embedding", "run", "exams", "starts", *fit_config.FREE)
+"""Fields that may change when a run goes on; grasps and the embedding's weights are compared instead of their paths."""
 
 
 @dataclass(frozen=True)

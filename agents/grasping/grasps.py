@@ -9,17 +9,14 @@ from sslctrl.errors import DataError
 from sslctrl.store import EpisodeStore
 
 
-def is_grasp(episode: Episode) -> bool:
-    """Tell whether an episode is a grasp: three frames, before, after and outcome, and of what in `meta["grasped"]`."""
-    return episode.frames.shape[1] == OUTCOME + 1 and "grasped" in episode.meta
-
-
-def grasps_in(store: EpisodeStore) -> Iterator[Episode]:
-    """Yield the episodes that are grasps, each as it is read. Raises DataError where there is none."""
+def grasps_in(store: EpisodeStore) -> Iterator[tuple[int, Episode]]:
+    """Yield the episodes of three frames, before, after and outcome, that say in `meta["grasped"]` of what, each as it
+    is read, with its index among the store's ids. Raises DataError where there is none.
+    """
     found = False
-    for episode in map(store.read, store.ids):
-        if is_grasp(episode):
+    for index, episode in enumerate(map(store.read, store.ids)):
+        if episode.frames.shape[1] == OUTCOME + 1 and "grasped" in episode.meta:
             found = True
-            yield episode
+            yield index, episode
     if not found:
         raise DataError(f"{store.root} holds no grasps; allowed is what scripts/collect_grasps.py records")

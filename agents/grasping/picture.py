@@ -23,7 +23,7 @@ def grasps_shown(store: EpisodeStore) -> tuple[np.ndarray, np.ndarray]:
 
     Raises DataError where there is none.
     """
-    frames = list(islice((episode.frames[0] for episode in grasps_in(store) if episode.meta["success"]), GRASPS))
+    frames = list(islice((episode.frames[0] for _, episode in grasps_in(store) if episode.meta["success"]), GRASPS))
     if not frames:
         raise DataError(f"{store.root} holds no grasp that succeeded; allowed is one or more; record more grasps")
     return np.stack([one[OUTCOME] for one in frames]), np.stack([one[BEFORE] for one in frames])

@@ -15,25 +15,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.grasping.config import Labelling
-from agents.grasping.grasps import is_grasp
+from agents.grasping.grasps import grasps_in
 from agents.grasping.labels import Grasps, label
 from envs.grasps import bin_to_picture
 from envs.tray import CENTER_M
 from sslctrl import checkpoint
 from sslctrl.clips import BEFORE, OUTCOME, Clips, Layout, Pick
 from sslctrl.embeddings.base import Embedding
-from sslctrl.errors import CheckpointError, DataError, check_least
+from sslctrl.errors import CheckpointError, InputError, check_least
 from sslctrl.heads import channels_of
 from sslctrl.objective import Loss, Objective, channels_first, to_float
+from sslctrl.options import check_options
 from sslctrl.registry import Spec
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
 from vision.backbones import BACKBONES
-from vision.build import ObjectiveSpec, build_objective, load_weights
+from vision.build import build_saved, load_weights
 
 GRID, ANGLES = 32, 12
 """Places along each side of the picture, and angles, among which the best grasp is looked for."""
-_SEES_33_PX = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
+SEES_33_PX = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
 _NAME = "grasp_value"
 
 
@@ -57,22 +58,22 @@ class GraspValue(Objective):
 
     def prepare(self, store: EpisodeStore) -> None:
         """Note which episodes are grasps, and of what: the oracle's labels. Raises DataError where none is one."""
-        metas = [episode.meta if is_grasp(episode) else None for episode in map(store.read, store.ids)]
-        self._rows = np.array([row for row, meta in enumerate(metas) if meta is not None], int)
-        if not len(self._rows):
-            raise DataError(f"{store.root} holds no grasps; allowed is what scripts/collect_grasps.py records")
-        names = [str(meta["grasped"]) if meta else "" for meta in metas]
-        self._names = np.unique(names, return_inverse=True)[1]
+        found = {row: str(episode.meta["grasped"]) for row, episode in grasps_in(store)}
+        self._rows = np.array([*found])
+        self._names = np.unique([*found.values()], return_inverse=True)[1]
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick different grasps, `batch` or all: their scenes before, and what they brought."""
-        rows = rng.choice(self._rows, min(self.batch, len(self._rows)), replace=False)
-        steps = np.tile([BEFORE, OUTCOME], (len(rows), 1, 1))
-        return Pick(rows, np.zeros((len(rows), 1), int), steps, label=self._names[rows])
+        chosen = rng.choice(len(self._rows), min(self.batch, len(self._rows)), replace=False)
+        steps = np.tile([BEFORE, OUTCOME], (len(chosen), 1, 1))
+        return Pick(self._rows[chosen], np.zeros((len(chosen), 1), int), steps, label=self._names[chosen])
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
-        """Return the cross-entropy of what grasps are worth; all are mirrored, each or not."""
-        assert clips.action is not None and clips.success is not None and clips.label is not None
+        """Return the cross-entropy of what grasps are worth; all are mirrored, each or not. Raises InputError for clips
+        that say neither aim, success nor object.
+        """
+        if clips.action is None or clips.success is None or clips.label is None:
+            raise InputError("clips have no aim, success or label; allowed are those of `pick`, gathered by a store")
         scene, outcome = clips.frames[:, 0].unbind(1)
         aim = clips.action[:, 0, 0].cpu().numpy()
         place, angle = torch.from_numpy(bin_to_picture(aim[:, :2] + CENTER_M)), torch.from_numpy(aim[:, 2])
@@ -117,11 +118,14 @@ def build_value(
     """Build a value whose goals an embedding encodes; of conv, without options, its five layers see 33 px: about what
     the gripper spans. Raises InputError for unknown names and options.
     """
-    options = backbone_options or (_SEES_33_PX if backbone == "conv" else {})
+    options = backbone_options or (SEES_33_PX if backbone == "conv" else {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        value = GraspValue(BACKBONES.build(backbone, options, allow), goals, labels, batch)
-    value.spec = Spec(_NAME, {"labels": labels, "batch": batch, "goals": spec_of(goals)})
+        net = BACKBONES.build(backbone, options, allow)
+        own = check_options(_NAME, GraspValue, {"labels": labels, "batch": batch}, {"backbone": net, "goals": goals})
+        value = GraspValue(net, goals, **own.passed)
+    known = {"goals": spec_of(goals), "goals_sha256": checkpoint.digest_of(goals.state_dict())}
+    value.spec = Spec(_NAME, own.recorded | known)
     return value
 
 
@@ -134,12 +138,12 @@ def load_value(path: str | Path, allow: Collection[str] = ()) -> GraspValue:
     saved = checkpoint.read(path, KIND)
     if saved.spec["name"] != _NAME:
         raise CheckpointError(f"{path} is a {saved.spec['name']!r}; allowed is what scripts/train_grasping.py trains")
-    options = saved.spec["options"]
-    goals = build_objective(ObjectiveSpec(**options["goals"]), allow)
+    options, net = saved.spec["options"], (saved.spec["backbone"], saved.spec["backbone_options"])
+    goals = build_saved(options["goals"], allow)
     assert isinstance(goals, Embedding)
-    names = {"backbone": saved.spec["backbone"], "backbone_options": saved.spec["backbone_options"]}
-    value = build_value(goals, options["labels"], options["batch"], **names, allow=allow)
+    value = build_value(goals, options["labels"], options["batch"], *net, allow=allow)
     load_weights(value, saved.tensors, str(path), "the value that its spec names")
+    value.spec = Spec(_NAME, options)
     return value.eval()
 
 

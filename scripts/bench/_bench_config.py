@@ -17,6 +17,7 @@ class BenchConfig:
     script: ClassVar[str] = ""
     """Its path."""
     least_seeds: ClassVar[int] = 1
+    """How many are to be given; 0: a part has its own."""
 
     out: Path = Path("results/bench.json")
     """The file of figures, with fast as <name>-fast.json; those that are not measured now are kept."""
@@ -35,7 +36,10 @@ class BenchConfig:
 
     def __post_init__(self) -> None:
         if len(self.seeds) < self.least_seeds or self.workers < 1:
-            raise InputError(f"seeds are {self.seeds}, workers {self.workers}; allowed are one or more of each")
+            raise InputError(
+                f"seeds are {self.seeds}, workers {self.workers}; allowed are {self.least_seeds} or more seeds, and "
+                "1 or more workers; change one"
+            )
 
     @property
     def tier(self) -> Tier:

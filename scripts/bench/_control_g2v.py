@@ -22,7 +22,7 @@ from agents.grasping import labels, value
 from agents.grasping.aims import by_heat_map, by_value
 from agents.grasping.config import Labelling
 from agents.grasping.exam import Asking, outcomes, share_grasped
-from agents.grasping.value import build_value, load_value
+from agents.grasping.value import SEES_33_PX, build_value
 from envs.grasps import Aim, collect_grasps, masks
 from envs.grasps_config import GraspsConfig
 from scripts.bench._control_config import ControlConfig
@@ -40,12 +40,10 @@ from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
 
 VARIETY: dict[str, Literal["train", "heldout"]] = {"seen": "train", "unseen": "heldout"}
-_SEES_33_PX = {"widths": (32, 48, 64, 64, 64), "strides": (2, 2, 1, 1, 1)}
-"""Around each of 16 x 16 places: an outcome's object is as large."""
 VARIANTS = {
-    "grasp2vec": Variant("grasp2vec", {}, 4000, _SEES_33_PX),
-    "untrained": Variant("grasp2vec", {}, 0, _SEES_33_PX),
-    "autoencoder": Variant("autoencoder", {"dim": 128}, 4000, _SEES_33_PX),
+    "grasp2vec": Variant("grasp2vec", {}, 4000, SEES_33_PX),
+    "untrained": Variant("grasp2vec", {}, 0, SEES_33_PX),
+    "autoencoder": Variant("autoencoder", {"dim": 128}, 4000, SEES_33_PX),
 }
 VALUE_STEPS = 600
 LABELLINGS: dict[str, tuple[str, Labelling]] = {
@@ -63,8 +61,6 @@ _RECORDED = {"train": (10_000, 0), "seen": (800, 10_000), "unseen": (800, 20_000
 """How many grasps, and their seed; all seeds of the bench share them."""
 _WORLD = envs.grasps, envs.tasks.grasp
 """What a grasp does. Other code makes other recordings and other exams."""
-_SAME = ("pixel_", "histogram_")
-"""Of all variants."""
 
 
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
@@ -76,10 +72,14 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
     learned: list[Job] = []
     tried: list[Job] = []
     exam = STARTS, agents.grasping.aims, agents.grasping.exam
-    measuring = settings_hash(train_and_measure, _at_any_angle, _measured, _retrieval, _within, _histogram, *exam)
+    told = _told, _retrieval, _within, *_WORLD
+    measuring = settings_hash(train_and_measure, _at_any_angle, _measured, *told, *exam)
+    pictures = f"pictures-{settings_hash(measure_pictures, _histogram, _RECORDED, *told)}"
     folders = {name: _folder(name) for name in VARIANTS}
     trying = {
-        name: settings_hash(labelling, folders[labelling[0]], VALUE_STEPS, *exam, value, labels, learn_and_grasp)
+        name: settings_hash(
+            labelling, folders[labelling[0]], VALUE_STEPS, *exam, *_WORLD, value, labels, learn_and_grasp
+        )
         for name, labelling in LABELLINGS.items()
     }
     for seed in config.seeds:
@@ -90,6 +90,7 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
             for name, run in folders.items()
         }
         learned += of_seed.values()
+        learned.append(Job(folder / pictures, seed, "pictures", measure_pictures, given))
         tried += [
             Job(folder / f"value-{name}-{made_from}", seed, name, learn_and_grasp, (name, *given), of_seed[labeller])
             for (name, made_from), (labeller, _) in zip(trying.items(), LABELLINGS.values(), strict=True)
@@ -133,9 +134,9 @@ def learn_and_grasp(run: Path, name: str, seed: int, grasps: dict[str, GraspsCon
     labeller, labelling = LABELLINGS[name]
     embedding = _trained(run.parent / _folder(labeller), labeller, seed, grasps["train"].out, tier)
     steps = tier.learned(VALUE_STEPS)
-    settings = FitConfig(steps, lr=2e-3, warmup=steps // 10, seed=seed, device="auto")
-    value = build_value(embedding, labelling, seed=seed)
-    learned = load_value(fit(value, EpisodeStore(grasps["train"].out), run, settings))
+    settings = FitConfig(steps, lr=2e-3, warmup=steps // 10, seed=seed)
+    learned = build_value(embedding, labelling, seed=seed)
+    fit(learned, EpisodeStore(grasps["train"].out), run, settings)
     rng, aim = np.random.default_rng([seed, 5]), partial(by_value, learned)
     return {
         f"policy_{name}_{which}": share_grasped(
@@ -157,29 +158,39 @@ class _Shown:
         self.name = np.array([str(episode.meta["grasped"]) for episode in episodes])
 
 
-def _measured(embedding: Embedding, shown: _Shown, rng: np.random.Generator) -> Measured:
-    outcome, done = embedding.embed(shown.frames[:, OUTCOME]), np.flatnonzero(shown.success)
-    see = embedding.embed_scene if isinstance(embedding, Grasp2Vec) else embedding.embed
-    before, after, brought = shown.hwc.reshape(*shown.hwc.shape[:2], -1).astype(np.float32).swapaxes(0, 1)
-    counts = [_histogram(shown.hwc[:, index]) for index in (BEFORE, AFTER, OUTCOME)]
-    pairs = {
-        "": ((see(shown.frames[:, BEFORE]) - see(shown.frames[:, AFTER])).numpy(), outcome.numpy()),
-        "pixel_": (before - after, brought),
-        "histogram_": (np.maximum(counts[0] - counts[1], 0), counts[2]),
-    }
-    color = np.array([name.split("_")[0] for name in shown.name])
+def measure_pictures(run: Path, seed: int, grasps: dict[str, GraspsConfig], tier: Tier) -> Measured:
+    """Return what raw pixels and histograms of colours know of the same grasps."""
     values: Measured = {}
-    for name, (lost, found) in pairs.items():
-        values |= {
-            f"{name}retrieval": _retrieval((lost, found), shown, done, rng),
-            f"{name}retrieval_colour_matched": _within(color, (lost, found), shown, done, rng),
-            f"{name}success_auroc": float(roc_auc_score(shown.success, np.linalg.norm(lost, axis=1))),
-        }
+    for which in VARIETY:
+        rng, shown = np.random.default_rng([seed, 4]), _Shown(grasps[which])
+        before, after, brought = shown.hwc.reshape(*shown.hwc.shape[:2], -1).astype(np.float32).swapaxes(0, 1)
+        counts = [_histogram(shown.hwc[:, index]) for index in (BEFORE, AFTER, OUTCOME)]
+        pairs = {"pixel": (before - after, brought), "histogram": (np.maximum(counts[0] - counts[1], 0), counts[2])}
+        for name, pair in pairs.items():
+            values |= {f"{name}_{key}_{which}": value for key, value in _told(pair, shown, rng).items()}
+    return values
+
+
+def _measured(embedding: Embedding, shown: _Shown, rng: np.random.Generator) -> Measured:
+    see = embedding.embed_scene if isinstance(embedding, Grasp2Vec) else embedding.embed
+    lost = see(shown.frames[:, BEFORE]) - see(shown.frames[:, AFTER])
+    outcome, done = embedding.embed(shown.frames[:, OUTCOME]), np.flatnonzero(shown.success)
+    values = _told((lost.numpy(), outcome.numpy()), shown, rng)
     if isinstance(embedding, Grasp2Vec):
         heat = embedding.heat_maps(shown.frames[done, BEFORE], outcome[done]).numpy()
         truth = np.stack([masks(shown.config, int(index))[shown.name[index]] for index in done])
         values["localisation"] = float(localised(heat, truth).mean())
     return values
+
+
+def _told(pairs: Pairs, shown: _Shown, rng: np.random.Generator) -> Measured:
+    """Return what pairs tell: which object it was, among all and among those of its colour, and whether it was any."""
+    color, done = np.array([name.split("_")[0] for name in shown.name]), np.flatnonzero(shown.success)
+    return {
+        "retrieval": _retrieval(pairs, shown, done, rng),
+        "retrieval_colour_matched": _within(color, pairs, shown, done, rng),
+        "success_auroc": float(roc_auc_score(shown.success, np.linalg.norm(pairs[0], axis=1))),
+    }
 
 
 def _retrieval(pairs: Pairs, shown: _Shown, rows: np.ndarray, rng: np.random.Generator) -> float:
@@ -232,10 +243,9 @@ def _trained(run: Path, name: str, seed: int, store: Path, tier: Tier) -> Embedd
 
 def known(embeddings: dict[str, Measured]) -> Measured:
     """Return one seed's figures of what the embeddings know."""
-    values = {f"g2v.{what}": value for what, value in embeddings["grasp2vec"].items()}
-    values |= {
-        f"g2v.{name}.{what}": value for name, found in embeddings.items() for what, value in found.items()
-        if name != "grasp2vec" and not what.startswith(_SAME)
+    values = {
+        f"g2v.{what}" if name in ("grasp2vec", "pictures") else f"g2v.{name}.{what}": value
+        for name, found in embeddings.items() for what, value in found.items()
     }  # fmt: skip
     for which in VARIETY:
         learned, counted = (values[f"g2v.{kind}retrieval_colour_matched_{which}"] for kind in ("", "histogram_"))

@@ -1,5 +1,5 @@
 """The TCN family on held-out pushing: alignment, attributes, order, motion, reward; beside an autoencoder's, an
-untrained net's and a supervised one's.
+untrained net's, a supervised one's and raw pixels'.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
     """Yield the figures over the seeds that are done, after each, and where they are from."""
     root = Path(config.runs) / config.tier.folder("tcn")
     folders = {name: variant.folder(name, record) for name, variant in VARIANTS.items()}
+    pixels = f"pixels-{settings_hash(_MEASURING, measure_pixels, PixelEncoder.embed_hwc, record)}"
     jobs = []
     for seed in config.seeds:
         record(root / f"seed-{seed}", seed, config)
@@ -78,7 +79,7 @@ def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]
             Job(root / f"seed-{seed}" / run / _MEASURING, seed, name, train_and_measure, (seed, name, config.tier))
             for name, run in folders.items()
         ]
-        jobs.append(Job(root / f"seed-{seed}" / f"pixels-{_MEASURING}", seed, "pixels", measure_pixels, ()))
+        jobs.append(Job(root / f"seed-{seed}" / pixels, seed, "pixels", measure_pixels, ()))
     for done in run_jobs(jobs, config):
         yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.origin
 

@@ -17,7 +17,7 @@ class Tier(NamedTuple):
 
     def folder(self, part: str) -> str:
         """Return the name of a part's folder of runs."""
-        return part if self == FULL else f"{part}-{self.name}"
+        return part if self == FULL else f"{part}-{self.name}-{self.learning:g}"
 
     def file(self, out: Path) -> Path:
         """Return its file of figures: a quick look is not to write over what is published."""

@@ -170,7 +170,7 @@ def test_a_picture_circles_the_highest_heat(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_share_is_of_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever grasps the second of five is right where two were asked for, and by chance where any was shown."""
     names = tuple("abcde")
-    monkeypatch.setattr(exam, "attempt", lambda variety, seed, aim: Attempt(names, aim(np.zeros(0), names)))
+    monkeypatch.setattr(exam, "attempt", lambda variety, seed, aim, size_px: Attempt(names, aim(np.zeros(0), names)))
     monkeypatch.setattr(exam, "present_in", lambda variety, seed: names)
     pictures = {name: np.full((1, 2, 2, 3), index, np.uint8) for index, name in enumerate(names)}
     shown: list[list[int]] = []
@@ -233,21 +233,41 @@ def test_a_value_learns_from_grasps_alone_and_each_aims_at_what_it_brought(tmp_p
 
 def test_a_value_is_saved_with_the_embedding_of_its_goals_and_measured(tmp_path, monkeypatch) -> None:
     grasps = collect_grasps(GraspsConfig(tmp_path / "grasps", grasps=40, workers=1))
-    embedding = build_objective(
-        ObjectiveSpec("grasp2vec", {"dim": 16}, backbone_options={"widths": (8, 16), "strides": (2, 2)})
-    )
-    path = fit(embedding, grasps, tmp_path / "embedding", FitConfig(2, checkpoint_every=2))
+    spec = ObjectiveSpec("grasp2vec", {"dim": 16}, backbone_options={"widths": (8, 16), "strides": (2, 2)})
+    path = fit(build_objective(spec), grasps, tmp_path / "embedding", FitConfig(2, checkpoint_every=2))
     config = GraspingConfig(grasps.root, path, tmp_path / "run", starts=8, fit=FitConfig(4, lr=2e-3, warmup=1))
     before = torch.random.get_rng_state()
     found = train_grasping(config)
     assert torch.equal(before, torch.random.get_rng_state())
-    assert set(found["grasps"]) == {"value", "heat_map", "whatever_comes"}
+    assert set(found[str(grasps.root)]) == {"value", "heat_map", "whatever_comes"}
     assert json.loads((config.run / "metrics.json").read_text()) == found
     value, frames = load_value(config.run), channels_first(grasps.read(grasps.ids[0]).frames[0])
     torch.testing.assert_close(value.goals.embed(frames), load_embedding(path).embed(frames))
     monkeypatch.setattr("agents.grasping.train.share_grasped", lambda *given, **options: 0.5)
-    assert train_grasping(replace(config, starts=9))["grasps"]["value"] == 0.5  # measured anew, not trained
-    with pytest.raises(InputError, match="labels"):
+    config = replace(config, embedding=path.rename(tmp_path / "elsewhere"))
+    again = train_grasping(replace(config, starts=9))
+    assert again[str(grasps.root)]["value"] == 0.5  # measured anew, not trained
+    with pytest.raises(InputError, match="was started with labels = pl_aux_es"):
         train_grasping(replace(config, labels="pl"))
+    other = fit(build_objective(replace(spec, seed=1)), grasps, tmp_path / "other", FitConfig(2, seed=1))
+    with pytest.raises(InputError, match="goals_sha256"):
+        train_grasping(replace(config, embedding=other))
     with pytest.raises(CheckpointError, match=r"'grasp2vec'; allowed is what scripts/train_grasping\.py trains"):
-        load_value(path)
+        load_value(config.embedding)
+    with pytest.raises(InputError, match=r"labels.*'es'"):
+        train_grasping(replace(config, run=tmp_path / "new", labels="es"))  # pyright: ignore
+
+
+def test_an_exam_is_in_the_pictures_size_and_of_known_objects(tmp_path, monkeypatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(exam, "attempt", lambda variety, seed, aim, size_px: seen.append(size_px) or Attempt((), None))
+    monkeypatch.setattr(exam, "present_in", lambda variety, seed: ("a",))
+    pictures = {"a": np.zeros((1, 96, 96, 3), np.uint8)}
+    assert share_grasped(lambda goals: None, pictures, "train", 2, np.random.default_rng(0)) == 0  # pyright: ignore
+    assert seen == [96, 96]
+    store = collect_grasps(GraspsConfig(tmp_path / "grasps", grasps=1, miss=0, workers=1))
+    assert exam.variety_of(store) == "train"
+    first, own = store.read(store.ids[0]), EpisodeStore(tmp_path / "own", create=True)
+    own.add(first._replace(meta={key: value for key, value in first.meta.items() if key != "variety"}))
+    with pytest.raises(DataError, match="of variety None; allowed are fixed, train, heldout"):
+        exam.variety_of(own)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from agents.grasping.labels import Grasps
-from agents.grasping.value import Recorded, learn
+from agents.grasping.value import build_value
+from envs.grasps import collect_grasps
+from envs.grasps_config import GraspsConfig
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import Interrupted
@@ -90,13 +92,14 @@ def test_goals_are_imagined_on_the_gpu(name: str, tiny_store: EpisodeStore, tmp_
     assert shown.shape == (5, 3, 32, 32) and shown.dtype == torch.uint8
 
 
-def test_the_value_of_grasps_is_learned_from_a_gpus_embeddings() -> None:
-    torch.manual_seed(0)
-    count = 96
-    scene = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
-    outcome, success = torch.randn(count, 8), torch.rand(count) < 0.5
-    grasps = Grasps(outcome, success, torch.arange(count) % 4)
-    place, angle = torch.rand(count, 2) * 2 - 1, torch.rand(count) * 3 - 1.5
-    value = learn(Recorded(scene, place, angle, grasps), "oracle", steps=5, seed=0)
-    found, _ = value.best(scene[0].movedim(0, -1).numpy(), outcome[0])
-    assert found.shape == (2,)
+@pytest.mark.parametrize("labels", ["oracle", "pl_aux_es"])
+def test_the_value_of_grasps_is_learned_on_the_gpu(labels: Any, tmp_path: Path) -> None:
+    grasps = collect_grasps(GraspsConfig(tmp_path / "grasps", grasps=30, size_px=32, workers=1))
+    goals = build("grasp2vec")
+    assert isinstance(goals, Embedding)
+    value = build_value(goals, labels)
+    fit(value, grasps, tmp_path / "run", CONFIG)
+    assert value.device.type == value.goals.device.type == "cuda"
+    before, _, outcome = grasps.read(grasps.ids[0]).frames[0]
+    place, _ = value.best(before, torch.from_numpy(goals.embed_hwc(outcome[None])[0]))
+    assert place.shape == (2,)

@@ -132,6 +132,15 @@ def test_backwards_is_forwards_turned_round(tmp_path: Path) -> None:
     assert torch.equal(question.groups[4:].flatten(1, 2), question.groups[:4].flatten(1, 2).flip(1))
 
 
+def test_half_of_the_clips_are_mirrored_left_to_right_with_all_their_frames(tmp_path: Path) -> None:
+    store = store_of(tmp_path, [glide(seed) for seed in range(3)])
+    task, plain = ArrowOfTime(net(), batch=40, strip=False), ArrowOfTime(net(), batch=40, strip=False, mirror=False)
+    pick, mirrored = asked(task, store)
+    groups = plain.ask(store.clips(pick), rng()).groups
+    turned = (mirrored.groups == groups.flip(-1)).flatten(1).all(1)
+    assert ((mirrored.groups == groups).flatten(1).all(1) ^ turned).all() and 10 < turned.sum() < 30
+
+
 def test_black_borders_are_stripped_to_the_last_row() -> None:
     grey = torch.zeros(2, 3, 20, 16)
     grey[0, :, 3:15, 2:14] = torch.rand(3, 12, 12, generator=rng()) * 0.9 + 0.1

@@ -120,7 +120,7 @@ def test_weights_that_cannot_be_fetched_are_one_line(asked: list[dict[str, Any]]
         raise ConnectionError("no route to the hub")
 
     monkeypatch.setattr(sys.modules["timm"], "create_model", offline)
-    with pytest.raises(InputError, match=r"cannot be fetched \(no route to the hub\); allowed is pretrained=false"):
+    with pytest.raises(InputError, match=r"cannot be fetched \(no route to the hub\); allowed is what needs no"):
         Timm(pretrained=True)
 
 
