@@ -16,6 +16,7 @@ from scripts.bench._compare_config import DEEP, DEEPER, SINGLE, CompareConfig
 from scripts.bench._compare_page import write_page
 from scripts.bench._image_scores import accuracy
 from scripts.bench._intervals import Figure
+from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial
 from sslctrl.errors import InputError
 from sslctrl.objective import to_float
@@ -144,3 +145,20 @@ def test_the_page_has_every_figure_and_loads_nothing(tmp_path: Path) -> None:
 def test_an_unknown_backbone_is_refused() -> None:
     with pytest.raises(InputError, match="only has 'resnet'; allowed are random, supervised, "):
         CompareConfig(only=("resnet",))
+
+
+@pytest.mark.slow
+def test_backbones_are_compared_and_not_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CompareConfig, "tier", Tier("fast", 0.02, 0.1))
+    config = CompareConfig(
+        out=tmp_path / "x.json", page=tmp_path / "page.html", runs=tmp_path / "runs", only=("random", "denoising"),
+        seeds=(0,), workers=1,
+    )  # fmt: skip
+    found = compare.measure(config)
+    assert {f"{name}.{metric}" for name in config.only for metric in compare.METRICS} < set(found)
+    assert all(0 <= found[f"{name}.push_distance_m"].value < 0.5 for name in config.only)
+    assert found["random.minutes"].value == 0 < found["denoising.minutes"].value
+    assert "denoising" in config.board.read_text()
+    done = {path: path.stat().st_mtime_ns for path in config.runs.rglob("*.safetensors")}
+    assert compare.measure(config) == found
+    assert done == {path: path.stat().st_mtime_ns for path in config.runs.rglob("*.safetensors")}
