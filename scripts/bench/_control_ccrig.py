@@ -40,6 +40,7 @@ WORLD = World(
     env_id="sslctrl/PushVaried-v0",
     embeddings={
         "cc_vae": Variant("cc_vae", {**_TOLD, "context_from": "any"}, 6000, lr=3e-3),
+        "cc_vae_first": Variant("cc_vae", {**_TOLD, "context_from": "first"}, 6000, lr=3e-3),
         "vae": Variant("vae", _TOLD, 6000, lr=3e-3),
         "vae_6d": Variant("vae", {**_TOLD, "dim": 6, "beta": 5.0, "smooth": 1000.0}, 6000, lr=3e-3),
         "autoencoder": Variant("vae", {**_TOLD, "beta": 0.0}, 6000, lr=3e-3),
@@ -65,9 +66,10 @@ WORLD = World(
     length=50,
     more=colour_match,
 )
-"""Equal video, environment steps, and VAE steps of what is trained without labels. Six latents, as Reach has, have room
-for colours and shapes, too. Of play, since random motion leaves most objects where they were: then the context tells
-where they are, and z nothing.
+"""Equal video, environment steps, and VAE steps of what is trained without labels. `cc_vae_first` learns its context
+from an episode's first frame, as the paper's; the other from any. Six latents, as Reach has, have room for colours and
+shapes, too. Of play, since random motion leaves most objects where they were: then the context tells where they are,
+and z nothing.
 """
 
 

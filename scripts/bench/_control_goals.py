@@ -13,6 +13,8 @@ import torch
 
 from agents.config import EvaluateConfig, TrainAgentConfig
 from agents.evaluate import evaluate
+from agents.online import learn_online
+from agents.online_config import OnlineConfig
 from agents.senses import Senses
 from agents.train import train_agent
 from envs.collect import collect
@@ -25,6 +27,7 @@ from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, se
 from scripts.bench._tier import Tier
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
+from sslctrl.fit_config import FitConfig
 from sslctrl.metrics.distances import compared
 from sslctrl.metrics.probe import probe_r2
 from sslctrl.store import EpisodeStore
@@ -47,6 +50,8 @@ class Learner(NamedTuple):
     options: dict[str, Any]
     steps_factor: int = 1
     """How many times the world's steps it takes."""
+    rounds: int = 1
+    """Of policy and embedding in turns: the embedding learns on from what the policy saw (`agents/online.py`)."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def jobs_of(world: World, part: str, config: ControlConfig) -> tuple[list[Job], 
         embedding = Path(embeddings[learner.embedding]) if learner.embedding else None
         agent = agent_of(Path(), embedding, learner, 0, world, Path(), config.tier)
         sees = _seen_by(world, learner) if agent.observe == "embedding" else ()
-        made_from = agent, video, world.exams, STARTS, BASELINES, train_and_play, *sees
+        made_from = agent, learner.rounds, video, world.exams, STARTS, BASELINES, train_and_play, *sees
         policies[name] = f"policy-{name}-{settings_hash(*made_from)}"
     for seed in config.seeds:
         folder = _folder(part, seed, config)
@@ -174,18 +179,22 @@ def train_and_measure(run: Path, name: str, seed: int, world: World, tier: Tier)
 def train_and_play(
     run: Path, learner: Learner, embedding: Path | None, seed: int, world: World, tier: Tier
 ) -> Measured:
-    """Train a policy in its folder, on the embedding in another, and return how far from the goal it ends, m, in each
-    exam's variety; random actions and doing nothing, too.
+    """Train a policy in its folder, on the embedding in another or in turns with it, and return how far from the goal
+    it ends, m, in each exam's variety; random actions and doing nothing, too.
     """
     torch.set_num_threads(1)
     video = run.parent / "video" / "train"
     if embedding is not None and learner.embedding is not None:
         embedding = world.embeddings[learner.embedding].train(embedding, video, seed, tier)
-    train_agent(agent_of(run, embedding, learner, seed, world, video, tier))
+    agent = agent_of(run, embedding, learner, seed, world, video, tier)
+    if learner.rounds > 1:
+        policy = learn_online(OnlineConfig(agent, learner.rounds, FitConfig(tier.learned(500), seed=seed)))
+    else:
+        policy = train_agent(agent)
     values = {}
     for variety in world.exams:
         exam = EvaluateConfig(
-            run / f"exam-{variety}", run, ("agent", *BASELINES), world.env_id, variety, episodes=tier.asked(STARTS)
+            run / f"exam-{variety}", policy, ("agent", *BASELINES), world.env_id, variety, episodes=tier.asked(STARTS)
         )
         found = evaluate(exam)["policies"]
         values |= {f"{who}_{variety}_m": found[who]["distance_m"]["value"] for who in found}

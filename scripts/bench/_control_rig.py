@@ -35,6 +35,7 @@ PUSH = World(
     },
     learners={
         "rig": Learner("vae", RIG),
+        "online": Learner("vae", RIG, rounds=4),
         "oracle": Learner(None, _STATE),
         "oracle_both": Learner(None, {**_STATE, **SHOWN, "gamma": 0.98, "lr": 5e-4}, steps_factor=3),
         **{name: Learner("vae", IMAGINED | shares) for name, shares in SHARES.items()},
