@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from scripts.bench._compare_page import write_page
 from scripts.bench._figures import Origin, Results
 from scripts.bench._image_config import TASKS as IMAGE_TASKS
 from scripts.bench._image_parts import RANDOMIZE
-from scripts.bench._image_probe import PLACES, positions
+from scripts.bench._image_probe import PLACES, pooled, positions, state_r2
 from scripts.bench._intervals import Figure, iqm
 from scripts.bench._jobs import Done, Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
@@ -43,13 +44,13 @@ from sslctrl.objective import Objective
 from sslctrl.store import EpisodeStore
 from sslctrl.training_state import KIND, spec_of
 from vision import untrained
-from vision.build import ObjectiveSpec, build_objective, load_embedding
+from vision.build import ObjectiveSpec, build_objective, load_embedding, load_objective
 from vision.untrained import settle
 
 TCN_STEPS, STARTS, EXAMS = 1000, 50, 4
 """Batches of the TCN; starts of the last exam; exams while a policy learns."""
 _OF_WORLDS = {"alignment": -1, "spearman": 1, "success": 1, "distance_m": -1, "efficiency": 1}
-METRICS = {"probe_r2": 1} | {
+METRICS = {"probe_r2": 1, "reach_probe_r2": 1} | {
     f"{world}_{metric}": sign for world in ("push", "reach") for metric, sign in _OF_WORLDS.items()
 }
 """Of every backbone; -1: less is better. `distance_m`: from where policies end to the goal; they may all end just
@@ -101,6 +102,7 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
     results, root = Results(config.file, config.command, config.seeds), Path(config.runs) / config.tier.folder("all")
     for seed in config.seeds:
         record(root / f"seed-{seed}" / "video", seed, config)
+        record_probe(root / f"seed-{seed}" / "video", seed, config)
     names = list(config.chosen)
     learned, source = train_backbones(names, root, config)
     if not config.only:
@@ -114,14 +116,15 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
         world: Variant("tcn", about.options, TCN_STEPS).folder(world, about, *_CONTROL)
         for world, about in WORLDS.items()
     }
-    jobs = [
-        Job(
-            folder_of(name, root / f"seed-{seed}") / run,
-            seed, f"{name} {world}", control, (name, world, seed, root, config.tier),
-            _learned(name, seed, root, config),
-        )
-        for seed in config.seeds for name in names for world, run in controls.items()
-    ]  # fmt: skip
+    probe = f"reach-probe-{settings_hash(probe_reach, record_probe, _image_probe)}"
+    jobs: list[Job] = []
+    for seed, name in product(config.seeds, names):
+        folder, learns = folder_of(name, root / f"seed-{seed}"), _learned(name, seed, root, config)
+        jobs.append(Job(folder / probe, seed, f"{name} probe", probe_reach, (seed, root), learns))
+        jobs += [
+            Job(folder / run, seed, f"{name} {world}", control, (name, world, seed, root, config.tier), learns)
+            for world, run in controls.items()
+        ]
     for done in run_jobs(jobs, config):
         seeds = [joined(found, before) for found, before in zip(done.seeds, learned, strict=False)]
         both = Origin.joined([source, done.origin])
@@ -209,6 +212,25 @@ def learn(run: Path, name: str, seed: int, root: Path, tier: Tier) -> Measured:
         return functional.adaptive_avg_pool2d(backbone(images), 4).flatten(1)
 
     return {**positions(features, EpisodeStore(video / PROBE)), "minutes": minutes}
+
+
+def record_probe(folder: Path, seed: int, config: CompareConfig) -> None:
+    """Record many short episodes of Reach: what the hand's place is read from."""
+    episodes, about = config.tier.asked(200), WORLDS["reach"]
+    collect(
+        CollectConfig(
+            folder / "reach" / PROBE, about.env_id, episodes, 20, (about.behavior,), seed=30_000 + seed,
+            cameras=CAMERAS, workers=config.workers,
+        )
+    )  # fmt: skip
+
+
+def probe_reach(run: Path, seed: int, root: Path) -> Measured:
+    """Return how well the hand's place in Reach can be read from a backbone that learned from Push."""
+    torch.set_num_threads(1)
+    backbone = load_objective(run.parent / f"probe-{settings_hash(*_LEARN)}")
+    video = EpisodeStore(root / f"seed-{seed}" / "video" / "reach" / PROBE)
+    return {"reach_probe_r2": state_r2(pooled(backbone), video, (0, 1, 2))}
 
 
 def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier) -> Measured:

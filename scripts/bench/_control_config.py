@@ -14,8 +14,8 @@ Part = Literal["tcn", "g2v", "rig", "ccrig"]
 PARTS: tuple[Part, ...] = get_args(Part)
 SEEDS: dict[Part, int] = {"tcn": 3, "g2v": 5, "rig": 5, "ccrig": 5}
 """How many of each part: policies have five."""
-_GLANCE = Tier("fast", 0.03, 0.1)
-"""Of some sixty trainings, in ten minutes of two cores."""
+_GLANCE = Tier("fast", 0.015, 0.1)
+"""Of some seventy trainings, in ten minutes of two cores."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ControlConfig(BenchConfig):
     only: tuple[Part, ...] = PARTS
     """The parts to measure."""
     fast: bool = False
-    """A thirtieth of the learning, of one seed, for a look at all of it in ten minutes; its runs and figures are kept
+    """A seventieth of the learning, of one seed, for a look at all of it in ten minutes; its runs and figures are kept
     apart.
     """
     stretch: bool = False
