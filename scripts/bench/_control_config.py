@@ -15,7 +15,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 SEEDS: dict[Part, int] = {"tcn": 3, "g2v": 5, "rig": 5, "ccrig": 5}
 """How many of each part: policies have five."""
 _GLANCE = Tier("fast", 0.015, 0.1)
-"""Of some seventy trainings, in ten minutes of two cores."""
+"""Of some seventy trainings: eight minutes of two cores."""
 
 
 @dataclass(frozen=True)
