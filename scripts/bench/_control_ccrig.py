@@ -10,7 +10,7 @@ import torch
 
 from scripts.bench import _control_goals as goals
 from scripts.bench._control_config import ControlConfig
-from scripts.bench._control_goals import BASELINES, CAMERA, RIG, SHOWN, Learner, World
+from scripts.bench._control_goals import BASELINES, BESIDE, CAMERA, RIG, SHOWN, Learner, World
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Measured, Variant
@@ -53,9 +53,7 @@ WORLD = World(
         "rig_6d": Learner("vae_6d", RIG),
         "oracle": Learner(None, {"reward_from": "state", "observe": "state"}),
         "pixels": Learner("cc_vae", {**SHOWN, "reward_from": "pixels"}),
-        "autoencoder": Learner("autoencoder", RIG),
-        "untrained": Learner("untrained", SHOWN),
-        "supervised": Learner("supervised", SHOWN),
+        **BESIDE,
     },
     steps=20_000,
     places={"object": (4, 5), "hand": (0, 1)},

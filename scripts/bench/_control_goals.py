@@ -54,6 +54,14 @@ class Learner(NamedTuple):
     """Of policy and embedding in turns: the embedding learns on from what the policy saw (`agents/online.py`)."""
 
 
+BESIDE = {
+    "autoencoder": Learner("autoencoder", RIG),
+    "untrained": Learner("untrained", SHOWN),
+    "supervised": Learner("supervised", SHOWN),
+}
+"""In every world, on embeddings of these names; the last two cannot imagine goals."""
+
+
 @dataclass(frozen=True)
 class World:
     """Where policies act, and what is learned there from video, which all policies replay, too."""

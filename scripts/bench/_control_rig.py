@@ -10,7 +10,7 @@ from typing import Any
 
 from scripts.bench import _control_goals as goals
 from scripts.bench._control_config import ControlConfig
-from scripts.bench._control_goals import BASELINES, CAMERA, IMAGINED, RIG, SHOWN, Learner, World
+from scripts.bench._control_goals import BASELINES, BESIDE, CAMERA, IMAGINED, RIG, SHOWN, Learner, World
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
 from scripts.bench._jobs import Measured, Variant
@@ -41,17 +41,16 @@ PUSH = World(
         **{name: Learner("vae", IMAGINED | shares) for name, shares in SHARES.items()},
         "pixels": Learner("vae", {**SHOWN, "reward_from": "pixels"}),
         "plain": Learner("plain", RIG),
-        "autoencoder": Learner("autoencoder", RIG),
-        "untrained": Learner("untrained", SHOWN),
-        "supervised": Learner("supervised", SHOWN),
+        **BESIDE,
     },
     steps=20_000,
     places={"puck": (4, 5), "hand": (0, 1), "both": (0, 1, 4, 5)},
 )
 """The decoder of `vae` is told where the hand is: distances in its latents are the puck's, as the oracle's are.
 `autoencoder` is the same without KL, `untrained` without training, `supervised` is told where pucks are: neither of
-these two can imagine goals. `plain` holds hand and puck. Rewarded for both, a hand at its goal is a local optimum:
-`oracle_both` takes more steps, looks further ahead, and learns more slowly.
+these two can imagine goals. `plain` holds hand and puck. `online` trains its VAE on what the policy saw, between four
+rounds. Rewarded for both, a hand at its goal is a local optimum: `oracle_both` takes more steps, looks further ahead,
+and learns more slowly.
 """
 _OF_REACH: dict[str, Any] = {"camera": CAMERA, "dim": 6, "beta": 5.0, "smooth": 1000.0}
 REACH = World(
@@ -67,9 +66,7 @@ REACH = World(
         "oracle": Learner(None, _STATE),
         **{name: Learner("vae", IMAGINED | shares) for name, shares in SHARES.items()},
         "pixels": Learner("vae", {**SHOWN, "reward_from": "pixels"}),
-        "autoencoder": Learner("autoencoder", RIG),
-        "untrained": Learner("untrained", SHOWN),
-        "supervised": Learner("supervised", SHOWN),
+        **BESIDE,
     },
     steps=20_000,
     places={"hand": (0, 1, 2)},
