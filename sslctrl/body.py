@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -24,11 +25,18 @@ def unexplained(z: Tensor, body: Tensor) -> Tensor:
     if basis.shape[-1] >= z.shape[-2]:
         raise InputError(
             f"{z.shape[-2]} moments with {body.shape[-1]} columns of the body: {basis.shape[-1]} terms explain them "
-            "all; give more steps a batch, or fewer columns"
+            "all; give more moments, or fewer columns"
         )
     u, size, _ = torch.linalg.svd(basis, full_matrices=False)
     u = u * (size > 1e-5 * size[..., :1])[..., None, :]  # terms may say the same: of a hand at rest, of an open gripper
     return z - u @ (u.mT @ z)
+
+
+def least_moments(columns: int) -> int:
+    """Return the fewest moments that can be told from each other, by what that many columns of the body leave
+    unexplained of them.
+    """
+    return math.comb(columns + DEGREE, DEGREE) + 1
 
 
 def coordinates(clips: Clips, columns: Sequence[int]) -> Tensor:

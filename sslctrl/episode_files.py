@@ -77,7 +77,7 @@ def arrays_of(meta: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def load_array(folder: Path, name: str, meta: Mapping[str, Any]) -> np.ndarray:
-    """Return one array; frames and depth memory-mapped, read-only. Raises DataError for a missing or damaged file."""
+    """Return one array, read-only; frames and depth memory-mapped. Raises DataError for a missing or damaged file."""
     path = folder / f"{name}.npy"
     try:
         wanted = meta["files"][path.name]["bytes"]
@@ -89,6 +89,7 @@ def load_array(folder: Path, name: str, meta: Mapping[str, Any]) -> np.ndarray:
         else:
             with open(path, "rb") as file:
                 array = np.lib.format.read_array(file, allow_pickle=False)
+            array.flags.writeable = False
     except UNREADABLE as error:
         raise DataError(f"{path} cannot be read ({_reason(error)}); every episode needs it; {_ADVICE}") from error
     if problem := _problem(name, array, len(meta["cameras"]), meta["length"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from av.error import FFmpegError
 
 from sslctrl.errors import DataError
 from sslctrl.views import square
+
+_log = logging.getLogger(__name__)
 
 
 class Film(NamedTuple):
@@ -31,6 +34,7 @@ def read_film(path: Path, size_px: int, every: int = 1) -> Film:
     frames, count = [], 0
     try:
         with av.open(str(path)) as film:
+            said = film.streams.video[0].frames if film.streams.video else 0
             rate = film.streams.video[0].average_rate if film.streams.video else None
             for frame in film.decode(video=0) if film.streams.video else ():
                 if count % every == 0:
@@ -45,6 +49,8 @@ def read_film(path: Path, size_px: int, every: int = 1) -> Film:
         ) from error
     if not frames:
         raise DataError(f"{path} shows no frame; allowed is a video that FFmpeg reads, as MP4; check the file")
+    if count < 0.9 * said:  # a little less is common
+        _log.warning("%s says that it has %d frames, and ends after %d; was it copied whole?", path, said, count)
     return Film(np.stack(frames), count, float(rate or 0))
 
 

@@ -42,9 +42,9 @@ def fit(objective: Objective, store: EpisodeStore, run: Path, config: FitConfig)
     """Train, and return the folder of the last checkpoint, `<run>/checkpoints/step-...`.
 
     A run that has a checkpoint goes on from the newest that verifies; on a CPU the result is the same bit for bit.
-    Raises InputError where the run's folder belongs to another spec, store or config or where the loss is not finite,
-    DataError for a store that is damaged, StorageError where it cannot be written, Interrupted, with everything saved,
-    after Ctrl-C or SIGTERM.
+    Raises InputError where the run's folder belongs to another spec, store or config or where a loss or weight is not
+    finite, DataError for a store that is damaged, StorageError where it cannot be written, Interrupted, with everything
+    saved, after Ctrl-C or SIGTERM.
     """
     run = Path(run)
     identity = training_state.identity_of(objective, store, config)
@@ -84,13 +84,23 @@ def _train(job: _Job, done: int) -> Path:
                 bar.set_postfix(loss=f"{values['loss']:.4g}")
                 frames, since = 0, now
             if done < config.steps and (stop.is_set() or done % config.checkpoint_every == 0):
-                _numbers(loss, done, config)  # a loss that is not finite must not be saved
-                path = training_state.save(job.folder, job.objective, job.optimizer, done, job.identity)
+                path = _save(job, done)
                 if stop.is_set():
                     raise Interrupted(f"stopped at step {done} of {config.steps}; saved {path}; run the same to go on")
         job.objective.eval()
         job.objective.finish(job.store, numpy_rng(config.seed, done, _FINISH))
-        return training_state.save(job.folder, job.objective, job.optimizer, done, job.identity)
+        path = _save(job, done)
+        if stop.is_set():
+            raise Interrupted(f"stopped after the last step; saved {path}; run the same to go on with what follows")
+        return path
+
+
+def _save(job: _Job, done: int) -> Path:
+    """Publish the checkpoint of a step. Raises InputError, saving nothing, where a weight is not finite."""
+    for name, tensor in job.objective.state_dict().items():
+        if not tensor.isfinite().all():
+            raise _diverged(f"{name} is not finite", done, job.config)
+    return training_state.save(job.folder, job.objective, job.optimizer, done, job.identity)
 
 
 def _train_mode(objective: Objective) -> None:
@@ -153,8 +163,12 @@ def _numbers(loss: Loss, step: int, config: FitConfig) -> dict[str, float]:
     """Fetch a step's loss and metrics from the device. Raises InputError where the loss is not finite."""
     values = {"loss": loss.value.item()} | {name: float(value) for name, value in loss.metrics.items()}
     if not math.isfinite(values["loss"]):
-        raise InputError(
-            f"the loss is {values['loss']} at step {step} with lr {config.lr}; allowed is a finite loss; "
-            "lower lr or set clip, and give another run folder"
-        )
+        raise _diverged(f"the loss is {values['loss']}", step, config)
     return values
+
+
+def _diverged(what: str, step: int, config: FitConfig) -> InputError:
+    return InputError(
+        f"{what} at step {step} with lr {config.lr}; allowed are finite losses and weights; "
+        "lower lr or set clip, and give another run folder"
+    )

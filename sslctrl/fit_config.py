@@ -38,8 +38,8 @@ class FitConfig:
     def __post_init__(self) -> None:
         check_least(1, steps=self.steps, threads=self.threads)
         check_least(1, checkpoint_every=self.checkpoint_every, log_every=self.log_every)
-        if self.seed >= 2**63:
-            raise InputError(f"seed is {self.seed}; allowed is 0 to 2**63 - 1; lower it")
+        if self.seed >= 2**32:
+            raise InputError(f"seed is {self.seed}; allowed is 0 to 2**32 - 1; lower it")
         check_least(0, warmup=self.warmup, seed=self.seed, weight_decay=self.weight_decay, clip=self.clip)
         if not 0 < self.lr < float("inf"):
             raise InputError(f"lr is {self.lr}; allowed is above 0, often 1e-4 to 3e-3; change it")

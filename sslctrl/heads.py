@@ -89,6 +89,7 @@ def fresh_copy(net: nn.Module) -> nn.Module:
     other = copy.deepcopy(net)
     if getattr(net, "pretrained", False):
         return other
+    other.requires_grad_(True)  # new weights of a net that is frozen would stay as they were drawn
     for module in other.modules():
         if callable(reset := getattr(module, "reset_parameters", None)):
             reset()

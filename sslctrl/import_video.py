@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from sslctrl.clips import Episode
+from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.errors import UNREADABLE, DataError, InputError
 from sslctrl.film import pace, read_film
 from sslctrl.footage import footage
@@ -68,11 +69,14 @@ def _check_alike(episode: Episode, store: EpisodeStore) -> None:
     if not store.ids:
         return
     first = store.read(store.ids[0])
+    pace_s = seconds_a_step(episode.meta), seconds_a_step(first.meta)
     for name, ours, theirs in (
         ("cameras", episode.meta["cameras"], first.meta["cameras"]),
         ("size_px", episode.frames.shape[2:4], first.frames.shape[2:4]),
         ("proprio", episode.proprio.shape[1], first.proprio.shape[1]),
         ("actions", episode.action.shape[1], first.action.shape[1]),
+        ("state", episode.state.shape[1], first.state.shape[1]),
+        ("seconds a step", pace_s[0], pace_s[0] if math.isclose(*pace_s, rel_tol=0.1) else pace_s[1]),
     ):
         if ours != theirs:
             raise InputError(

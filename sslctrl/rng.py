@@ -16,7 +16,7 @@ def numpy_rng(seed: int, step: int, stream: int = 0) -> np.random.Generator:
 
 
 def seed_of(seed: int, step: int, stream: int = 0) -> int:
-    """Return the seed, 63 bits, of one step: another for every seed, step and stream."""
+    """Return the seed, 63 bits, of one step: another for every seed, step and stream of 32 bits."""
     return int(np.random.SeedSequence([seed, step, stream]).generate_state(1, np.uint64)[0] >> 1)
 
 

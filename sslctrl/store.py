@@ -7,6 +7,7 @@ Reading runs no code from the files and maps the frames, so that a batch touches
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import re
@@ -115,10 +116,13 @@ class EpisodeStore:
         return chosen
 
     def read(self, id: str) -> Episode:
-        """Return an episode, frames memory-mapped and read-only. Raises InputError, or DataError naming the file."""
+        """Return an episode, its arrays read-only, frames memory-mapped. Raises InputError, or DataError naming the
+        file.
+        """
         if id not in self._ids:
             raise self._unknown(id)
-        return self._load(id).episode
+        episode = self._load(id).episode
+        return episode._replace(meta=copy.deepcopy(episode.meta))
 
     def verify(self) -> list[str]:
         """Hash every byte and return one line for each damaged or missing file; raises nothing."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sslctrl.body import unexplained
+from sslctrl.body import least_moments, unexplained
 from sslctrl.clips import Layout
 from sslctrl.errors import InputError, check_least
 from sslctrl.losses.npairs import npairs
@@ -19,6 +19,7 @@ from sslctrl.losses.triplet import semihard_triplet
 from sslctrl.sampling import camera_indices
 
 LossName = Literal["npairs", "triplet"]
+_LOSSES = get_args(LossName)
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class TimeContrast:
     margin: float
 
     def __post_init__(self) -> None:
+        if self.loss not in _LOSSES:
+            raise InputError(f"loss is {self.loss!r}; allowed are {', '.join(_LOSSES)}; choose one of them")
         check_least(0, l2=self.l2, margin=self.margin)
 
     def __call__(self, anchors: Tensor, positives: Tensor) -> Tensor:
@@ -70,18 +73,23 @@ def nearest_is_own(anchors: Tensor, positives: Tensor) -> Tensor:
 
 
 def pick_views(
-    layout: Layout, cameras: Sequence[str], count: int, rng: np.random.Generator
+    layout: Layout, cameras: Sequence[str], count: int, moments: np.ndarray, columns: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pick one episode of two frames or more, (1,), and up to `count` different cameras, (V,).
+    """Pick one episode with moments enough, (1,), and up to `count` different cameras, (V,).
 
-    The same cameras for every step: an anchor's negatives then come from its positive's own camera, so that which
-    camera took a frame tells nothing of whether it is the positive. Raises InputError for unknown cameras, fewer than
-    two, or where no episode is long enough.
+    moments: int (E,), how many of each episode a batch would have; columns: of the body, which may explain some. The
+    same cameras for every step: an anchor's negatives then come from its positive's own camera, so that which camera
+    took a frame tells nothing of whether it is the positive. Raises InputError for unknown cameras, fewer than two, or
+    where no episode is long enough.
     """
     allowed = camera_indices(layout, cameras, at_least=2)
-    usable = np.flatnonzero(layout.lengths >= 2)
+    least = least_moments(columns)
+    usable = np.flatnonzero(moments >= least)
     if not len(usable):
-        raise InputError("no episode has 2 frames or more; a TCN contrasts moments of one episode; record longer ones")
+        raise InputError(
+            f"a batch would have {moments.max(initial=0)} moments of one episode; with {columns} columns of the body "
+            f"allowed are {least} or more; record longer episodes, or take more moments of each, or fewer columns"
+        )
     return rng.choice(usable, size=1), rng.choice(allowed, size=min(len(allowed), count), replace=False)
 
 

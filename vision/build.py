@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from vision.video import VIDEO_TASKS
 
 REGISTRIES = (EMBEDDINGS, IMAGE_TASKS, VIDEO_TASKS)
 """Of all embeddings and pretext tasks."""
+_log = logging.getLogger(__name__)
 _PREFIX, _PLUS = "backbone.", "+"
 
 
@@ -87,8 +89,15 @@ def load_objective(path: str | Path, allow: Collection[str] = ()) -> Objective:
         raise CheckpointError(
             f"{path} does not say its {sorted(missing)[0]}; its objective was not built by vision.build"
         )
+    if strange := set(saved.spec) - set(ObjectiveSpec.__dataclass_fields__):
+        raise CheckpointError(
+            f"{path} says {sorted(strange)[0]}, which no objective here has; open it with the sslctrl that wrote it"
+        )
     objective = build_saved(saved.spec, allow)
     load_weights(objective, saved.tensors, str(path), "the objective that its spec names")
+    steps = saved.extra.get("identity", {}).get("steps", 0)
+    if (step := saved.extra.get("step", steps)) < steps:
+        _log.warning("%s is of step %d of %d: its run was stopped, and lacks what the end adds", path, step, steps)
     return objective.eval()
 
 

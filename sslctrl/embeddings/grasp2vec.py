@@ -69,10 +69,12 @@ class Grasp2Vec(Embedding):
         return self.backbone, self.scene_backbone
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
-        """Pick different grasps, the episodes of three frames, of `camera` or of the first. Raises InputError where
-        they are fewer than two.
+        """Pick different grasps, the episodes of three frames, of one camera. Raises InputError where they are fewer
+        than two, or where there are several cameras and `camera` names none.
         """
-        (camera,) = camera_indices(layout, self.camera or layout.cameras[0])
+        camera, *others = camera_indices(layout, self.camera)
+        if others:
+            raise InputError(f"camera is ''; the video has {', '.join(layout.cameras)}; name the one to learn from")
         grasps = np.flatnonzero(layout.lengths == 3)
         if len(grasps) < 2:
             raise InputError(

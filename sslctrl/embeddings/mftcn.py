@@ -87,10 +87,10 @@ class MfTcn(Embedding):
         In an episode too short for `chunks` stretches there are fewer, or a shorter one. Raises InputError for unknown
         cameras.
         """
-        episode, view = pick_views(layout, self.cameras, self.views_per_batch, rng)
-        length = int(layout.lengths[episode[0]])
-        steps = min(self.chunk_steps, length)
-        chunks = min(self.chunks, length // steps)
+        steps = np.minimum(self.chunk_steps, layout.lengths)
+        chunks = np.minimum(self.chunks, layout.lengths // steps)
+        episode, view = pick_views(layout, self.cameras, self.views_per_batch, steps * chunks, len(self.body), rng)
+        length, steps, chunks = (int(of_each[episode[0]]) for of_each in (layout.lengths, steps, chunks))
         room = length - chunks * (steps - 1)
         first = np.sort(rng.choice(room, size=chunks, replace=False)) + np.arange(chunks) * (steps - 1)
         step = np.maximum(first[:, None] + np.arange(-self.history.look_back, steps), 0).reshape(-1)

@@ -82,7 +82,8 @@ class Tcn(Embedding):
 
         Raises InputError for unknown cameras.
         """
-        episode, view = pick_views(layout, self.cameras, self.views_per_batch, rng)
+        moments = np.minimum(layout.lengths, self.steps_per_batch)
+        episode, view = pick_views(layout, self.cameras, self.views_per_batch, moments, len(self.body), rng)
         length = layout.lengths[episode[0]]
         window = min(length, self.window or length)
         first = rng.integers(length - window + 1)

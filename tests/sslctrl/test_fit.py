@@ -32,7 +32,12 @@ class Autoencoder(Objective):
     mean: torch.Tensor
 
     def __init__(
-        self, stop_at: int | None = None, by: int = signal.SIGTERM, nan_at: int | None = None, width: int = 4
+        self,
+        stop_at: int | None = None,
+        by: int = signal.SIGTERM,
+        nan_at: int | None = None,
+        width: int = 4,
+        steep_at: int | None = None,
     ) -> None:
         super().__init__()
         torch.manual_seed(0)
@@ -41,7 +46,7 @@ class Autoencoder(Objective):
         )
         self.register_buffer("mean", torch.zeros(3))
         self.spec = Spec("autoencoder", {"width": width})
-        self.stop_at, self.by, self.nan_at, self.calls = stop_at, by, nan_at, 0
+        self.stop_at, self.by, self.nan_at, self.steep_at, self.calls = stop_at, by, nan_at, steep_at, 0
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         episode = rng.integers(len(layout.lengths), size=4)
@@ -58,6 +63,8 @@ class Autoencoder(Objective):
         value = (self.net(noisy) - images).square().mean()
         if self.calls == self.nan_at:
             value = value * float("nan")
+        if self.calls == self.steep_at:
+            value = value + (0 * value).sqrt()  # finite, and its gradient is not
         return Loss(value, {"brightness": images.mean()})
 
     def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
@@ -209,6 +216,22 @@ def test_a_loss_that_is_not_finite_is_an_error_and_is_never_saved(tiny_store: Ep
     with pytest.raises(InputError, match=r"the loss is nan at step 6 with lr 0.001; .*lower lr"):
         fit(Autoencoder(nan_at=6), tiny_store, tmp_path, CONFIG)
     assert [folder.name for folder in (tmp_path / "checkpoints").iterdir()] == ["step-00000003"]
+
+
+@pytest.mark.parametrize(("step", "saved"), [(6, ["step-00000003"]), (10, ["step-00000006", "step-00000009"])])
+def test_weights_that_are_not_finite_are_never_saved(
+    tiny_store: EpisodeStore, tmp_path: Path, step: int, saved: list[str]
+) -> None:
+    with pytest.raises(InputError, match=rf"net.0.weight is not finite at step {step} with lr 0.001; .*lower lr"):
+        fit(Autoencoder(steep_at=step), tiny_store, tmp_path, CONFIG)
+    assert sorted(folder.name for folder in (tmp_path / "checkpoints").iterdir()) == saved
+
+
+def test_a_wish_to_stop_in_the_last_step_ends_what_would_follow(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted, match=r"stopped after the last step; saved .*step-00000010; run the same"):
+        fit(Autoencoder(stop_at=10), tiny_store, tmp_path / "stopped", CONFIG)
+    stopped = fit(Autoencoder(), tiny_store, tmp_path / "stopped", CONFIG)
+    assert contents(stopped) == contents(fit(Autoencoder(), tiny_store, tmp_path / "straight", CONFIG))
 
 
 def test_no_place_to_write_is_a_storage_error(tiny_store: EpisodeStore, tmp_path: Path) -> None:

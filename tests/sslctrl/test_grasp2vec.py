@@ -99,6 +99,11 @@ def test_the_nets_share_no_weights() -> None:
     assert scene.isdisjoint(outcome) and len(scene) + len(outcome) == len(list(model.parameters()))
 
 
+def test_both_nets_learn_though_the_backbone_came_frozen() -> None:
+    model = Grasp2Vec(Conv((4, 8), (2, 2)).requires_grad_(False), size_px=SIZE_PX)
+    assert all(weight.requires_grad for weight in model.scene_backbone.parameters())
+
+
 def test_the_mean_of_a_heat_map_is_the_product_of_the_vectors() -> None:
     """Nothing stands between the map and its mean: no layer, no normalisation."""
     model, clips = small().eval(), grasps()
@@ -140,12 +145,14 @@ def test_both_scenes_meet_one_batch_norm() -> None:
 def test_pick_takes_different_grasps_whole() -> None:
     layout = Layout(np.array([3, 3, 2, 51, 3]), 2, ("above", "side"))
     for seed in range(20):
-        pick = small(batch=32).pick(layout, np.random.default_rng(seed))
+        pick = small(batch=32, camera="above").pick(layout, np.random.default_rng(seed))
         assert sorted(pick.episode) == [0, 1, 4] and (pick.view == 0).all()
         assert pick.step.tolist() == [[[0, 1, 2]]] * 3
     assert (small(camera="side").pick(layout, np.random.default_rng(0)).view == 1).all()
     with pytest.raises(InputError, match="1 of 3 episodes are grasps"):
         small().pick(Layout(np.array([3, 2, 51]), 1, ("above",)), np.random.default_rng(0))
+    with pytest.raises(InputError, match="camera is ''; the video has above, side"):
+        small().pick(layout, np.random.default_rng(0))
 
 
 def test_clips_without_success_are_refused() -> None:

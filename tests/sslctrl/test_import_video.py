@@ -7,13 +7,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 from sslctrl.errors import DataError, InputError, SslctrlError
+from sslctrl.film import read_film
 from sslctrl.import_config import ImportConfig
 from sslctrl.import_video import import_video
+from sslctrl.store import EpisodeStore
 
 
 def film(path: Path, frames: int = 10, left: int = 8, fps: float = 20.0) -> Path:
@@ -131,10 +134,33 @@ def test_recordings_of_another_kind_are_refused(tmp_path: Path) -> None:
         ({"cameras": ("head",)}, r"cameras of this recording: \['head'\], of those in .*: \['a'\]"),
         ({"size_px": 32}, r"size_px of this recording: \(32, 32\)"),
         ({"proprio": tmp_path / "hand.npy"}, "proprio of this recording: 2, of those in .*: 0"),
+        ({"every": 2}, "seconds a step of this recording: 0.1, of those in .*: 0.05"),
     ):
         with pytest.raises(InputError, match=message):
             import_video(replace(config, **changes))
     assert len(import_video(config)) == 2
+    simulated = EpisodeStore(tmp_path / "simulated", create=True)
+    simulated.add(import_video(config).read("000000")._replace(state=np.zeros((10, 4), np.float32)))
+    with pytest.raises(InputError, match=r"state of this recording: 0, of those in .*: 4"):
+        import_video(replace(config, out=simulated.root))
+
+
+def test_a_film_that_was_cut_off_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = tmp_path / "whole.mp4"
+    with av.open(str(whole), "w", options={"movflags": "faststart"}) as file:
+        stream = file.add_stream("mpeg4", rate=20, width=48, height=32, pix_fmt="yuv420p")
+        for shade in range(100):
+            file.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.full((32, 48, 3), 2 * shade, np.uint8), format="rgb24"))
+            )
+        file.mux(stream.encode())
+    assert read_film(whole, 16).length == 100 and not caplog.messages
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    length = read_film(cut, 16).length
+    assert length < 90 and caplog.messages == [
+        f"{cut} says that it has 100 frames, and ends after {length}; was it copied whole?"
+    ]
 
 
 def test_the_script_says_what_fits_one_camera(tmp_path: Path) -> None:

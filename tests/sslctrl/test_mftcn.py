@@ -46,6 +46,11 @@ def test_a_pick_is_stretches_that_share_no_moment_and_what_they_read(frames: int
     assert reached == set(range(60))
 
 
+def test_pick_passes_over_episodes_whose_moments_the_body_explains() -> None:
+    model, layout = small(body=(0, 1), chunks=4, chunk_steps=10), Layout(np.array([19, 20, 60]), 3, CAMERAS)
+    assert {int(model.pick(layout, np.random.default_rng(seed)).episode[0]) for seed in range(30)} == {1, 2}
+
+
 @pytest.mark.parametrize(("frames", "stride"), [(1, 1), (2, 3), (5, 1)])
 def test_the_loss_contrasts_what_embed_gives_at_each_moment(frames: int, stride: int) -> None:
     model = small(frames=frames, stride=stride, chunks=2, chunk_steps=3, augment=False).eval()

@@ -298,3 +298,13 @@ def test_meta_on_disk_says_what_the_design_says(square_store: EpisodeStore) -> N
     assert meta["format"] == "sslctrl-episode-1"
     assert sorted(meta["files"]) == ["action.npy", "frames.npy", "proprio.npy", "reward.npy", "state.npy"]
     assert isinstance(square_store.read("000000"), Episode)
+
+
+def test_what_was_read_cannot_change_what_is_read_next(square_store: EpisodeStore) -> None:
+    first = square_store.read("000000")
+    for name in ("frames", "state", "proprio", "action", "reward"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(first, name)[...] = 0
+    before = first.meta["cameras"].copy()
+    first.meta["cameras"].clear()
+    assert square_store.read("000000").meta["cameras"] == before

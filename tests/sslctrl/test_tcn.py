@@ -167,8 +167,20 @@ def test_steps_lie_in_a_window_that_may_lie_anywhere() -> None:
 
 
 def test_pick_refuses_episodes_of_one_frame() -> None:
-    with pytest.raises(InputError, match="2 frames or more"):
+    with pytest.raises(InputError, match="1 moments of one episode; with 0 columns of the body allowed are 2 or more"):
         small().pick(Layout(np.array([1, 1]), 3, CAMERAS), np.random.default_rng(0))
+
+
+def test_pick_passes_over_episodes_whose_moments_the_body_explains() -> None:
+    model, layout = small(body=(0, 1), steps_per_batch=12), Layout(np.array([10, 11, 40, 9]), 3, CAMERAS)
+    assert {int(model.pick(layout, np.random.default_rng(seed)).episode[0]) for seed in range(30)} == {1, 2}
+    with pytest.raises(InputError, match="have 10 moments of one episode; with 2 columns of the body allowed are 11"):
+        small(body=(0, 1), steps_per_batch=10).pick(layout, np.random.default_rng(0))
+
+
+def test_an_unknown_loss_is_refused() -> None:
+    with pytest.raises(InputError, match="loss is 'tripplet'; allowed are npairs, triplet"):
+        small(loss="tripplet")
 
 
 # --- head

@@ -143,6 +143,19 @@ def test_refuses_a_checkpoint_that_does_not_fit_or_says_too_little(tmp_path: Pat
     checkpoint.save(tmp_path / "b", KIND, {"name": "tcn"}, weights, {})
     with pytest.raises(CheckpointError, match="backbone"):
         load_objective(tmp_path / "b")
+    checkpoint.save(tmp_path / "c", KIND, spec_of(objective) | {"later": 1}, weights, {})
+    with pytest.raises(CheckpointError, match="c says later, which no objective here has"):
+        load_objective(tmp_path / "c")
+
+
+def test_what_a_stopped_run_left_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    objective = build_objective(spec())
+    for step in (3, 9):
+        extra = {"step": step, "identity": {"steps": 9}}
+        checkpoint.save(tmp_path / f"{step}", KIND, spec_of(objective), objective.state_dict(), extra)
+        load_embedding(tmp_path / f"{step}")
+    said = f"{tmp_path / '3'} is of step 3 of 9: its run was stopped, and lacks what the end adds"
+    assert caplog.messages == [said]
 
 
 @pytest.mark.parametrize(
