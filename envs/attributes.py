@@ -34,14 +34,16 @@ def heading(velocity_m_s: np.ndarray) -> np.ndarray:
     return np.where(np.linalg.norm(velocity_m_s, axis=1) > HAND_STILL_M_S, sector, 0)
 
 
-def pushing(states: np.ndarray, contact_m: float) -> Attributes:
-    """Return the attributes of states (N, 8), hand and object in the plane, whose centres are `contact_m` apart at
-    contact.
-    """
-    hand, object = states[:, 0:2], states[:, 4:6]
-    gap = np.linalg.norm(hand - object, axis=1) - contact_m
+def touching(states: np.ndarray, contact_m: float) -> np.ndarray:
+    """Return whether hand and object touch, int (N,), in states (N, 8): discs, their centres then `contact_m` apart."""
+    gap = np.linalg.norm(states[:, 0:2] - states[:, 4:6], axis=1) - contact_m
+    return (gap < TOUCH_M).astype(int)
+
+
+def pushing(states: np.ndarray) -> Attributes:
+    """Return the attributes of states (N, 8), hand and object in the plane, that do not take the object's shape."""
     moving = np.linalg.norm(states[:, 6:8], axis=1) > OBJECT_STILL_M_S
     return Attributes(
-        {"contact": (gap < TOUCH_M).astype(int), "side": quadrant(object)},
+        {"side": quadrant(states[:, 4:6])},
         {"moving": moving.astype(int), "heading": heading(states[:, 2:4])},
     )

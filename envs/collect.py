@@ -18,6 +18,7 @@ from envs.behaviors import BEHAVIORS
 from envs.collect_config import CollectConfig
 from envs.env import RobotEnv, world_of
 from envs.recording import episode_of
+from envs.render import check_size
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
@@ -161,5 +162,6 @@ def _check(config: CollectConfig) -> None:
             )
     registered(config.env_id)
     env, _ = _environment(config)  # refuses cameras and strengths here, before a folder is made
+    check_size(config.size_px)
     if config.goal is not None:
         env.set_goal(np.array(config.goal))

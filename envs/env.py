@@ -11,8 +11,8 @@ import numpy as np
 from envs.cameras import Camera, rig
 from envs.looks import default_look, jitter, orbit, random_look
 from envs.meshes import Part
-from envs.panda import Panda
-from envs.render import RasterRenderer, Renderer
+from envs.panda import REACH_M, Panda
+from envs.render import RasterRenderer, Renderer, check_size
 from envs.sim import PANDA_GYM_TIMING, Sim, Timing
 from envs.tasks import TASKS
 from envs.tasks.base import Task, Variety
@@ -54,6 +54,8 @@ class RobotEnv(gym.Env):
         if variety is not None:
             _check_choice("variety", variety, get_args(Variety))
         _check_choice("reward", reward, ("sparse", "dense"))
+        if render_mode is not None:
+            _check_choice("render_mode", render_mode, self.metadata["render_modes"])
         _check_choice("timing", timing, TIMINGS)
         _check_choice("renderer", renderer, RENDERERS)
         if not 0 <= randomize <= 1:
@@ -115,6 +117,8 @@ class RobotEnv(gym.Env):
         for name in options:
             _check_choice("reset option", name, ("goal", "goal_px"))
         goal = self._checked_goal(options["goal"]) if "goal" in options else None
+        if options.get("goal_px"):
+            check_size(options["goal_px"])
         super().reset(seed=seed)
         shown: dict[str, Any] = {}
         if "goal_px" in options:
@@ -246,11 +250,15 @@ class RobotEnv(gym.Env):
         if given is None or given.shape != self._goal.shape or not np.isfinite(given).all():
             shown, size = " ".join(str(goal).split()), self.task.goal_size
             raise InputError(f"goal {shown} given; this task takes {size} finite numbers in metres; give so many")
+        if (far := np.linalg.norm(given)) > REACH_M:
+            raise InputError(f"a goal {far:.4g} m from the arm's base given; it reaches {REACH_M} m; give it in metres")
         return given
 
 
 def _numbers(given: Any) -> np.ndarray | None:
-    """Return a copy as float64; None for what is no numbers."""
+    """Return a copy as float64; None for what is no real numbers."""
+    if np.iscomplexobj(given):
+        return None
     try:
         return np.array(given, np.float64)
     except (TypeError, ValueError):

@@ -24,11 +24,14 @@ def load_obj(path: Path | str, color: Color = GREY) -> Mesh:
     faces: list[tuple[int, int, int]] = []
     colors: list[Color] = []
     current = color
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         word, _, rest = line.strip().partition(" ")
         try:
             if word == "v":
-                vertices.append([float(x) for x in rest.split()[:3]])
+                x, y, z = (float(part) for part in rest.split()[:3])
+                if not np.isfinite((x, y, z)).all():
+                    raise ValueError("a coordinate is not finite")
+                vertices.append([x, y, z])
             elif word == "f":
                 corners = [_index(corner, len(vertices)) for corner in rest.split()]
                 fan = [(corners[0], b, c) for b, c in pairwise(corners[1:])]
@@ -57,7 +60,7 @@ def _load_mtl(path: Path) -> dict[str, Color]:
     """Diffuse colours by material name; a missing file is an empty one, as in other readers."""
     colors: dict[str, Color] = {}
     name = ""
-    for line in path.read_text().splitlines() if path.is_file() else ():
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else ():
         word, _, rest = line.strip().partition(" ")
         if word == "newmtl":
             name = rest.strip()

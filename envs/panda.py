@@ -22,6 +22,7 @@ ARM_FORCES = (87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)  # N m, the data sheet's
 ARM_STRENGTH = {"pusher": 1.0, "gripper": 3.0}  # up and down needs it: these motors carry the arm as well
 FINGER_FORCE_N = 40.0
 FINGER_MAX_M = 0.04
+REACH_M = 0.855  # from its base, the data sheet's
 ARM_GAIN = 0.2
 FINGER_GAIN = 0.1
 PUSHER_RADIUS_M = 0.022

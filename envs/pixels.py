@@ -12,7 +12,7 @@ from sslctrl.errors import InputError
 from sslctrl.history import History, Moments
 
 
-class PixelObservation(gym.Wrapper):
+class PixelObservation(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """Observations: ``pixels`` uint8 (H, W, 3) of one camera, if one is named, or (n, H, W, 3), oldest first, where the
     ``history`` is of n frames; float32 ``proprio`` (P,), ``state`` (S,), ``time`` (1,) from 0 at the start to 1 at the
     world's limit, ``achieved_goal`` and ``desired_goal`` (G,). With ``show_goal`` the scene in which the goal is
@@ -30,6 +30,9 @@ class PixelObservation(gym.Wrapper):
         show_goal: bool = False,
     ) -> None:
         """Wrap one of this package's worlds. Raises InputError for another one and for an unknown camera."""
+        gym.utils.RecordConstructorArgs.__init__(
+            self, camera=camera, size_px=size_px, history=history, show_goal=show_goal
+        )
         super().__init__(env)
         world, limit = world_of(env), env.spec.max_episode_steps if env.spec else None
         if limit is None:

@@ -14,13 +14,15 @@ GOAL_MIN_M = 0.08  # from the start
 
 
 def sample_start(rng: np.random.Generator, contact_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (2,) of the object and of the pusher, 1 cm or more clear of contact, ``contact_m`` between centres."""
+    """Positions (2,) of the object and of the pusher, 1 cm or more clear of contact, were both circles whose centres
+    are then ``contact_m`` apart.
+    """
     puck = sample_xy(rng, OBJECT_HALF_M)
     return puck, sample_hand(rng, puck, contact_m)
 
 
 def sample_hand(rng: np.random.Generator, object_m: np.ndarray, contact_m: float) -> np.ndarray:
-    """A position (2,) of the pusher, 1 cm or more clear of an object at ``object_m`` (2,)."""
+    """A position (2,) of the pusher, 1 cm or more clear of an object at ``object_m`` (2,), as circles."""
     while True:
         hand = sample_xy(rng, TIP_HALF_M)
         if np.linalg.norm(hand - object_m) > contact_m + 0.01:

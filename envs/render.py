@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -113,9 +113,7 @@ def check_request(
     poses: np.ndarray, parts: int, cameras: Sequence[Camera], size_px: int | tuple[int, int]
 ) -> tuple[int, int]:
     """Height and width in pixels; raises InputError for anything that can't be drawn."""
-    height, width = (size_px, size_px) if isinstance(size_px, int | np.integer) else size_px
-    if not (MIN_PX <= height <= MAX_PX and MIN_PX <= width <= MAX_PX) or height != int(height) or width != int(width):
-        raise InputError(f"size {height} x {width} px given; a side is {MIN_PX} to {MAX_PX} px; choose e.g. 64")
+    height, width = check_size(size_px)
     if not cameras:
         raise InputError("no cameras given; name one or more of envs.cameras.rig")
     if np.shape(poses) != (parts, 3, 4):
@@ -123,7 +121,17 @@ def check_request(
     if not np.isfinite(poses).all():
         bad = np.flatnonzero(~np.isfinite(poses).all(axis=(1, 2))).tolist()
         raise InputError(f"poses of parts {bad} are not finite; reset the world, or check what moved these bodies")
-    return int(height), int(width)
+    return height, width
+
+
+def check_size(size_px: Any) -> tuple[int, int]:
+    """Return height and width; raise InputError unless `size_px` is one whole number or a pair, within the limits."""
+    pair = size_px if isinstance(size_px, tuple | list) else (size_px, size_px)
+    if len(pair) != 2 or not all(isinstance(side, int | np.integer) and MIN_PX <= side <= MAX_PX for side in pair):
+        raise InputError(
+            f"size {' x '.join(map(str, pair))} px given; a side is a whole number, {MIN_PX} to {MAX_PX}; try 64"
+        )
+    return int(pair[0]), int(pair[1])
 
 
 def check_look(look: Look, bodies: Sequence[str]) -> None:

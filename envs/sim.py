@@ -7,13 +7,14 @@ import math
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import pybullet
 from numba import njit
 
 from envs.meshes import Mesh, Part
+from sslctrl.errors import InputError
 
 IDENTITY_XYZW = (0.0, 0.0, 0.0, 1.0)
 PARK_M = 5.0  # where bodies wait, far from everything and from each other, while contacts are flushed
@@ -95,6 +96,9 @@ class Sim:
         pybullet.setPhysicsEngineParameter(
             fixedTimeStep=timing.timestep_s, deterministicOverlappingPairs=1, physicsClientId=self._client
         )
+
+    def __reduce__(self) -> NoReturn:
+        raise InputError("a world was to be copied; physics cannot be; make another and reset it with the same seed")
 
     def close(self) -> None:
         """Free the physics client, as happens to a world that nobody holds; a second call does nothing."""

@@ -57,6 +57,8 @@ class Layout(NamedTuple):
     """Their names, in the order of the view index."""
     dt_s: float = 0.1
     """Time from one frame to the next: the first episode's, taken for all."""
+    digest: str = ""
+    """The store's, by which a sampler that looked at its pixels knows it again."""
 
 
 class Pick(NamedTuple):

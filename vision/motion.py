@@ -50,19 +50,21 @@ class Motion:
     def __init__(self) -> None:
         self.of: Sequence[np.ndarray] = ()
         """float64 (V, T) an episode of T+1 frames."""
+        self._prepared_for: str | None = None
         self._sums: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         """By the length of windows: how much all of them move, summed up (W,), and each episode's first one (E+1,)."""
 
     def prepare(self, store: EpisodeStore) -> None:
         """Look at all of a store; what was seen of the last one is kept, for the next task that asks."""
-        self.of, self._sums = _amounts(store.root, store.ids, store.digest()), {}
+        self._prepared_for = store.layout.digest
+        self.of, self._sums = _amounts(store.root, store.ids, self._prepared_for), {}
 
     def windows(self, layout: Layout, rng: np.random.Generator, count: int, frames: int) -> Windows:
         """Draw windows of so many frames from all views of all episodes, with a probability that is proportional to how
         much each moves; evenly, where nothing does. Raises InputError where no episode is that long, or `prepare` has
         not looked at this store.
         """
-        if [moved.shape for moved in self.of] != [(layout.views, length - 1) for length in layout.lengths]:
+        if self._prepared_for != layout.digest:
             raise InputError("how much the store moves is not known; call the task's prepare(store) before pick")
         if frames not in self._sums:
             self._sums[frames] = self._summed(frames)

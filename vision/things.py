@@ -31,16 +31,16 @@ class Things(nn.Module):
         self.frames, self.side = frames, side
         self.head = grid_head(backbone, dim)
         self._tracks: Tracks | None = None
-        self._lengths: tuple[int, ...] = ()
+        self._prepared_for: str | None = None
 
     def prepare(self, store: EpisodeStore) -> None:
         """Mine a store's tracks."""
-        self._tracks, self._lengths = mined(store, self.frames, self.side), tuple(store.lengths)
+        self._tracks, self._prepared_for = mined(store, self.frames, self.side), store.layout.digest
 
     def tracks(self, layout: Layout) -> Tracks:
         """Return the tracks. Raises InputError where `prepare` has not looked at this store."""
         found = self._tracks
-        if found is None or self._lengths != tuple(layout.lengths) or found.view.max() >= layout.views:
+        if found is None or self._prepared_for != layout.digest:
             raise InputError("the store's tracks are not known; call the task's prepare(store) before pick")
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.attributes import Attributes, pushing
+from envs.attributes import Attributes, pushing, touching
 from envs.meshes import cylinder
 from envs.palette import sample_color
 from envs.panda import PUSHER_RADIUS_M, Panda
@@ -64,7 +64,8 @@ class Push(Task):
 
     def attributes(self, states: np.ndarray) -> Attributes:
         """Contact and the puck's quarter of the tray; whether it moves, and where the hand is heading."""
-        return pushing(states, CONTACT_M)
+        static, motion = pushing(states)
+        return Attributes({"contact": touching(states, CONTACT_M), **static}, motion)
 
     def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
         """Walk round the puck to the side away from the goal, then push through its centre."""

@@ -15,7 +15,7 @@ from envs.tasks.base import Task, Variety
 from envs.tray import TIP_HEIGHT_M, add_tray
 
 SIZE_M = 0.085
-RADIUS_M = 0.045  # of the circle round the largest of them
+RADIUS_M = 0.045  # of a circle round any of them, but for 3 mm of the slab's and the half cylinder's corners
 SHAPES = {
     "fixed": ("disc",),
     "train": ("disc", "slab", "hexagon", "cylinder"),
@@ -82,8 +82,8 @@ class PushVaried(Task):
         return state[..., 4:6]
 
     def attributes(self, states: np.ndarray) -> Attributes:
-        """Contact and the object's quarter of the tray; whether it moves, and where the hand is heading."""
-        return pushing(states, RADIUS_M + PUSHER_RADIUS_M)
+        """The object's quarter of the tray; whether it moves, and where the hand is heading."""
+        return pushing(states)
 
     def expert(self, state: np.ndarray, desired_goal: np.ndarray) -> np.ndarray:
         """Walk round the object to the side away from the goal, then push through its centre."""

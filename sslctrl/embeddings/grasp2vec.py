@@ -69,12 +69,10 @@ class Grasp2Vec(Embedding):
         return self.backbone, self.scene_backbone
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
-        """Pick different grasps, the episodes of three frames, of one camera. Raises InputError where they are fewer
-        than two, or where there are several cameras and `camera` names none.
+        """Pick different grasps, the episodes of three frames, of `camera`, or all of any one. Raises InputError where
+        they are fewer than two.
         """
-        camera, *others = camera_indices(layout, self.camera)
-        if others:
-            raise InputError(f"camera is ''; the video has {', '.join(layout.cameras)}; name the one to learn from")
+        cameras = camera_indices(layout, self.camera)
         grasps = np.flatnonzero(layout.lengths == 3)
         if len(grasps) < 2:
             raise InputError(
@@ -83,7 +81,7 @@ class Grasp2Vec(Embedding):
             )
         episode = rng.choice(grasps, size=min(self.batch, len(grasps)), replace=False)
         step = np.broadcast_to(np.arange(3), (len(episode), 1, 3))
-        return Pick(episode, np.full((len(episode), 1), camera), step)
+        return Pick(episode, np.full((len(episode), 1), rng.choice(cameras)), step)
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the n-pairs loss both ways of the successful grasps among clips (B, 1, 3, 3, H, W)."""

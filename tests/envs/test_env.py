@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -123,6 +126,7 @@ def test_actions_outside_the_box_are_clipped():
         ({"reward": "shaped"}, "sparse, dense"),
         ({"timing": "fast"}, "default, panda_gym"),
         ({"renderer": "opengl"}, "raster, tiny"),
+        ({"render_mode": "human"}, "rgb_array"),
         ({"cameras": ("front", "behind")}, r"behind given; .*corner"),
         ({"cameras": ()}, "front"),
         ({"randomize": 1.5}, "from 0"),
@@ -148,6 +152,8 @@ def test_goal_option_fixes_the_goal_and_nothing_else(push):
     for bad in ((0.4,), (0.4, np.nan), (0.4, 0.0, 0.1)):
         with pytest.raises(InputError, match="2 finite numbers"):
             push.reset(seed=5, options={"goal": bad})
+    with pytest.raises(InputError, match=r"a goal 45 m from the arm's base given; it reaches 0.855 m"):
+        push.reset(seed=5, options={"goal": (45.0, 0.0)})
     with pytest.raises(InputError, match=r"'gaol'.*goal"):
         push.reset(seed=5, options={"gaol": (0.4, 0.0)})
 
@@ -175,3 +181,22 @@ def test_randomisation_changes_the_look_and_not_the_motion():
     np.testing.assert_array_equal(dressed.frames(32), first)
     plain.close()
     dressed.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(4, "4 x 4"), (64.0, "64.0 x 64.0"), ("64", "64 x 64"), ((64, 9999), "64 x")]
+)
+def test_a_picture_of_an_impossible_size_is_refused_and_the_episode_goes_on(push, size, said):
+    push.reset(seed=5)
+    before, drawn = push.sim.part_poses().copy(), push.np_random.bit_generator.state
+    for ask in (lambda: push.render_views(size), lambda: push.reset(options={"goal_px": size})):
+        with pytest.raises(InputError, match=rf"size {said}.* px given; a side is a whole number"):
+            ask()
+    np.testing.assert_array_equal(push.sim.part_poses(), before)
+    assert push.np_random.bit_generator.state == drawn
+
+
+@pytest.mark.parametrize("copy_of", [copy.deepcopy, pickle.dumps])
+def test_a_world_is_not_copied(push, copy_of):
+    with pytest.raises(InputError, match="make another and reset it with the same seed"):
+        copy_of(push)

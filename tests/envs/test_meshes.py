@@ -99,7 +99,9 @@ def test_obj_reads_polygons_slashes_and_negative_indices(tmp_path):
     np.testing.assert_allclose(mesh.colors, [[0.1, 0.2, 0.3]] * 2, atol=1e-6)
 
 
-@pytest.mark.parametrize("text", ["v 0 0 zero\n", "v 0 0 0\nf 1 2 3\n", "v 0 0 0\nf 0 1 1\n", ""])
+@pytest.mark.parametrize(
+    "text", ["v 0 0 zero\n", "v 0 0\n", "v 0 0 nan\n", "v 0 0 0\nf 1 2 3\n", "v 0 0 0\nf 0 1 1\n", ""]
+)
 def test_damaged_obj_is_an_input_error(tmp_path, text):
     (tmp_path / "bad.obj").write_text(text)
     with pytest.raises(InputError, match=r"bad\.obj"):

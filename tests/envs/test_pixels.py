@@ -23,3 +23,10 @@ def test_a_history_is_the_frames_before_and_at_the_start_the_first(history: Hist
             moments.append(stacked.step(action)[0]["pixels"])
         np.testing.assert_array_equal(np.array(moments), history.of(np.array(frames)))
         assert stacked.observation_space["pixels"].contains(moments[0])  # type: ignore[index]
+
+
+def test_a_world_seen_through_a_camera_is_made_again_by_its_spec() -> None:
+    env = PixelObservation(gym.make("sslctrl/Reach-v0", disable_env_checker=True), "top", 16, History(2), True)
+    again = gym.make(env.spec)  # type: ignore[arg-type]
+    assert again.observation_space == env.observation_space
+    np.testing.assert_array_equal(again.reset(seed=1)[0]["pixels"], env.reset(seed=1)[0]["pixels"])

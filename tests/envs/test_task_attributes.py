@@ -38,3 +38,7 @@ def test_every_task_labels_all_of_its_states(name: str) -> None:
         assert labels
         for values in labels.values():
             assert values.shape == (40,) and values.dtype.kind == "i" and values.min() >= 0
+
+
+def test_what_touches_an_object_of_any_shape_is_not_guessed() -> None:
+    assert set(TASKS.get("push_varied")().attributes(np.zeros((2, 8))).static) == {"side"}

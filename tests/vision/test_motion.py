@@ -59,3 +59,9 @@ def test_what_is_too_short_or_not_known_is_refused(tmp_path: Path) -> None:
         Motion().windows(store.layout, np.random.default_rng(0), 3, 5)
     with pytest.raises(InputError, match="frames are 8 x 16 px; allowed are 12 or more"):
         motion_of(store_of(tmp_path / "small", [still(0)[:, :8]]))
+
+
+def test_windows_of_another_store_are_refused(tmp_path: Path) -> None:
+    ours, other = (store_of(tmp_path / str(view), [np.stack([still(view)])]) for view in range(2))
+    with pytest.raises(InputError, match="call the task's prepare"):
+        motion_of(ours).windows(other.layout, np.random.default_rng(0), 1, 4)

@@ -65,6 +65,8 @@ def test_first_and_last_frames_of_tracks(tiny_store: EpisodeStore) -> None:
     task = Tracking(net(), frames=8)
     task.prepare(tiny_store)
     tracks = task.things.tracks(tiny_store.layout)
+    with pytest.raises(InputError, match="call the task's prepare"):
+        task.things.tracks(tiny_store.subset(tiny_store.ids[1:]).layout)
     pick = task.pick(tiny_store.layout, np.random.default_rng(0))
     assert pick.label is not None
     for episode, view, (first, last), corner in zip(
