@@ -32,8 +32,8 @@ def build_model(
 ) -> BaseAlgorithm:
     """Build an untrained model for (observation, action) spaces.
 
-    Without an environment it only acts, once its weights are loaded. ``mean`` and ``std`` (I,) standardise its inputs;
-    ``capacity`` is the replay buffer's, in transitions.
+    Without an environment it only acts, once its weights are loaded, and seeds nothing. ``mean`` and ``std`` (I,)
+    standardise its inputs; ``capacity`` is the replay buffer's, in transitions.
     """
     observed, acted = spaces
     if config.algorithm in OFF_POLICY:
@@ -52,7 +52,8 @@ def build_model(
     policy = "MultiInputPolicy" if isinstance(observed, gym.spaces.Dict) else "MlpPolicy"
     return cls(
         policy, env or DummyVecEnv([lambda: _Nowhere(*spaces)]), learning_rate=config.lr, gamma=config.gamma,
-        batch_size=config.batch_size, seed=config.seed % 2**32, device=config.device, **settings,
+        batch_size=config.batch_size, seed=None if env is None else config.seed % 2**32, device=config.device,
+        **settings,
     )  # fmt: skip
 
 

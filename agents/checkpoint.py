@@ -107,7 +107,8 @@ def load(path: Path, allow: Collection[str] = ()) -> Agent:
     try:
         config = configs.from_plain(TrainAgentConfig, saved.spec["config"], str(path))
         config = config if torch.cuda.is_available() else replace(config, device="cpu")
-        model = build_model(config, (_space(saved.spec["observation"]), _space(saved.spec["action"], 1.0)), None)
+        with torch.random.fork_rng(devices=()):  # for weights that are replaced
+            model = build_model(config, (_space(saved.spec["observation"]), _space(saved.spec["action"], 1.0)), None)
         model_state.set_weights(model, _part(saved, _POLICY))
         goal = saved.extra["goal_m"]
         size_px = saved.spec["size_px"] or 64

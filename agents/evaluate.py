@@ -45,7 +45,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     if agent is not None and agent.config.env_id != config.env_id:
         raise InputError(f"the agent acts in {agent.config.env_id}, asked for is {config.env_id}; give its own env_id")
     goal = _goal(config, agent)
-    for name in config.policies if config.record else ():
+    for name in config.policies:
         check_kept(Path(config.out) / name, _recording(config, name, goal))
     results: dict[str, Any] = {
         "env_id": config.env_id,

@@ -33,10 +33,17 @@ def learn_online(config: OnlineConfig) -> Path:
     `train_agent` and `fit` do, and InputError where one of these two is there already.
     """
     agent, run = config.agent, Path(config.agent.run)
-    if (cameras := list(EpisodeStore(config.video).cameras)) != [agent.camera]:
+    store = EpisodeStore(config.video)
+    if (cameras := list(store.cameras)) != [agent.camera]:
         raise InputError(
             f"{config.video} has the cameras {', '.join(cameras)}; allowed is video of the policy's own, "
             f"{agent.camera}, alone, as it is recorded, too; record it so"
+        )
+    size_px = load_embedding(config.embedding, agent.allow).size_px
+    if sizes := sorted({store.read(id).frames.shape[2:4] for id in store.ids} - {(size_px, size_px)}):
+        raise InputError(
+            f"{config.video} has frames of {' x '.join(map(str, sizes[0]))} px; allowed are the embedding's own, "
+            f"{size_px} px square, as the policy's video is recorded, too; record it so"
         )
     taken = [run / part for part in ("agent", "embedding") if (run / part).exists()]
     if taken and not (run / "round-0").exists():

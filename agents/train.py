@@ -77,8 +77,8 @@ def _go_on_or_begin(config: TrainAgentConfig, lesson: Lesson, recorded: EpisodeS
         return _learn(config, lesson, start)
     except (EOFError, ConnectionError) as error:  # of the pipe to a world's process
         raise Interrupted(
-            f"a world's process has ended, often for want of memory ({error!r}); run the same to go on from the last "
-            f"checkpoint in {config.run}, or with fewer n_envs in another run"
+            f"a world's process has ended ({error!r}): of its own error, where one stands above, else often for want "
+            f"of memory; run the same to go on from the last checkpoint in {config.run}, or with fewer n_envs elsewhere"
         ) from error
     finally:
         with contextlib.suppress(EOFError, ConnectionError):
@@ -96,14 +96,22 @@ def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:
     with contextlib.closing(worlds) as exam, stop_requests() as stop:
         watch = Watch(config, lesson, exam, stop, start.step)
         watch.init_callback(model)
-        model.learn(config.steps - start.step, watch, reset_num_timesteps=False, progress_bar=bar)
+        try:
+            model.learn(config.steps - start.step, watch, reset_num_timesteps=False, progress_bar=bar)
+        except (ValueError, InputError):
+            watch.check()  # what is not a number stops the policy's distribution, or its world, first
+            raise
         if watch.stopped:
             path = watch.save()
             raise Interrupted(f"stopped at step {watch.learned} of {config.steps}; saved {path}; run the same to go on")
         if config.eval_every and watch.measured < model.num_timesteps:
             watch.measure()
+        watch.learned = model.num_timesteps
+        path = watch.save(training=False)
+        if stop.is_set():
+            raise Interrupted(f"stopped after the last step; saved {path}; run the same to go on with what follows")
     model.logger.close()
-    return checkpoint.save(model, config, lesson, model.num_timesteps, training=False)
+    return path
 
 
 def _begin(config: TrainAgentConfig, lesson: Lesson, worlds: VecEnv, recorded: EpisodeStore | None) -> _Start:

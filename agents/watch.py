@@ -15,6 +15,7 @@ from agents.evaluate import interval, share
 from agents.lesson import Lesson
 from agents.play import acting, play
 from sslctrl.durable import storage_error
+from sslctrl.errors import InputError
 from sslctrl.run_log import keep_until
 
 EVAL_SEED = 500_000  # far from the seeds of training, and from those of the last evaluation
@@ -47,10 +48,22 @@ class Watch(BaseCallback):
             self.measure()
         return not self.stopped
 
-    def save(self) -> Path:
-        """Save all that a run goes on from, and return where."""
+    def save(self, training: bool = True) -> Path:
+        """Save the model, with `training` all that a run goes on from, and return where. Raises InputError, saving
+        nothing, where a weight is not finite.
+        """
+        self.check()
         self.saved = self.learned
-        return checkpoint.save(self.model, self.config, self.lesson, self.learned, training=True)
+        return checkpoint.save(self.model, self.config, self.lesson, self.learned, training)
+
+    def check(self) -> None:
+        """Raise InputError where a weight is not finite."""
+        for name, weight in self.model.policy.state_dict().items():
+            if not weight.isfinite().all():
+                raise InputError(
+                    f"{name} is not finite at step {self.model.num_timesteps} with lr {self.config.lr}; allowed are "
+                    "finite weights; lower lr, and give another run folder"
+                )
 
     def measure(self) -> None:
         """Play the fixed starts, as many at a time as there are worlds, without noise, and record how they ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -60,8 +60,10 @@ def vector_of(makers: list[Callable[[], gym.Env]], processes: bool = False) -> V
 
 
 def _undisturbed(make: Callable[[], gym.Env]) -> gym.Env:
-    """Make a world in a process of its own, which Ctrl-C does not reach: who steps it is to save first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Make a world in a process of its own, which no signal to its group reaches, as Ctrl-C's: who steps it is to save
+    first.
+    """
+    os.setpgrp()
     return make()
 
 

@@ -49,6 +49,8 @@ class RunFolder:
         folder, or nothing of a run in it.
         """
         self.allow = allow
+        self.damage: list[SslctrlError] = []
+        """Of configs, which were passed over."""
         self.path, allowed = Path(path), "allowed is one that a demo, a training or an evaluation wrote"
         if not self.path.is_dir():
             raise InputError(f"there is no run folder {path}; {allowed}; give such a one")
@@ -105,7 +107,7 @@ class RunFolder:
 
     def heldout(self) -> EpisodeStore:
         """Open the held-out video: the demo's, or the `eval_store` of an embedding's own run. Raises DataError."""
-        return self._store_or("video/heldout", self._config("embedding").get("eval_store"))
+        return self._store_or("video/heldout", self.embedding_config.get("eval_store"))
 
     def demonstration(self) -> Episode:
         """Read the one demonstration: the demo's, or the one that a policy's own run names. Raises DataError."""
@@ -132,7 +134,7 @@ class RunFolder:
     @cached_property
     def task(self) -> str:
         """The pretext task's name, where this is a run of one; else empty."""
-        return str(self._config("embedding").get("task", ""))
+        return str(self.embedding_config.get("task", ""))
 
     @cached_property
     def pretext(self) -> Objective:
@@ -142,8 +144,13 @@ class RunFolder:
         return load_objective(self._newest(), self.allow)
 
     @cached_property
+    def embedding_config(self) -> dict[str, Any]:
+        """The embedding's or pretext task's config; empty where there is none, or where it is damaged."""
+        return self._config("embedding")
+
+    @cached_property
     def agent_config(self) -> dict[str, Any]:
-        """The policy's config; empty where there is none. Raises InputError where it is damaged."""
+        """The policy's config; empty where there is none, or where it is damaged."""
         return self._config("agent")
 
     @cached_property
@@ -195,7 +202,11 @@ class RunFolder:
 
     def _config(self, part: str) -> dict[str, Any]:
         name = f"{part}/{CONFIG}"
-        return configs.load_plain(self.find(name)) if self.has(name) else {}
+        try:
+            return configs.load_plain(self.find(name)) if self.has(name) else {}
+        except SslctrlError as error:
+            self.damage.append(error)
+            return {}
 
     def _store_or(self, name: str, elsewhere: Any) -> EpisodeStore:
         if not self.has(name) and isinstance(elsewhere, str):

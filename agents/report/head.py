@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from agents.report.blocks import Bar, Tile
 from agents.report.folder import Figure, RunFolder
 from sslctrl.errors import SslctrlError
@@ -24,7 +26,9 @@ def title(folder: RunFolder) -> str:
     if folder.task:
         return f"A backbone learned by {_of_tasks(folder)}"
     if folder.has("evaluation/evaluation.json") or folder.has("agent/curve.jsonl"):
-        learned = _reward_from(folder) == "embedding"
+        if folder.figure("policy_success") is None and not folder.has("agent/curve.jsonl"):
+            return "An evaluation"
+        learned = reward_from(folder) == "embedding"
         return "A policy whose only reward was learned from video" if learned else "A policy"
     return "An embedding learned from video" if folder.has("embedding/metrics.jsonl") else "A run"
 
@@ -54,9 +58,8 @@ def percent(value: float) -> str:
     return f"{value * 100:.1f} %" if 0 < value < 0.1 else f"{value * 100:.0f} %"
 
 
-def interval(found: Figure, share: bool = True) -> str:
+def interval(found: Figure, show: Callable[[float], str] = percent) -> str:
     """Return a figure's 95 % interval and number of trials as text, as far as they are known."""
-    show = percent if share else "{:.2f}".format
     known = [] if found.low is None or found.high is None else [f"{show(found.low)} to {show(found.high)}"]
     return ", ".join([*known, *([] if found.n is None else [f"n = {found.n}"])])
 
@@ -77,23 +80,25 @@ def _learned(folder: RunFolder) -> str:
 
 def _rewarded(folder: RunFolder) -> str:
     policy = folder.figure("policy_success")
-    if policy is None:
-        return ""
     others = [f"{name} {percent(found.value)}" for name, key in _SUCCESS if (found := folder.figure(key))]
+    if policy is None:
+        return f"How often the goal is reached: {', '.join(others)}." if others else ""
     beside = f" ({', '.join(others)})" if others else ""
     starts = f"of {policy.n} fresh starts" if policy.n else "of the starts"
     kind = str(folder.agent_config.get("algorithm", "")).upper()
     who = f"{kind} policy" if kind else "policy"
     reached = f"reaches the goal from {percent(policy.value)} {starts}{beside}"
+    rewarded = _REWARD.get(reward_from(folder))
+    if rewarded is None:
+        return f"The {who} {reached}."
     goal = _GOAL.get(str(folder.agent_config.get("goal_from")), "one demonstration")
-    rewarded = _REWARD[_reward_from(folder)].format(goal=goal)
-    return f"{rewarded} was the only reward of the {who}, which {reached}."
+    return f"{rewarded.format(goal=goal)} was the only reward of the {who}, which {reached}."
 
 
-def _reward_from(folder: RunFolder) -> str:
-    """Return what the policy was rewarded by: a demo's, which needs no config, by the embedding."""
-    known = str(folder.agent_config.get("reward_from", "embedding"))
-    return known if known in _REWARD else "embedding"
+def reward_from(folder: RunFolder) -> str:
+    """Return what rewarded the policy, as its config says, or a demo: the embedding; empty where nobody says."""
+    demo = "embedding" if (folder.path / "demo.json").exists() else ""
+    return str(folder.agent_config.get("reward_from", demo))
 
 
 def _success(folder: RunFolder) -> Tile | None:
@@ -142,4 +147,4 @@ def _tile(
         for label, found in figures
     ]
     ours = figures[0][1]
-    return Tile(name, show(ours.value), interval(ours, share), tuple(bars), note)
+    return Tile(name, show(ours.value), interval(ours, show), tuple(bars), note)

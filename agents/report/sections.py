@@ -14,7 +14,7 @@ from agents.report import imagined, latent, plots
 from agents.report.blocks import Block, Film, Films, Plot, Plots, Source, Table, Text, Watched
 from agents.report.films import distance_to_goal, episode_film, film, rollout_film
 from agents.report.folder import Figure, RunFolder, as_figure, driver_of, number
-from agents.report.head import interval, percent
+from agents.report.head import interval, percent, reward_from
 from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
 from sslctrl.errors import DataError
@@ -41,11 +41,12 @@ def demonstration(folder: RunFolder) -> Iterator[Block]:
     """The one demonstration, in the two views."""
     episode = folder.demonstration()
     ours, theirs = folder.camera_pair(episode.meta["cameras"])
-    yield Text(
-        "One recording fixes the goal: no label, no reward function, no state. The reward compares what the policy's "
-        "camera sees with the demonstration as another camera saw it."
-    )
-    captions = {theirs: "what the reward compares with", ours: "the same moments in the policy's view"}
+    if reward_from(folder) == "embedding":
+        yield Text(
+            "One recording fixes the goal: no label, no reward function, no state. The reward compares what the "
+            "policy's camera sees with the demonstration as its own camera saw it."
+        )
+    captions = {ours: "the same moments in the policy's view", theirs: "what the reward compares with"}
     yield Films(tuple(episode_film(episode, camera, f"camera {camera}", captions[camera]) for camera in captions))
 
 
@@ -92,14 +93,18 @@ def alignment(folder: RunFolder) -> Iterator[Block]:
 def reward(folder: RunFolder) -> Iterator[Block]:
     """Learned reward, raw pixels' reward and the truth along an expert's, the policy's and a random episode."""
     goal = folder.demonstration()
-    ours, theirs = folder.camera_pair(goal.meta["cameras"])
+    theirs, compared = folder.camera_pair(goal.meta["cameras"])[1], {}
+    shown = {
+        name: (episode, folder.camera_pair(episode.meta["cameras"])[0])
+        for name, episode in _told_apart(folder, goal).items()
+    }
+    ours = " or ".join(dict.fromkeys(camera for _, camera in shown.values()))
     yield Text(
-        f"Reward: minus the distance between camera {ours} now and camera {theirs} at the demonstration's end, in the "
+        f"Minus the distance between camera {ours} now and camera {theirs} at the demonstration's end, in the "
         "embedding (learned) or between pixels (raw). In brackets: Spearman's correlation with the true progress. "
         "Any falling function of the distance, as the TCN's reward, ranks moments the same."
     )
-    compared = {}
-    for i, (name, episode) in enumerate(_told_apart(folder, goal).items()):
+    for i, (name, (episode, ours)) in enumerate(shown.items()):
         found = compared[name] = latent.progress(folder.embedding, episode, ours, goal, theirs)
         yield Watched(episode_film(episode, ours, name), (plots.reward_over_time(found, f"reward-{i}"),))
     yield plots.reward_against_distance(compared)
@@ -177,7 +182,7 @@ def figures(folder: RunFolder) -> Iterator[Block]:
     """Every figure of demo.json as it stands, and what the run was: commit, machine, versions, configs."""
     known = {name: as_figure(value) for name, value in _mapping(folder.demo.get("figures")).items()}
     rows = tuple(
-        (name, f"{found.value:.4g}", interval(found, share=False)) for name, found in known.items() if found is not None
+        (name, _digits(found.value), interval(found, _digits)) for name, found in known.items() if found is not None
     )
     if rows:
         yield Table(("figure", "value", "95 % interval"), rows)
@@ -189,6 +194,10 @@ def figures(folder: RunFolder) -> Iterator[Block]:
             yield Source(str(path.relative_to(folder.path)), path.read_text(errors="replace")[:_LONGEST_SOURCE])
         except OSError:  # unreadable: it is only shown, not needed
             continue
+
+
+def _digits(value: float) -> str:
+    return f"{value:.4g}"
 
 
 def _rollouts(folder: RunFolder) -> list[Episode]:

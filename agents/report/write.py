@@ -59,7 +59,7 @@ def _page(folder: RunFolder) -> str:
     parts = _OF_PRETEXT if folder.task else _SECTIONS
     made = [(Section(id, title, _blocks(make, folder)), part in folder.parts) for id, title, make, part in parts]
     return environment.from_string(_own("page.html")).render(
-        title=head.title(folder),
+        title=_or_note(head.title, folder, "A run"),
         sentence=_or_note(head.sentence, folder, ""),
         tiles=_or_note(head.tiles, folder, ()),
         films=_or_note(sections.hero, folder, ()),
@@ -92,11 +92,12 @@ def _or_note(make: Callable[[RunFolder], Any], folder: RunFolder, otherwise: Any
 
 
 def _damage(folder: RunFolder) -> Iterator[SslctrlError]:
-    """Yield what keeps the key figures from being shown."""
+    """Yield what keeps the key figures from being shown, and what was passed over."""
     try:
         head.tiles(folder)
     except SslctrlError as error:
         yield error
+    yield from folder.damage
 
 
 def _own(name: str) -> str:

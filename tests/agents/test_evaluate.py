@@ -62,7 +62,11 @@ def test_recorded_rollouts_are_what_was_measured(trained: Path, tmp_path: Path) 
             assert episode.reward[-1] == np.float32(-distance) and episode.meta["success"] == success
     store, found = EpisodeStore(tmp_path / "agent"), measured["agent"]["each"]
     before = store.digest()
-    for changes, says in (({"seed": 7}, "seed 1000000, asked for is 7"), ({"record_px": 32}, "size_px 24")):
+    for changes, says in (
+        ({"seed": 7}, "seed 1000000, asked for is 7"),
+        ({"seed": 7, "record": 0}, "seed 1000000, asked for is 7"),
+        ({"record_px": 32}, "size_px 24"),
+    ):
         with pytest.raises(InputError, match=says):
             evaluate(replace(config, **changes))
     assert store.digest() == before and evaluate(config)["policies"]["agent"]["each"] == found

@@ -184,6 +184,11 @@ def test_what_cannot_be_is_one_line(recorded: Path, front: Path, tmp_path: Path)
             config(recorded, front, tmp_path, **changes)
     with pytest.raises(InputError, match="the policy's own, front, alone"):
         learn_online(config(recorded, recorded / "prior", tmp_path))
+    large, episode = EpisodeStore(tmp_path / "large", create=True), EpisodeStore(front).read("000000")
+    large.add(episode._replace(frames=episode.frames.repeat(2, 2).repeat(2, 3)))
+    with pytest.raises(InputError, match="large has frames of 32 x 32 px; allowed are the embedding's own, 16 px"):
+        learn_online(config(recorded, large.root, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="rounds is 0"):
         replace(config(recorded, front, tmp_path), rounds=0)
 

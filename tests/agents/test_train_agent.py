@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -244,13 +243,12 @@ def test_a_world_s_process_that_ends_is_one_line(recorded: Path, tmp_path: Path,
 
 
 @pytest.mark.slow
-def test_ctrl_c_does_not_reach_worlds_in_processes() -> None:
+def test_what_a_group_of_processes_is_sent_does_not_reach_worlds() -> None:
     worlds = vector_of([maker("sslctrl/Push-v0", "fixed", None, None, None)], processes=True)
     try:
         worlds.reset()
-        os.kill(worlds.processes[0].pid, signal.SIGINT)
+        assert os.getpgid(worlds.processes[0].pid) not in (0, os.getpgrp())
         worlds.step(np.zeros((1, 2), np.float32))
-        assert worlds.processes[0].is_alive()
     finally:
         worlds.close()
 

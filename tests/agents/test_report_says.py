@@ -1,0 +1,51 @@
+"""What the report says of rewards, demonstrations and figures is what the run knows of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from report_toys import Page, fill_demo, result, walk
+
+from agents.report.blocks import Films, Watched
+from agents.report.config import ReportConfig
+from agents.report.films import episode_film
+from agents.report.folder import RunFolder
+from agents.report.sections import demonstration, reward
+from agents.report.write import write_report
+from sslctrl.store import EpisodeStore
+
+
+def test_a_reward_that_nobody_tells_of_is_not_claimed(tmp_path: Path) -> None:
+    for names, says in (
+        (("agent", "expert"), "A policy The policy reaches the goal from 50 % of 40 fresh starts"),
+        (("expert",), "An evaluation How often the goal is reached: expert 50 %."),
+    ):
+        (tmp_path / "evaluation.json").write_text(json.dumps({"policies": dict.fromkeys(names, result(0.5))}))
+        text = " ".join(Page(write_report(ReportConfig(run=tmp_path))).text.split())
+        assert says in text and "learned from video" not in text and "only reward" not in text
+
+
+def test_a_demonstration_is_shown_as_what_it_was_to_the_policy(tmp_path: Path) -> None:
+    demo = fill_demo(tmp_path / "demo")
+    shutil.rmtree(demo / "video" / "demonstration")
+    store = EpisodeStore(demo / "video" / "demonstration", create=True)
+    episode = walk(0, 32)
+    store.add(episode._replace(frames=episode.frames[:1], meta={**episode.meta, "cameras": ["front"]}))
+    (demo / "agent" / "config.yaml").write_text(json.dumps({"camera": "left", "reward_from": "state"}))
+    (text_of_film, *_) = demonstration(RunFolder(demo))
+    assert isinstance(text_of_film, Films)
+    assert [film.caption for film in text_of_film.films] == ["what the reward compares with"]
+    compared = [block for block in reward(RunFolder(demo)) if isinstance(block, Watched)]
+    assert [block.film.title for block in compared][:2] == ["the expert's demonstration", "the policy, rollout 1"]
+    rollout = EpisodeStore(demo / "evaluation" / "agent").read("000000")
+    own, others = (episode_film(rollout, camera, "").video for camera in ("left", "front"))
+    assert compared[1].film.video == own != others
+
+
+def test_figures_show_as_many_digits_as_their_intervals(tmp_path: Path) -> None:
+    demo = fill_demo(tmp_path / "demo")
+    known = {"policy_distance_m": {"value": 0.0137, "low": 0.0131, "high": 0.0143, "n": 100}}
+    (demo / "demo.json").write_text(json.dumps({"figures": known}))
+    assert "0.0131 to 0.0143, n = 100" in Page(write_report(ReportConfig(run=demo))).text

@@ -1,0 +1,52 @@
+"""What goes wrong while a policy learns: it is said, and nothing is lost or left behind."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from agents_toys import tiny
+
+from agents import checkpoint
+from agents.train import train_agent
+from agents.watch import Watch
+from sslctrl.checkpoint import folders
+from sslctrl.errors import InputError, Interrupted
+
+
+@pytest.mark.parametrize("algorithm", ["sac", "td3"])
+def test_a_policy_that_diverges_is_one_line_and_is_not_saved(algorithm: str, recorded: Path, tmp_path: Path) -> None:
+    config = tiny(recorded, tmp_path, algorithm=algorithm, lr=1e30, checkpoint_every=40)
+    with pytest.raises(InputError, match=r"is not finite at step \d+ with lr 1e\+30; .*lower lr"):
+        train_agent(config)
+    for folder in folders(tmp_path):
+        assert all(weight.isfinite().all() for weight in checkpoint.load(folder).model.policy.state_dict().values())
+
+
+def test_a_wish_to_stop_in_the_last_exam_ends_what_would_follow(recorded: Path, tmp_path: Path, monkeypatch) -> None:
+    real = Watch.measure
+
+    def measure(watch: Watch) -> None:
+        signal.raise_signal(signal.SIGINT)
+        real(watch)
+
+    config = tiny(recorded, tmp_path, steps=40, eval_every=40, eval_episodes=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "measure", measure)
+        with pytest.raises(Interrupted, match=r"stopped after the last step; saved .*step-00000040; run the same"):
+            train_agent(config)
+    assert train_agent(config).name == "step-00000040"
+
+
+def test_opening_an_agent_leaves_global_randomness_alone(trained: Path) -> None:
+    def states() -> list[str]:
+        return [repr(random.getstate()), repr(np.random.get_state()[1].tobytes()), repr(torch.get_rng_state().tolist())]  # noqa: NPY002
+
+    random.random(), torch.rand(3)  # whatever else the process draws
+    before = states()
+    checkpoint.load(trained)
+    assert states() == before
