@@ -171,10 +171,16 @@ class EvaluateConfig:
     """A trained agent's checkpoint, or its run folder."""
     policies: tuple[str, ...] = POLICIES
     """Who is measured: agent, do_nothing, random, expert."""
-    env_id: str = "sslctrl/Push-v0"
-    """Gymnasium id of the world; an agent's own world must be the same."""
-    variety: Literal["fixed", "train", "heldout"] = "fixed"
-    """Where colours and shapes come from."""
+    env_id: str = ""
+    """Gymnasium id of the world; by default the agent's, which it must be for an agent, or sslctrl/Push-v0."""
+    variety: Literal["", "fixed", "train", "heldout"] = ""
+    """Where colours and shapes come from; by default as the agent learned, or fixed."""
+    camera: str = ""
+    """Another camera for the agent to see through; by default its own."""
+    randomize: float = 0.0
+    """Strength of random colours, light and jitter of the cameras, from 0 to 1: a world that looks otherwise."""
+    orbit_rad: float = 0.0
+    """How far each episode carries each camera round the scene, either way."""
     demonstration: Path | None = None
     """Store whose first episode's final true state is the goal, for an agent of one goal its own; by default the
     agent's, or each start's own.

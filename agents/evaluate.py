@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,16 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     torch.set_num_threads(config.threads)
     durable.make_folder(Path(config.out))
     agent = None if config.agent is None else load(config.agent, config.allow)
-    if agent is not None and agent.config.env_id != config.env_id:
-        raise InputError(f"the agent acts in {agent.config.env_id}, asked for is {config.env_id}; give its own env_id")
+    config = _as_learned(config, agent)
     goal = _goal(config, agent)
     for name in config.policies:
         check_kept(Path(config.out) / name, _recording(config, name, goal))
     results: dict[str, Any] = {
         "env_id": config.env_id,
         "variety": config.variety,
+        "camera": config.camera,
+        "randomize": config.randomize,
+        "orbit_rad": config.orbit_rad,
         "goal_m": None if goal is None else goal.tolist(),
         "episodes": config.episodes,
         "seed": config.seed,
@@ -96,6 +99,20 @@ def interval(values: Sequence[float], seed: int, statistic: Callable[..., Any] =
     return {"value": float(statistic(array)), "low": float(low), "high": float(high), "n": len(array)}
 
 
+def _as_learned(config: EvaluateConfig, agent: Agent | None) -> EvaluateConfig:
+    """Return what is measured, with all that was left to the agent."""
+    if agent is None:
+        own = {"env_id": "sslctrl/Push-v0", "variety": "fixed"}
+    else:
+        own = {"env_id": agent.config.env_id, "variety": agent.config.variety, "camera": agent.config.camera}
+        if config.env_id not in ("", agent.config.env_id):
+            raise InputError(
+                f"the agent acts in {agent.config.env_id}, asked for is {config.env_id}; allowed is its own world; "
+                "leave env_id out"
+            )
+    return replace(config, **{name: value for name, value in own.items() if not getattr(config, name)})
+
+
 def _goal(config: EvaluateConfig, agent: Agent | None) -> np.ndarray | None:
     learned = None if agent is None else agent.goal
     if config.demonstration is None:
@@ -125,13 +142,13 @@ def _world(
     def seen_by(senses: Senses, judge: Judge, goals: Goals, her: bool, camera: str | None) -> VecEnv:
         make = maker(
             config.env_id, config.variety, camera, senses.size_px, goal, senses.history, isinstance(goals, Shown),
-            inside, inside is not None,
+            inside, inside is not None, config.randomize, config.orbit_rad,
         )  # fmt: skip
         return LearnedVecEnv(vector_of([make]), senses, judge, goals, her)
 
     if name != "agent" or agent is None:
         return seen_by(Senses(None, None), Judge(TrueDistance(task_of(config.env_id))), Desired(), False, None)
-    world = seen_by(agent.senses, agent.judge, agent.goals, agent.config.her, agent.config.camera)
+    world = seen_by(agent.senses, agent.judge, agent.goals, agent.config.her, config.camera)
     if world.observation_space != agent.model.observation_space:
         raise CheckpointError(
             f"{config.agent} learned to see {agent.model.observation_space}, and would be shown "
@@ -144,10 +161,11 @@ def _recording(config: EvaluateConfig, name: str, goal: np.ndarray | None) -> di
     """Return what a policy's films are of, beside their starts."""
     recording: dict[str, Any] = {
         "env_id": config.env_id, "variety": config.variety, "policy": name, "seed": config.seed,
+        "randomize": config.randomize, "orbit_rad": config.orbit_rad,
         "size_px": config.record_px, "goal_m": None if goal is None else goal.tolist(),
     }  # fmt: skip
     if name == "agent" and config.agent is not None:
-        recording["agent"] = sha256_of(newest(Path(config.agent)))
+        recording["agent"], recording["camera"] = sha256_of(newest(Path(config.agent))), config.camera
     return recording
 
 

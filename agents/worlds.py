@@ -77,14 +77,18 @@ def maker(
     show_goal: bool = False,
     inside: Callable[[gym.Env], gym.Env] | None = None,
     all_cameras: bool = False,
+    randomize: float = 0.0,
+    orbit_rad: float = 0.0,
 ) -> Callable[[], gym.Env]:
     """Return a function that makes a world; no camera: no frames are rendered. ``inside`` wraps it first; it renders
-    what ``camera`` sees, or what all do.
+    what ``camera`` sees, or what all do. How it looks may be random, in strength, and cameras elsewhere.
     """
     registered(env_id)
 
     def make() -> gym.Env:
-        settings: dict[str, Any] = {"variety": variety, "reward": "dense"}
+        settings: dict[str, Any] = {
+            "variety": variety, "reward": "dense", "randomize": randomize, "orbit_rad": orbit_rad
+        }  # fmt: skip
         if camera is not None and not all_cameras:
             settings["cameras"] = (camera,)  # render no more than is seen
         env = gym.make(env_id, disable_env_checker=True, **settings)

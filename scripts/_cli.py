@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ from sslctrl.errors import InputError, Interrupted, SslctrlError, nearest
 Config = TypeVar("Config")
 
 FOOTER = """
---config FILE   values from YAML, as a run's config.yaml; a flag replaces the file's whole value
+--config FILE   values from YAML, as the config.yaml of another run of this script; a flag replaces a whole value
 --debug         the traceback of an error, too
 
 exit code       0 done, 2 bad input, 3 damaged video, 4 damaged checkpoint, 5 disk full or not writable,
@@ -36,23 +37,27 @@ exit code       0 done, 2 bad input, 3 damaged video, 4 damaged checkpoint, 5 di
 
 
 def main(
-    config: type | str, function: str, summary: Callable[[Any], str] | None = None, args: Sequence[str] | None = None
+    config: type | str,
+    function: Callable[[Any], Any] | str,
+    summary: Callable[[Any], str] | None = None,
+    args: Sequence[str] | None = None,
 ) -> None:
-    """Parse a config, call `package.module:function` on it, print in one line what it returns, and exit.
+    """Parse a config, call a function on it, print in one line what it returns, and exit.
 
-    The function is imported after parsing, so that `--help` is quick and imports no torch: the config, a class or
-    `package.module:Class`, is to stand in another module. summary: makes the line; by default paths, text and numbers
-    are printed as they are.
+    Both may be given as `package.module:name`. The function's is imported after parsing, so that `--help` is quick and
+    imports no torch: the config is to stand in another module then. summary: makes the line; by default paths, text
+    and numbers are printed as they are.
     """
     for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(threads, "1")  # before torch is imported: threads beyond a core each are slower
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait take busy cores from others
     sys.path.append(os.getcwd())  # where a user's own package.module:Class is looked for
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was begun is ended in order
     args = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in args
     try:
         with _errors_of_the_disk():
-            config_class = _named(config) if isinstance(config, str) else config
+            config_class = _named(config)
             values = None
             with _reader_may_leave():  # of --help
                 values = parse(config_class, [arg for arg in args if arg != "--debug"])
@@ -77,8 +82,10 @@ def _reader_may_leave():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's last flush meets no error
 
 
-def _named(name: str) -> Any:
-    module, _, member = name.partition(":")
+def _named(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    module, _, member = given.partition(":")
     return getattr(importlib.import_module(module), member)
 
 

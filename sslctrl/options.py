@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from sslctrl.errors import InputError, nearest
 
@@ -33,7 +33,10 @@ def check_options(name: str, cls: type, options: Mapping[str, Any], given: Mappi
         )
     for key in options:
         if key not in allowed:
-            raise InputError(f"{name!r} has no option {key!r}; allowed are {nearest(key, allowed)}; change the name")
+            raise InputError(
+                f"{name!r} has no option {key!r}; the nearest are {nearest(key, allowed)}, of {', '.join(allowed)}; "
+                "change the name"
+            )
     if missing := [key for key, item in allowed.items() if item.default is item.empty and key not in options]:
         raise InputError(f"{name!r} needs the option {missing[0]!r}; allowed are {', '.join(allowed)}; give it a value")
     passed = {key: _coerce(name, key, value, _hint(cls, allowed[key])) for key, value in options.items()}
@@ -45,6 +48,14 @@ def check_options(name: str, cls: type, options: Mapping[str, Any], given: Mappi
         )
     recorded = {key: _plain(value) for key, value in everything.items() if isinstance(value, Path) or _is_plain(value)}
     return Options(passed, recorded)
+
+
+def asked_by(cls: type, given: Collection[str] = ()) -> dict[str, tuple[str, Any]]:
+    """Return the type, as text, and the default of each option of a class, those that live objects fill left out; of
+    one that must be given, the default is `inspect.Parameter.empty`.
+    """
+    taken = {key: item for key, item in _parameters(cls).items() if key not in given}
+    return {key: (_said(_hint(cls, item)), item.default) for key, item in taken.items()}
 
 
 def _parameters(cls: type) -> dict[str, inspect.Parameter]:
@@ -76,11 +87,12 @@ def _coerce(name: str, key: str, value: Any, hint: Any) -> Any:
             return attempt()
         except ValidationError as error:
             reason = reason or error.errors()[0]["msg"]
-    allowed = getattr(hint, "__name__", None) if isinstance(hint, type) else None
-    raise InputError(
-        f"option {key!r} of {name!r} is {value!r}; allowed is {allowed or str(hint).replace('typing.', '')}: {reason}; "
-        "change the value"
-    )
+    raise InputError(f"option {key!r} of {name!r} is {value!r}; allowed is {_said(hint)}: {reason}; change the value")
+
+
+def _said(hint: Any) -> str:
+    plain = isinstance(hint, type) and not get_args(hint)
+    return hint.__name__ if plain else str(hint).replace("typing.", "")
 
 
 def _is_plain(value: Any) -> bool:

@@ -71,7 +71,7 @@ def push(recipe: Recipe) -> dict[str, float]:
         )  # fmt: skip
         found = evaluate(exam)["policies"]
         distances |= {f"{who}, {name}": one["distance_m"]["value"] for who, one in found.items()}
-    write_report(ReportConfig(recipe.run))
+    print(write_report(ReportConfig(recipe.run)))
     return distances
 
 
@@ -81,4 +81,4 @@ def said(distances: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    main(Recipe, "scripts.recipes.ccrig_push:push", said)
+    main(Recipe, push, said)

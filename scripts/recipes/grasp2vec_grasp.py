@@ -56,7 +56,7 @@ def grasp(recipe: Recipe) -> dict[str, float]:
         shown = collect_grasps(GraspsConfig(recipe.run / "video" / name, 400, variety, seed=seed))
         rng = np.random.default_rng(recipe.seed)
         shares[name] = share_grasped(partial(by_heat_map, embedding), outcomes(shown), variety, recipe.starts, rng)
-    write_report(ReportConfig(recipe.run))
+    print(write_report(ReportConfig(recipe.run)))
     return shares
 
 
@@ -68,4 +68,4 @@ def said(shares: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    main(Recipe, "scripts.recipes.grasp2vec_grasp:grasp", said)
+    main(Recipe, grasp, said)

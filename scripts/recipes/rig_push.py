@@ -64,7 +64,7 @@ def push(recipe: Recipe) -> dict[str, float]:
     )
     exam = EvaluateConfig(recipe.run / "evaluation", agent, ("agent", "do_nothing"), episodes=recipe.starts, record=4)
     found = evaluate(exam)["policies"]
-    write_report(ReportConfig(recipe.run))
+    print(write_report(ReportConfig(recipe.run)))
     return {name: one["distance_m"]["value"] for name, one in found.items()}
 
 
@@ -74,4 +74,4 @@ def said(distances: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    main(Recipe, "scripts.recipes.rig_push:push", said)
+    main(Recipe, push, said)

@@ -72,7 +72,7 @@ def push(recipe: Recipe) -> dict[str, float]:
         recipe.run / "evaluation", agent, demonstration=video / "demonstration", episodes=recipe.starts, record=4
     )
     found = evaluate(exam)["policies"]
-    write_report(ReportConfig(recipe.run))
+    print(write_report(ReportConfig(recipe.run)))
     return {name: one["success"]["value"] for name, one in found.items()}
 
 
@@ -82,4 +82,4 @@ def said(shares: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    main(Recipe, "scripts.recipes.tcn_push:push", said)
+    main(Recipe, push, said)

@@ -43,6 +43,25 @@ def test_an_agent_is_not_measured_on_a_goal_that_it_cannot_know(trained: Path, r
     assert own["policies"] == evaluate(config)["policies"]
 
 
+def test_a_policy_is_measured_where_the_world_looks_otherwise(trained: Path, tmp_path: Path) -> None:
+    who = ("agent", "expert")
+    config = EvaluateConfig(tmp_path / "own", agent=trained, episodes=2, seed=1_000_001, policies=who)
+    own = evaluate(config)
+    assert (own["env_id"], own["variety"], own["camera"]) == ("sslctrl/Push-v0", "fixed", "front")  # the agent's
+    for changes in ({"randomize": 1.0}, {"orbit_rad": 0.6}, {"camera": "left"}, {"variety": "heldout"}):
+        other = evaluate(replace(config, out=tmp_path / next(iter(changes)), **changes))
+        assert {**other, **changes, "policies": own["policies"]} == {**own, **changes}
+        agent, expert = (other["policies"][name]["each"] for name in who)
+        assert expert == own["policies"]["expert"]["each"]  # the same starts: none of them at the goal
+        assert agent["distance_m"] != own["policies"]["agent"]["each"]["distance_m"]
+    with pytest.raises(InputError, match="camera behind given; choose one or more of front"):
+        evaluate(replace(config, camera="behind"))
+    with pytest.raises(InputError, match="the agent acts in sslctrl/Push-v0, asked for is sslctrl/Reach-v0"):
+        evaluate(replace(config, env_id="sslctrl/Reach-v0"))
+    with pytest.raises(InputError, match="randomize 2"):
+        evaluate(replace(config, randomize=2.0))
+
+
 def test_an_agent_that_learned_to_see_something_else_is_one_line(trained: Path, tmp_path: Path, monkeypatch) -> None:
     wider = gym.spaces.Box(-np.inf, np.inf, (99,), np.float32)
     monkeypatch.setattr(wrapper, "policy_space", lambda *given: wider)
