@@ -151,8 +151,8 @@ class TrainAgentConfig:
             )
         if self.demonstration is None and not self.her:
             raise InputError(
-                "no demonstration is given, so that goals vary, and only her=True policies see the goal; "
-                "give a demonstration or her=True"
+                "no demonstration is given, so that goals vary, and only policies with her see the goal; "
+                "give a demonstration, or her"
             )
         if self.her and (self.algorithm not in OFF_POLICY or self.goal_from == "steps"):
             raise InputError(

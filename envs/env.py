@@ -11,7 +11,7 @@ import numpy as np
 from envs.cameras import Camera, rig
 from envs.looks import default_look, jitter, orbit, random_look
 from envs.meshes import Part
-from envs.panda import REACH_M, Panda
+from envs.panda import Panda
 from envs.render import RasterRenderer, Renderer, check_size
 from envs.sim import PANDA_GYM_TIMING, Sim, Timing
 from envs.tasks import TASKS
@@ -250,8 +250,12 @@ class RobotEnv(gym.Env):
         if given is None or given.shape != self._goal.shape or not np.isfinite(given).all():
             shown, size = " ".join(str(goal).split()), self.task.goal_size
             raise InputError(f"goal {shown} given; this task takes {size} finite numbers in metres; give so many")
-        if (far := np.linalg.norm(given)) > REACH_M:
-            raise InputError(f"a goal {far:.4g} m from the arm's base given; it reaches {REACH_M} m; give it in metres")
+        low, high = self.task.goal_box_m
+        if (given < low).any() or (given > high).any():
+            raise InputError(
+                f"goal {given.tolist()} given; allowed is {low.round(3).tolist()} to {high.round(3).tolist()} m; "
+                "give one that can be reached"
+            )
         return given
 
 

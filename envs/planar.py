@@ -6,7 +6,7 @@ import numpy as np
 
 from envs.panda import Panda
 from envs.sim import Sim
-from envs.tray import TIP_HALF_M, TIP_HEIGHT_M, clip_tip, sample_xy
+from envs.tray import CENTER_M, HALF_M, TIP_HALF_M, TIP_HEIGHT_M, clip_tip, sample_xy
 
 STEP_M = 0.04  # commanded per control step at full action; about 3 cm are travelled
 OBJECT_HALF_M = 0.07  # objects start, and goals lie, within this of the tray's centre
@@ -35,6 +35,11 @@ def sample_goal(rng: np.random.Generator, puck_m: np.ndarray) -> np.ndarray:
         goal = sample_xy(rng, OBJECT_HALF_M)
         if np.linalg.norm(goal - puck_m) > GOAL_MIN_M:
             return goal
+
+
+def tray_box_m() -> tuple[np.ndarray, np.ndarray]:
+    """The tray's corners (2,) between its walls."""
+    return np.subtract(CENTER_M, HALF_M), np.add(CENTER_M, HALF_M)
 
 
 def move_in_plane(robot: Panda, action: np.ndarray) -> None:

@@ -132,6 +132,8 @@ def newest(path: Path) -> Path:
 def about_of(path: Path) -> dict[str, Any]:
     """Read only what a checkpoint says of itself: kind, spec, extra, sha256. Raises CheckpointError as `read` does."""
     file = path / ABOUT
+    if not path.is_dir():
+        raise CheckpointError(f"there is no folder {path}; allowed is that of a run or of a checkpoint; check the name")
     try:
         about = json.loads(file.read_bytes())
     except UNREADABLE as error:

@@ -30,7 +30,8 @@ class Film(NamedTuple):
 def read_film(path: Path, size_px: int, every: int = 1) -> Film:
     """Read a film and keep one of `every` frames, size_px square. Raises DataError where none can be read."""
     if not Path(path).is_file():
-        raise DataError(f"there is no file {path}; allowed are videos, one a camera; check the name")
+        what = f"{path} is a folder" if Path(path).is_dir() else f"there is no file {path}"
+        raise DataError(f"{what}; allowed are videos, one a camera; check the name")
     frames, count = [], 0
     try:
         with av.open(str(path)) as film:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sslctrl.clips import Episode
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.film import pace, read_film
 from sslctrl.footage import footage
 from sslctrl.import_folder import files_in, make_store
@@ -25,11 +25,10 @@ def import_videos(folder: Path, out: Path, size_px: int = 64, every: int = 1) ->
     if out.exists():
         return EpisodeStore(out)
     files = files_in(folder, ENDINGS, "videos")
-    if not files or size_px < 8 or every < 1:
-        raise InputError(
-            f"{folder} holds {len(files)} videos, size_px is {size_px}, every {every}; allowed are 1 or more of "
-            f"{', '.join(ENDINGS)}, 8 or more, and 1 or more"
-        )
+    check_least(8, size_px=size_px)
+    check_least(1, every=every)
+    if not files:
+        raise InputError(f"{folder} holds no video; allowed are {', '.join(ENDINGS)}, 1 or more; give another folder")
     return make_store(
         (_episode(path, folder, size_px, every) for path in tqdm(files, desc="videos", disable=None)), out
     )

@@ -56,7 +56,7 @@ class Registry:
         if ":" in name:
             if allow is not None and name not in allow:
                 raise InputError(
-                    f"{name!r} names code outside {self.package}; allowed are {nearest(name, self.names())}; "
+                    f"{name!r} is code of your own, and a file must not choose what runs; allowed is what you name; "
                     f"if you trust it, give --allow {name}, in Python allow=[{name!r}]"
                 )
             return self._own(name)

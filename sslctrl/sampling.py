@@ -23,7 +23,7 @@ def camera_indices(layout: Layout, names: str | Sequence[str], at_least: int = 1
     if len(set(chosen)) < max(at_least, len(chosen)):
         raise InputError(
             f"cameras are {', '.join(chosen)}; allowed are {at_least} or more different ones; "
-            "name others, or record more views"
+            "name others, record more views, or choose an embedding of one, as svtcn or vae"
         )
     return np.array([layout.cameras.index(name) for name in chosen])
 

@@ -79,7 +79,9 @@ class EpisodeStore:
     def layout(self) -> Layout:
         """What a sampler may know. Raises DataError for an empty store or one whose episodes have different cameras."""
         if not self._ids:
-            raise DataError(f"{self.root} holds no episode; allowed is one or more; record some with collect")
+            raise DataError(
+                f"{self.root} holds no episode; allowed is one or more; record some with collect, or import video"
+            )
         metas = self._metas
         cameras = metas[0]["cameras"]
         for id, meta in zip(self._ids, metas, strict=True):

@@ -114,7 +114,7 @@ def load_embedding(path: str | Path, allow: Collection[str] = ()) -> Embedding:
     if not isinstance(objective, Embedding):
         raise CheckpointError(
             f"{path} is a {objective.spec.name!r}, which has no embed(); allowed are {', '.join(EMBEDDINGS.names())}; "
-            "train one of them with init= this checkpoint"
+            f"train one of them on it, with --backbone {path}"
         )
     return objective
 

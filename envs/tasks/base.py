@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from envs.attributes import Attributes
-from envs.panda import Panda
+from envs.panda import REACH_M, Panda
 from envs.sim import Sim
 
 Variety = Literal["fixed", "train", "heldout"]
@@ -67,6 +67,11 @@ class Task(ABC):
     @abstractmethod
     def attributes(self, states: np.ndarray) -> Attributes:
         """Discrete facts of states (N, S), for metrics."""
+
+    @property
+    def goal_box_m(self) -> tuple[np.ndarray, np.ndarray]:
+        """Between which corners (G,) goals must lie: by default, wherever the arm may reach."""
+        return np.full(self.goal_size, -REACH_M), np.full(self.goal_size, REACH_M)
 
     def distance(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         """Distance in metres between goals, (N, G) x (N, G) -> (N,) or (G,) x (G,) -> ()."""

@@ -8,7 +8,7 @@ from envs.attributes import Attributes, pushing, touching
 from envs.meshes import cylinder
 from envs.palette import sample_color
 from envs.panda import PUSHER_RADIUS_M, Panda
-from envs.planar import STEP_M, move_in_plane, planar_state, sample_goal, sample_hand, sample_start
+from envs.planar import STEP_M, move_in_plane, planar_state, sample_goal, sample_hand, sample_start, tray_box_m
 from envs.pushing import push_towards
 from envs.sim import Physical, Shape, Sim
 from envs.tasks.base import Task
@@ -44,6 +44,11 @@ class Push(Task):
     def sample_goal(self, rng: np.random.Generator, state: np.ndarray) -> np.ndarray:
         """A position of the puck anywhere within reach, at least 8 cm away: doing nothing never succeeds."""
         return sample_goal(rng, state[4:6])
+
+    @property
+    def goal_box_m(self) -> tuple[np.ndarray, np.ndarray]:
+        """The tray."""
+        return tray_box_m()
 
     def show_goal(self, sim: Sim, robot: Panda, rng: np.random.Generator, goal: np.ndarray) -> None:
         """The puck at the goal, the pusher anywhere that does not touch it."""

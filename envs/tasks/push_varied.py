@@ -7,7 +7,7 @@ import numpy as np
 from envs.attributes import Attributes, pushing
 from envs.palette import sample_color
 from envs.panda import PUSHER_RADIUS_M, Panda
-from envs.planar import STEP_M, move_in_plane, planar_state, sample_goal, sample_hand, sample_start
+from envs.planar import STEP_M, move_in_plane, planar_state, sample_goal, sample_hand, sample_start, tray_box_m
 from envs.pushing import push_towards
 from envs.shapes import shape
 from envs.sim import Physical, Shape, Sim
@@ -63,6 +63,11 @@ class PushVaried(Task):
     def sample_goal(self, rng: np.random.Generator, state: np.ndarray) -> np.ndarray:
         """A position of the object anywhere within reach, at least 8 cm away."""
         return sample_goal(rng, state[4:6])
+
+    @property
+    def goal_box_m(self) -> tuple[np.ndarray, np.ndarray]:
+        """The tray."""
+        return tray_box_m()
 
     def show_goal(self, sim: Sim, robot: Panda, rng: np.random.Generator, goal: np.ndarray) -> None:
         """This episode's object at the goal, at any angle, the pusher anywhere that does not touch it."""

@@ -152,8 +152,9 @@ def test_goal_option_fixes_the_goal_and_nothing_else(push):
     for bad in ((0.4,), (0.4, np.nan), (0.4, 0.0, 0.1)):
         with pytest.raises(InputError, match="2 finite numbers"):
             push.reset(seed=5, options={"goal": bad})
-    with pytest.raises(InputError, match=r"a goal 45 m from the arm's base given; it reaches 0.855 m"):
-        push.reset(seed=5, options={"goal": (45.0, 0.0)})
+    for bad in ((45.0, 0.0), (0.5, 0.4)):
+        with pytest.raises(InputError, match=r"goal \[.*\] given; allowed is \[0.29, -0.16\] to \[0.61, 0.16\] m"):
+            push.reset(seed=5, options={"goal": bad})
     with pytest.raises(InputError, match=r"'gaol'.*goal"):
         push.reset(seed=5, options={"gaol": (0.4, 0.0)})
 

@@ -94,7 +94,7 @@ def test_collects_and_goes_on(script) -> None:
     for episodes in (1, 2):
         shown = script("collect", "--out", "d", "--steps", 4, "--workers", 1, "--size-px", 32, "--episodes", episodes)
         assert shown.code == 0, shown.err
-        assert f"{episodes} episodes in d" in shown.out and len(EpisodeStore("d")) == episodes
+        assert f"episodes in d: {episodes};" in shown.out and len(EpisodeStore("d")) == episodes
 
 
 TINY = ["--options", "dim=4", "size_px=32", "points=4", "hidden=8", "--fit.warmup", 1, "--fit.device", "cpu"]

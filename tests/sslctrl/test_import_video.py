@@ -168,7 +168,7 @@ def test_the_script_says_what_fits_one_camera(tmp_path: Path) -> None:
     flags = ["--out", "store", "--videos", str(film(tmp_path / "a.avi")), "--size-px", "32"]
     done = subprocess.run([sys.executable, script, *flags], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "1 episodes in store" in done.stdout and "--name vae --options size_px=32" in done.stdout
+    assert "episodes in store: 1;" in done.stdout and "--name vae --options size_px=32" in done.stdout
     (tmp_path / "part.yaml").write_text("size_px: 16\n")
     flags = ["--config", "part.yaml", "--out", "other"]
     done = subprocess.run([sys.executable, script, *flags], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -45,9 +45,9 @@ def test_films_of_a_turned_camera_are_upright(tmp_path: Path) -> None:
     ("name", "frames", "options", "message", "kind"),
     [
         ("films", 0, {}, "is not a folder of videos", DataError),
-        ("films/a.txt", 1, {}, "holds 0 videos", InputError),
+        ("films/a.txt", 1, {}, "holds no video", InputError),
         ("films/a.mp4", 3, {"every": 3}, "a.mp4 has 3 frames, every is 3", InputError),
-        ("films/a.mp4", 3, {"every": 0}, "every 0; allowed", InputError),
+        ("films/a.mp4", 3, {"every": 0}, "every is 0; allowed", InputError),
         ("films/a.mp4", 3, {"size_px": 4}, "size_px is 4", InputError),
         ("films/a.mp4", 1, {}, r"a.mp4 cannot be read \(Invalid data found", DataError),
     ],
