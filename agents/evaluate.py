@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
@@ -69,6 +69,22 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
             _record(config, name, agent, goal)
     write_atomically(Path(config.out) / "evaluation.json", json.dumps(results, indent=2, allow_nan=False) + "\n")
     return results
+
+
+def world_for(
+    agent: Agent,
+    variety: Literal["", "fixed", "train", "heldout"] = "",
+    camera: str = "",
+    randomize: float = 0.0,
+    orbit_rad: float = 0.0,
+) -> VecEnv:
+    """Return one world, vectorised, as an agent sees it: what `agent.model.predict` takes is what it returns. What is
+    left out is as the agent learned. Raises InputError, or CheckpointError for an agent of another version.
+    """
+    where = EvaluateConfig(
+        Path(), variety=variety, camera=camera, randomize=randomize, orbit_rad=orbit_rad, policies=()
+    )
+    return _world(_as_learned(where, agent), "agent", agent, agent.goal)
 
 
 def summary(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:

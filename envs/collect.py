@@ -71,7 +71,7 @@ def _is_ray(backend: str) -> bool:
         except ImportError as error:
             raise InputError(
                 "backend is 'ray', which is not installed; allowed is loky without it; choose that, or "
-                "pip install 'sslctrl[ray]'"
+                "pip install -e '.[ray]'"
             ) from error
         register_ray()
     return backend == "ray"

@@ -46,7 +46,7 @@ class CollectConfig:
     workers: int = 2
     """Processes."""
     backend: Backend = "loky"
-    """joblib's backend; ray: several machines that share the folder, with `pip install 'sslctrl[ray]'`."""
+    """joblib's backend; ray: several machines that share the folder, with `pip install -e '.[ray]'`."""
 
     def __post_init__(self) -> None:
         check_least(1, episodes=self.episodes, workers=self.workers, steps=1 if self.steps is None else self.steps)

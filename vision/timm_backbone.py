@@ -31,7 +31,7 @@ class Timm(nn.Module):
             timm: Any = importlib.import_module("timm")
         except (ImportError, RuntimeError) as error:  # RuntimeError: of a torchvision that is of another torch
             raise InputError(
-                f"timm cannot be imported ({error}); it is an extra; pip install 'sslctrl[timm]', with the torchvision "
+                f"timm cannot be imported ({error}); it is an extra; pip install -e '.[timm]', with the torchvision "
                 f"of torch {torch.__version__}"
             ) from error
         size = {"img_size": size_px} if size_px else {}

@@ -70,7 +70,7 @@ def state_figures(rounds: int, turns: int, steps: int) -> dict[str, Figure]:
 def panda_gym() -> gym.Env:
     """Return their pushing world. Raises InputError where panda-gym is not installed."""
     if importlib.util.find_spec("panda_gym") is None:
-        raise InputError("panda-gym is not installed; this bench compares with 3.0.7; pip install 'sslctrl[bench]'")
+        raise InputError("panda-gym is not installed; this bench compares with 3.0.7; pip install -e '.[bench]'")
     import panda_gym  # noqa: F401 - registers their worlds
 
     return gym.make(

@@ -12,8 +12,9 @@ import pytest
 from agents_toys import SIZE_PX
 
 from agents import wrapper
+from agents.checkpoint import load
 from agents.config import EvaluateConfig
-from agents.evaluate import evaluate, interval, share
+from agents.evaluate import evaluate, interval, share, world_for
 from envs.collect import CollectConfig, record_episode
 from sslctrl.errors import CheckpointError, InputError
 from sslctrl.store import EpisodeStore
@@ -54,6 +55,16 @@ def test_a_policy_is_measured_where_the_world_looks_otherwise(trained: Path, tmp
         agent, expert = (other["policies"][name]["each"] for name in who)
         assert expert == own["policies"]["expert"]["each"]  # the same starts: none of them at the goal
         assert agent["distance_m"] != own["policies"]["agent"]["each"]["distance_m"]
+    agent = load(trained)
+    for camera, played in (("", "own"), ("left", "camera")):
+        world = world_for(agent, camera=camera)
+        world.seed(config.seed)
+        seen, over = world.reset(), False
+        while not over:
+            seen, _, (over,), (info,) = world.step(agent.model.predict(seen, deterministic=True)[0])
+        found = json.loads((tmp_path / played / "evaluation.json").read_text())["policies"]["agent"]["each"]
+        assert info["distance_m"] == found["distance_m"][0]
+        world.close()
     with pytest.raises(InputError, match="camera behind given; choose one or more of front"):
         evaluate(replace(config, camera="behind"))
     with pytest.raises(InputError, match="the agent acts in sslctrl/Push-v0, asked for is sslctrl/Reach-v0"):

@@ -114,7 +114,7 @@ class OfManyMachines(LokyBackend):
 
 def test_ray_records_the_same_where_it_is_installed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray.util.joblib", None)
-    with pytest.raises(InputError, match=r"'ray', which is not installed; .* pip install 'sslctrl\[ray\]'"):
+    with pytest.raises(InputError, match=r"'ray', which is not installed; .* pip install -e '.\[ray\]'"):
         collect(small(tmp_path / "a", backend="ray"))
     assert not (tmp_path / "a").exists()
     module = types.ModuleType("ray.util.joblib")

@@ -135,5 +135,5 @@ def test_a_torchvision_of_another_torch_says_what_to_install(monkeypatch: pytest
 
 def test_without_timm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(InputError, match=r"pip install 'sslctrl\[timm\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '.\[timm\]'"):
         Timm()
