@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ def fails(config: Job) -> None:
     kind = config.options["kind"]
     if kind == "interrupt":
         raise KeyboardInterrupt
+    if kind == "terminate":
+        signal.raise_signal(signal.SIGTERM)
     if kind == "full":
         raise OSError(errno.ENOSPC, "No space left on device", "/x/y")
     if kind == "bug":
@@ -56,12 +59,15 @@ def measures(config: Job) -> dict[str, float]:
     return {"error": 0.123456, "episodes": 3}
 
 
-def run(function: str, *args: str, summary: Callable[[Any], str] | None = None) -> int:
+def run(function: str | Callable[[Job], Any], *args: str, summary: Callable[[Any], str] | None = None) -> int:
     sys.modules.setdefault("test_cli", sys.modules[__name__])
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        _cli.main(Job, f"test_cli:{function}", summary, args)
+        _cli.main(Job, f"test_cli:{function}" if isinstance(function, str) else function, summary, args)
     except SystemExit as left:
         return int(left.code or 0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 
@@ -126,6 +132,7 @@ def test_bad_flags_are_one_line_and_exit_code_2(args: str, message: str, capsys:
         ("full", 5, "no room to write /x/y"),
         ("Interrupted", 6, "what is allowed"),
         ("interrupt", 6, "run the same command again"),
+        ("terminate", 6, "run the same command again"),
         ("bug", 1, "RuntimeError: two lines; this is a bug"),
     ],
 )
@@ -142,7 +149,7 @@ def test_every_error_has_its_code_and_one_line(
 def test_prints_what_it_made(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("works", "--out", "a/b") == 0
     assert run("works", "--out", "a/b", summary=lambda path: f"made {path.name}") == 0
-    assert run("measures", "--out", "a/b") == 0
+    assert run(measures, "--out", "a/b") == 0
     assert capsys.readouterr().out == "a/b\nmade b\nerror 0.1235, episodes 3\n"
 
 
