@@ -118,6 +118,8 @@ def interval(values: Sequence[float], seed: int, statistic: Callable[..., Any] =
 def _as_learned(config: EvaluateConfig, agent: Agent | None) -> EvaluateConfig:
     """Return what is measured, with all that was left to the agent."""
     if agent is None:
+        if config.camera:
+            raise InputError(f"camera is {config.camera!r}, and no agent is given to see through it; leave it out")
         own = {"env_id": "sslctrl/Push-v0", "variety": "fixed"}
     else:
         own = {"env_id": agent.config.env_id, "variety": agent.config.variety, "camera": agent.config.camera}
@@ -167,7 +169,7 @@ def _world(
     world = seen_by(agent.senses, agent.judge, agent.goals, agent.config.her, config.camera)
     if world.observation_space != agent.model.observation_space:
         raise CheckpointError(
-            f"{config.agent} learned to see {agent.model.observation_space}, and would be shown "
+            f"the agent learned to see {agent.model.observation_space}, and would be shown "
             f"{world.observation_space}; allowed are agents that this version trained; train it again"
         )
     return world
@@ -178,8 +180,10 @@ def _recording(config: EvaluateConfig, name: str, goal: np.ndarray | None) -> di
     recording: dict[str, Any] = {
         "env_id": config.env_id, "variety": config.variety, "policy": name, "seed": config.seed,
         "randomize": config.randomize, "orbit_rad": config.orbit_rad,
-        "size_px": config.record_px, "goal_m": None if goal is None else goal.tolist(),
+        "goal_m": None if goal is None else goal.tolist(),
     }  # fmt: skip
+    if config.record:
+        recording["size_px"] = config.record_px
     if name == "agent" and config.agent is not None:
         recording["agent"], recording["camera"] = sha256_of(newest(Path(config.agent))), config.camera
     return recording

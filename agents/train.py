@@ -48,8 +48,8 @@ def train_agent(config: TrainAgentConfig) -> Path:
     their intervals), tb/ and a copy of the embedding. A run that has a checkpoint goes on from the newest that
     verifies: weights, optimisers, replay buffer and scales are kept; the worlds start new episodes, and noise is drawn
     anew from seed and step. Raises InputError, DataError, CheckpointError for what is missing or does not fit,
-    StorageError where the folder cannot be written, Interrupted after Ctrl-C or SIGTERM, everything saved, or where
-    a world's process ends by itself, as the last checkpoint was.
+    InputError where a weight is no longer finite, StorageError where the folder cannot be written, Interrupted after
+    Ctrl-C or SIGTERM, everything saved, or where a world's process ends by itself, as the last checkpoint was.
     """
     torch.set_num_threads(config.threads)
     recorded = None if config.prior is None else EpisodeStore(config.prior)
@@ -98,7 +98,7 @@ def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:
         watch.init_callback(model)
         try:
             model.learn(config.steps - start.step, watch, reset_num_timesteps=False, progress_bar=bar)
-        except (ValueError, InputError):
+        except (ValueError, InputError, EOFError, ConnectionError):
             watch.check()  # what is not a number stops the policy's distribution, or its world, first
             raise
         if watch.stopped:

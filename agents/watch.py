@@ -58,7 +58,7 @@ class Watch(BaseCallback):
 
     def check(self) -> None:
         """Raise InputError where a weight is not finite."""
-        for name, weight in self.model.policy.state_dict().items():
+        for name, weight in self.model.policy.named_parameters():
             if not weight.isfinite().all():
                 raise InputError(
                     f"{name} is not finite at step {self.model.num_timesteps} with lr {self.config.lr}; allowed are "

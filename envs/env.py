@@ -201,7 +201,9 @@ class RobotEnv(gym.Env):
         self._state = self.task.state(self.sim, self.robot)
         drawn = self.task.sample_goal(self.np_random, self._state)  # even where one is given: the look stays the same
         self._goal = drawn if goal is None else goal
+        at = self.np_random.bit_generator.state
         self._dress(colors)
+        self.np_random.bit_generator.state = at  # so that the next start, too, is the same however this one looks
 
     def _dress(self, colors: dict[str, tuple[float, float, float]]) -> None:
         """Choose this episode's look; colours that the task gives its objects are never overridden."""

@@ -57,7 +57,7 @@ def check_least(least: float, **values: float) -> None:
             raise InputError(f"{name} is {value}; allowed is {least} or more; change it")
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Return the three allowed words that are most like `word`, nearest first, as text."""
+def nearest(word: str, allowed: Iterable[str], count: int = 3) -> str:
+    """Return the allowed words that are most like `word`, nearest first, as text."""
     ranked = sorted(allowed, key=lambda other: -difflib.SequenceMatcher(None, word, other).ratio())
-    return ", ".join(ranked[:3]) or "none"
+    return ", ".join(ranked[:count]) or "none"

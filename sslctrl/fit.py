@@ -87,6 +87,7 @@ def _train(job: _Job, done: int) -> Path:
                 path = _save(job, done)
                 if stop.is_set():
                     raise Interrupted(f"stopped at step {done} of {config.steps}; saved {path}; run the same to go on")
+        _check(job, done)
         job.objective.eval()
         job.objective.finish(job.store, numpy_rng(config.seed, done, _FINISH))
         path = _save(job, done)
@@ -95,11 +96,16 @@ def _train(job: _Job, done: int) -> Path:
         return path
 
 
+def _check(job: _Job, done: int) -> None:
+    """Raise InputError where a weight is not finite."""
+    for name, weight in job.objective.named_parameters():
+        if not weight.isfinite().all():
+            raise _diverged(f"{name} is not finite", done, job.config)
+
+
 def _save(job: _Job, done: int) -> Path:
     """Publish the checkpoint of a step. Raises InputError, saving nothing, where a weight is not finite."""
-    for name, tensor in job.objective.state_dict().items():
-        if not tensor.isfinite().all():
-            raise _diverged(f"{name} is not finite", done, job.config)
+    _check(job, done)
     return training_state.save(job.folder, job.objective, job.optimizer, done, job.identity)
 
 

@@ -34,8 +34,7 @@ def check_options(name: str, cls: type, options: Mapping[str, Any], given: Mappi
     for key in options:
         if key not in allowed:
             raise InputError(
-                f"{name!r} has no option {key!r}; the nearest are {nearest(key, allowed)}, of {', '.join(allowed)}; "
-                "change the name"
+                f"{name!r} has no option {key!r}; allowed are {nearest(key, allowed, len(allowed))}; change the name"
             )
     if missing := [key for key, item in allowed.items() if item.default is item.empty and key not in options]:
         raise InputError(f"{name!r} needs the option {missing[0]!r}; allowed are {', '.join(allowed)}; give it a value")

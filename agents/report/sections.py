@@ -46,7 +46,8 @@ def demonstration(folder: RunFolder) -> Iterator[Block]:
             "One recording fixes the goal: no label, no reward function, no state. The reward compares what the "
             "policy's camera sees with the demonstration as its own camera saw it."
         )
-    captions = {ours: "the same moments in the policy's view", theirs: "what the reward compares with"}
+    compared = "what the reward compares with" if reward_from(folder) in ("embedding", "pixels") else ""
+    captions = {ours: "the same moments in the policy's view", theirs: compared}
     yield Films(tuple(episode_film(episode, camera, f"camera {camera}", captions[camera]) for camera in captions))
 
 

@@ -38,11 +38,6 @@ class Reach(Task):
         """A point anywhere in the box."""
         return rng.uniform(LOW_M, HIGH_M)
 
-    @property
-    def goal_box_m(self) -> tuple[np.ndarray, np.ndarray]:
-        """The box."""
-        return LOW_M, HIGH_M
-
     def show_goal(self, sim: Sim, robot: Panda, rng: np.random.Generator, goal: np.ndarray) -> None:
         """The tip at the goal."""
         robot.reset(goal)

@@ -85,7 +85,7 @@ class MfTcn(Embedding):
         frames before it that its first moment reads.
 
         In an episode too short for `chunks` stretches there are fewer, or a shorter one. Raises InputError for unknown
-        cameras.
+        cameras, or where no episode has moments enough.
         """
         steps = np.minimum(self.chunk_steps, layout.lengths)
         chunks = np.minimum(self.chunks, layout.lengths // steps)

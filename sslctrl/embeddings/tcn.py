@@ -80,7 +80,7 @@ class Tcn(Embedding):
         """Pick one episode, up to `views_per_batch` cameras and `steps_per_batch` steps out of `window` in a row, the
         same in all of them.
 
-        Raises InputError for unknown cameras.
+        Raises InputError for unknown cameras, or where no episode has moments enough.
         """
         moments = np.minimum(layout.lengths, self.steps_per_batch)
         episode, view = pick_views(layout, self.cameras, self.views_per_batch, moments, len(self.body), rng)

@@ -34,9 +34,8 @@ def test_a_demonstration_is_shown_as_what_it_was_to_the_policy(tmp_path: Path) -
     episode = walk(0, 32)
     store.add(episode._replace(frames=episode.frames[:1], meta={**episode.meta, "cameras": ["front"]}))
     (demo / "agent" / "config.yaml").write_text(json.dumps({"camera": "left", "reward_from": "state"}))
-    (text_of_film, *_) = demonstration(RunFolder(demo))
-    assert isinstance(text_of_film, Films)
-    assert [film.caption for film in text_of_film.films] == ["what the reward compares with"]
+    (shown,) = demonstration(RunFolder(demo))  # and no text: this reward compares with no demonstration
+    assert isinstance(shown, Films) and [film.caption for film in shown.films] == [""]
     compared = [block for block in reward(RunFolder(demo)) if isinstance(block, Watched)]
     assert [block.film.title for block in compared][:2] == ["the expert's demonstration", "the policy, rollout 1"]
     rollout = EpisodeStore(demo / "evaluation" / "agent").read("000000")

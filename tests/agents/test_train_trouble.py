@@ -18,13 +18,26 @@ from sslctrl.checkpoint import folders
 from sslctrl.errors import InputError, Interrupted
 
 
-@pytest.mark.parametrize("algorithm", ["sac", "td3"])
-def test_a_policy_that_diverges_is_one_line_and_is_not_saved(algorithm: str, recorded: Path, tmp_path: Path) -> None:
-    config = tiny(recorded, tmp_path, algorithm=algorithm, lr=1e30, checkpoint_every=40)
+@pytest.mark.parametrize(
+    "changes", [{}, {"algorithm": "td3"}, pytest.param({"processes": True}, marks=pytest.mark.slow)]
+)
+def test_a_policy_that_diverges_is_one_line(changes: dict, recorded: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is not finite at step \d+ with lr 1e\+30; .*lower lr"):
-        train_agent(config)
-    for folder in folders(tmp_path):
-        assert all(weight.isfinite().all() for weight in checkpoint.load(folder).model.policy.state_dict().values())
+        train_agent(tiny(recorded, tmp_path, lr=1e30, **changes))
+
+
+def test_weights_that_are_not_finite_are_not_saved(recorded: Path, tmp_path: Path, monkeypatch) -> None:
+    real = Watch.save
+
+    def save(watch: Watch, training: bool = True) -> Path:
+        if watch.learned >= 80:
+            next(watch.model.policy.parameters()).data[0] = torch.nan
+        return real(watch, training)
+
+    monkeypatch.setattr(Watch, "save", save)
+    with pytest.raises(InputError, match=r"is not finite at step 80 with lr"):
+        train_agent(tiny(recorded, tmp_path, checkpoint_every=40))
+    assert [folder.name for folder in folders(tmp_path)] == ["step-00000040"]
 
 
 def test_a_wish_to_stop_in_the_last_exam_ends_what_would_follow(recorded: Path, tmp_path: Path, monkeypatch) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import envs  # noqa: F401 - registers the worlds
+from envs.env import RobotEnv
 
 IDS = ("Reach", "Push", "PushVaried", "Grasp")
 
@@ -41,3 +42,28 @@ def test_the_goal_is_reached_in_its_scene(name: str) -> None:
         np.testing.assert_allclose(reached, observation["desired_goal"], atol=2e-3)
         now = env.unwrapped.frames(32)  # type: ignore[attr-defined]
         assert (info["goal_frames"] != now).any(axis=(1, 2, 3)).all()  # every camera sees the difference
+
+
+@pytest.mark.parametrize("task", ["reach", "push", "push_varied"])
+def test_wherever_play_takes_things_may_be_a_goal(task: str) -> None:
+    env, rng = RobotEnv(task), np.random.default_rng(0)
+    for seed in range(3):
+        env.reset(seed=seed)
+        for _ in range(12):
+            action = rng.choice([-1.0, 1.0], len(env.task.action_names))
+            for _ in range(4):
+                achieved = env.step(action)[0]["achieved_goal"]
+                env.set_goal(achieved)
+    env.close()
+
+
+@pytest.mark.parametrize("looks", [{"randomize": 0.5}, {"orbit_rad": 0.3}])
+def test_the_next_start_is_the_same_however_this_one_looks(looks: dict) -> None:
+    plain, other = RobotEnv("push"), RobotEnv("push", **looks)
+    for seed in (3, None, None):
+        for env in (plain, other):
+            env.reset(seed=seed)
+        np.testing.assert_array_equal(plain.state, other.state)
+        np.testing.assert_array_equal(plain.goal, other.goal)
+    plain.close()
+    other.close()

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from scripts.options import Asked, described
+from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.errors import InputError
+from sslctrl.options import asked_by
+from sslctrl.rewards import REWARDS
+from vision.backbones import BACKBONES
+from vision.image import IMAGE_TASKS
+from vision.video import VIDEO_TASKS
 
 
 def test_everything_that_is_listed_says_what_it_takes() -> None:
@@ -13,7 +19,9 @@ def test_everything_that_is_listed_says_what_it_takes() -> None:
     assert {"tcn", "jigsaw", "arrow_of_time", "resnet", "huber", "push"} <= set(listed) and len(listed) > 30
     for name in listed:
         said = described(Asked((name,)))
-        assert name.replace("_", "") in said.replace("_", "").lower()
+        for registry in (EMBEDDINGS, IMAGE_TASKS, VIDEO_TASKS, BACKBONES, REWARDS):
+            takes = asked_by(registry.get(name), ("backbone",)) if name in registry.names() else ()
+            assert all(f"  {option} = " in said for option in takes), name
     tcn = described(Asked(("tcn",)))
     assert "  dim = 32, int\n" in tcn and "  loss = 'npairs', Literal['npairs', 'triplet']\n" in tcn
     assert "backbone =" not in tcn and "different cameras' frames" in tcn.lower()

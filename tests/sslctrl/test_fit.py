@@ -45,6 +45,7 @@ class Autoencoder(Objective):
             nn.Conv2d(3, width, 3, 2, 1), nn.BatchNorm2d(width), nn.Dropout(0.2), nn.ConvTranspose2d(width, 3, 4, 2, 1)
         )
         self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("mask", torch.full((3,), -torch.inf))  # of a user's own net
         self.spec = Spec("autoencoder", {"width": width})
         self.stop_at, self.by, self.nan_at, self.steep_at, self.calls = stop_at, by, nan_at, steep_at, 0
 
@@ -68,7 +69,7 @@ class Autoencoder(Objective):
         return Loss(value, {"brightness": images.mean()})
 
     def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
-        assert not self.training
+        assert not self.training and all(weight.isfinite().all() for weight in self.parameters())
         frames = store.read(store.ids[rng.integers(len(store))]).frames
         self.mean.copy_(torch.from_numpy(frames.mean((0, 1, 2, 3)).astype(np.float32)))
 

@@ -119,7 +119,7 @@ def test_paths_and_dicts_are_recorded_and_build_the_same_again(shapes: Registry)
     [
         ({"more": {"net": object()}}, "option 'more' of 'square' is .*, which no file can hold; allowed are numbers"),
         ({"paint": object()}, "option 'paint' of 'square' is .*, which no file can hold"),
-        ({"sied": 1}, "'square' has no option 'sied'; the nearest are side, "),
+        ({"sied": 1}, "'square' has no option 'sied'; allowed are side, "),
         ({"side": "wide"}, "option 'side' of 'square' is 'wide'; allowed is float"),
         ({"side": float("nan")}, "option 'side' of 'square' is nan; allowed is float"),
         ({"holes": 1.5}, "option 'holes' of 'square' is 1.5; allowed is int"),
