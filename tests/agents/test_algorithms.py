@@ -29,7 +29,8 @@ def test_a_rollout_is_whole_batches(n_envs: int, tmp_path: Path) -> None:
 
 
 def test_any_seed_that_a_config_takes_is_taken(tmp_path: Path) -> None:
-    assert build_model(tiny(tmp_path, tmp_path, seed=2**40 + 3), SPACES, None).seed == 3
+    worlds = DummyVecEnv([lambda: algorithms._Nowhere(*SPACES)])
+    assert build_model(tiny(tmp_path, tmp_path, seed=2**40 + 3), SPACES, worlds).seed == 3
 
 
 @pytest.mark.parametrize(("asked", "kept", "end"), [(150, 128, 320), (310, 320, 320)])
@@ -48,11 +49,11 @@ def test_ppo_stops_where_a_rollout_began(
     monkeypatch.setattr(algorithms, "ROLLOUT", 64)
     monkeypatch.setattr(PPO, "train", lambda model: learned.append(model.num_timesteps) or learn(model))
     monkeypatch.setattr(train.Watch, "_on_step", stop)
-    if kept < config.steps:
-        with pytest.raises(Interrupted, match=f"stopped at step {kept} of 300"):
-            train_agent(config)
-        assert checkpoint.last_step(tmp_path) == (tmp_path / f"checkpoints/step-{kept:08d}", kept)
-        monkeypatch.setattr(train.Watch, "_on_step", on_step)
+    said = f"stopped at step {kept} of 300" if kept < config.steps else "stopped after the last step"
+    with pytest.raises(Interrupted, match=said):
+        train_agent(config)
+    assert checkpoint.last_step(tmp_path) == (tmp_path / f"checkpoints/step-{kept:08d}", kept)
+    monkeypatch.setattr(train.Watch, "_on_step", on_step)
     assert train_agent(config).name == f"step-{end:08d}"
     assert learned == [64, 128, 192, 256, 320]
 
