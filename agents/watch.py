@@ -16,6 +16,7 @@ from agents.lesson import Lesson
 from agents.play import acting, play
 from sslctrl.durable import storage_error
 from sslctrl.errors import InputError
+from sslctrl.objective import not_finite
 from sslctrl.run_log import keep_until
 
 EVAL_SEED = 500_000  # far from the seeds of training, and from those of the last evaluation
@@ -58,12 +59,11 @@ class Watch(BaseCallback):
 
     def check(self) -> None:
         """Raise InputError where a weight is not finite."""
-        for name, weight in self.model.policy.named_parameters():
-            if not weight.isfinite().all():
-                raise InputError(
-                    f"{name} is not finite at step {self.model.num_timesteps} with lr {self.config.lr}; allowed are "
-                    "finite weights; lower lr, and give another run folder"
-                )
+        if name := not_finite(self.model.policy):
+            raise InputError(
+                f"{name} is not finite at step {self.model.num_timesteps} with lr {self.config.lr}; allowed are "
+                "finite weights; lower lr, and give another run folder"
+            )
 
     def measure(self) -> None:
         """Play the fixed starts, as many at a time as there are worlds, without noise, and record how they ended."""

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from sslctrl import durable, training_state
 from sslctrl.errors import InputError, Interrupted
 from sslctrl.fit_config import FitConfig
-from sslctrl.objective import Loss, Objective, is_frozen
+from sslctrl.objective import Loss, Objective, is_frozen, not_finite
 from sslctrl.rng import numpy_rng, seed_of, torch_rng
 from sslctrl.run_log import RunLog
 from sslctrl.stopping import stop_requests
@@ -98,9 +98,8 @@ def _train(job: _Job, done: int) -> Path:
 
 def _check(job: _Job, done: int) -> None:
     """Raise InputError where a weight is not finite."""
-    for name, weight in job.objective.named_parameters():
-        if not weight.isfinite().all():
-            raise _diverged(f"{name} is not finite", done, job.config)
+    if name := not_finite(job.objective):
+        raise _diverged(f"{name} is not finite", done, job.config)
 
 
 def _save(job: _Job, done: int) -> Path:

@@ -94,6 +94,11 @@ def to_float(frames: Tensor, device: torch.device | str) -> Tensor:
     return frames.to(device, non_blocking=True).float().div_(255)
 
 
+def not_finite(module: nn.Module) -> str:
+    """Return the name of the first weight that is not finite; empty where all are."""
+    return next((name for name, weight in module.named_parameters() if not weight.isfinite().all()), "")
+
+
 def is_frozen(module: nn.Module) -> bool:
     """Tell whether a module has weights of which none learns."""
     weights = list(module.parameters())

@@ -99,9 +99,9 @@ def reward(folder: RunFolder) -> Iterator[Block]:
         name: (episode, folder.camera_pair(episode.meta["cameras"])[0])
         for name, episode in _told_apart(folder, goal).items()
     }
-    ours = " or ".join(dict.fromkeys(camera for _, camera in shown.values()))
+    through = " or ".join(dict.fromkeys(ours for _, ours in shown.values()))
     yield Text(
-        f"Minus the distance between camera {ours} now and camera {theirs} at the demonstration's end, in the "
+        f"Minus the distance between camera {through} now and camera {theirs} at the demonstration's end, in the "
         "embedding (learned) or between pixels (raw). In brackets: Spearman's correlation with the true progress. "
         "Any falling function of the distance, as the TCN's reward, ranks moments the same."
     )
