@@ -39,8 +39,10 @@ RIG: dict[str, Any] = {**IMAGINED, "relabel_prior": 0.5, "relabel_future": 0.3}
 SHOWN: dict[str, Any] = {"goal_from": "shown"}
 BASELINES = ("random", "do_nothing")
 """Beside the policies in every exam."""
-_SAC: dict[str, Any] = {"her": True, "batch_size": 256, "net": (256, 256)}
-"""Of all policies. Nets of 64 and batches of 128 are enough for true positions, and not for latents."""
+_SAC: dict[str, Any] = {"her": True, "batch_size": 128, "net": (256, 256)}
+"""Of all policies. Nets of 64 are enough for true positions, and not for latents; batches of 256 take policies no
+further, in 1.4 times the time.
+"""
 
 
 class Learner(NamedTuple):
