@@ -121,19 +121,31 @@ def run_jobs(jobs: Sequence[Job], config: BenchConfig) -> Iterator[Done]:
     names = [job.folder.relative_to(config.runs).as_posix() for job in jobs]
     known = {name: found for name in names if config.reuse and (found := ledger.get(name))}
     parallel = joblib.Parallel(n_jobs=config.workers, return_as="generator")
-    missing = [job for job, name in zip(jobs, names, strict=True) if name not in known]
-    new: Iterator[Any] = iter(parallel(joblib.delayed(_kept)(job, now, config.runs) for job in missing))
+    queue = needed_first([job for job, name in zip(jobs, names, strict=True) if name not in known])
+    measured: Iterator[Any] = iter(parallel(joblib.delayed(_kept)(job, now, config.runs) for job in queue))
+    new = zip(queue, measured, strict=True)
     seeds: list[dict[str, Measured]] = []
     origins: list[Origin] = []
     for _, of_seed in groupby(zip(jobs, names, strict=True), key=lambda pair: pair[0].seed):
         seeds.append({})
         for job, name in of_seed:
-            source, values = known[name] if name in known else next(new)
+            source, values = known[name] if name in known else next(values for one, values in new if one is job)
             ledger.put(name, source, values)
             ledger.save()
             seeds[-1][job.name] = values
             origins.append(source)
         yield Done(seeds, Origin.joined(origins))
+
+
+def needed_first(jobs: Sequence[Job]) -> list[Job]:
+    """Return jobs, seed by seed, after what they build on: side by side, none then waits for what another is at."""
+    queue: list[Job] = []
+    for _, of_seed in groupby(jobs, key=lambda job: job.seed):
+        ordered = list(of_seed)
+        new = [job.needs for job in ordered if job.needs is not None and not (job.folder / KEPT).exists()]
+        queue += {needed.folder: needed for needed in new}.values()
+        queue += ordered
+    return queue
 
 
 def over_seeds(

@@ -27,11 +27,12 @@ from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Origin
 from scripts.bench._image_config import ImageConfig
 from scripts.bench._intervals import from_seeds
-from scripts.bench._jobs import KEPT, Job, Variant, over_seeds, run_jobs, settings_hash
+from scripts.bench._jobs import KEPT, Job, Variant, needed_first, over_seeds, run_jobs, settings_hash
 from scripts.bench._ledger import Ledger
 from scripts.bench._tier import FAST, FULL
 from scripts.bench._verdicts import verdict
 from scripts.bench._video_config import VideoConfig
+from sslctrl import durable
 from sslctrl.embeddings.svtcn import SvTcn
 from sslctrl.errors import DataError, InputError
 from sslctrl.store import EpisodeStore
@@ -107,6 +108,22 @@ def test_what_a_training_builds_on_is_done_first_and_once(tmp_path: Path) -> Non
     assert done.seeds == [{"x": {"size": 2.0}, "y": {"size": 2.0}}]
     calls = {path.parent.name: path.read_text() for path in config.runs.glob("*/calls")}
     assert calls == dict.fromkeys(("base", "x", "y"), "x")
+
+
+def test_what_trainings_build_on_comes_before_them_seed_by_seed(tmp_path: Path) -> None:
+    bases = [Job(tmp_path / f"base-{seed}", seed, "base", grow, (1.0,)) for seed in (0, 1)]
+    jobs = [
+        Job(tmp_path / f"{name}-{seed}", seed, name, grow, (1.0,), None if name == "alone" else bases[seed])
+        for seed in (0, 1)
+        for name in ("alone", "x", "y")
+    ]
+    names = [job.folder.name for job in needed_first(jobs)]
+    assert names == ["base-0", "alone-0", "x-0", "y-0", "base-1", "alone-1", "x-1", "y-1"]
+    for name in ("x-0", "y-0"):
+        durable.make_folder(tmp_path / name)
+        (tmp_path / name / KEPT).write_text("{}")
+    names = [job.folder.name for job in needed_first(jobs)]
+    assert names == ["alone-0", "x-0", "y-0", "base-1", "alone-1", "x-1", "y-1"]
 
 
 def test_policies_and_values_say_what_they_build_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
