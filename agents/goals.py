@@ -27,6 +27,12 @@ class Goals(Protocol):
         """Return the goals at these moments of episodes that began with goals (N, D)."""
         ...
 
+    def pictures(self, goals: np.ndarray, raw: Raw) -> np.ndarray | None:
+        """Return what goals (N, D) of episodes that begin with these moments look like, uint8 (N, H, W, 3), or None
+        where that is not known.
+        """
+        ...
+
 
 class Targets:
     """A demonstration's: one for all the time, or one for each time. (K, D), from an episode's start to its end."""
@@ -43,6 +49,9 @@ class Targets:
         """Return the target that it is time for."""
         return self.begin(raw)
 
+    def pictures(self, goals: np.ndarray, raw: Raw) -> None:
+        """Return nothing: a target is a vector, and there may be another for each time."""
+
 
 class Desired:
     """The world's own, in its own coordinates."""
@@ -54,6 +63,9 @@ class Desired:
     def now(self, raw: Raw, begun: np.ndarray) -> np.ndarray:
         """Return the world's desired goals."""
         return self.begin(raw)
+
+    def pictures(self, goals: np.ndarray, raw: Raw) -> None:
+        """Return nothing: a place has no looks."""
 
 
 class Shown:
@@ -69,6 +81,10 @@ class Shown:
     def now(self, raw: Raw, begun: np.ndarray) -> np.ndarray:
         """Return the goals that the episodes began with."""
         return begun
+
+    def pictures(self, goals: np.ndarray, raw: Raw) -> np.ndarray | None:
+        """Return what is shown, where it is pictures."""
+        return raw.get("goal_pixels")
 
 
 class Imagined:
@@ -87,7 +103,7 @@ class Imagined:
         return self.embedding.goals.sample(count, self.rng).cpu().numpy().astype(np.float32)
 
     def pictures(self, goals: np.ndarray, raw: Raw) -> np.ndarray:
-        """Decode goals (N, D) of episodes that begin with these moments: uint8 (N, H, W, 3)."""
+        """Decode the goals."""
         pixels = raw["pixels"]
         first = channels_first(pixels[:, 0] if pixels.ndim == 5 else pixels)
         return self.embedding.decode(torch.from_numpy(goals), first).movedim(1, -1).cpu().numpy()

@@ -172,13 +172,13 @@ def _stretch(
 def _towards(
     goals: Goals, raw: Observation, percept: Percept, senses: Senses, pursued: np.ndarray | None
 ) -> np.ndarray:
-    """Return the goals (T, D) of a stretch's moments: where goals are shown, and video shows none, where it ended;
-    where they are imagined, what was pursued, encoded anew.
+    """Return the goals (T, D) of a stretch's moments: where they are shown or imagined, what was pursued, encoded anew;
+    where they are shown, and the video was of no pursuit, where it ended.
     """
-    if isinstance(goals, Shown):
-        return np.broadcast_to(percept.achieved[-1], percept.achieved.shape)
     first = {name: values[:1] for name, values in raw.items()}
-    if isinstance(goals, Imagined) and pursued is not None:
+    if isinstance(goals, Shown) and (pursued is None or senses.judged is None):
+        return np.broadcast_to(percept.achieved[-1], percept.achieved.shape)
+    if isinstance(goals, Shown | Imagined) and pursued is not None:
         begun = senses.goal({**first, "goal_pixels": square(pursued[None], senses.size_px or len(pursued))})
     else:
         begun = goals.begin(first)

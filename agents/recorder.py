@@ -56,7 +56,7 @@ class Recorder(gym.Wrapper):
         return observation, reward, terminated, truncated, info
 
     def pursue(self, picture: np.ndarray) -> None:
-        """Note the decoded picture of the goal of the episode that has begun, uint8 (H, W, 3)."""
+        """Note the picture of the goal of the episode that has begun, uint8 (H, W, 3)."""
         self._pursued = picture
 
     def _look(self) -> None:

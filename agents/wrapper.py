@@ -10,7 +10,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from agents.goals import Goals, Imagined
+from agents.goals import Goals
 from agents.judge import Judge
 from agents.recorder import Recorder
 from agents.senses import Percept, Raw, Senses
@@ -22,7 +22,7 @@ class LearnedVecEnv(VecEnvWrapper):
     Observations: float32 (O,); for a ``goal_policy`` a dict of ``observation`` (O,), ``achieved_goal`` and
     ``desired_goal`` (D,). The world's own reward stays in ``info["env_reward"]``, and ``info["terminal_observation"]``
     is in the policy's space. ``env_method("compute_reward", achieved, desired, infos)`` is answered here, in batch: the
-    worlds know neither encoder nor reward. Worlds that record are told what their imagined goals look like.
+    worlds know neither encoder nor reward. Worlds that record are told what their goals look like.
     """
 
     def __init__(self, venv: VecEnv, senses: Senses, judge: Judge, goals: Goals, goal_policy: bool = False) -> None:
@@ -32,9 +32,7 @@ class LearnedVecEnv(VecEnvWrapper):
         self._before = Percept(self._begun, self._begun)
         space = policy_space(venv.observation_space, senses, goal_policy)
         super().__init__(venv, observation_space=space)
-        self._recorded: Imagined | None = None
-        if isinstance(goals, Imagined) and all(venv.env_is_wrapped(Recorder)):
-            self._recorded = goals
+        self._recorded = all(venv.env_is_wrapped(Recorder))
 
     def reset(self) -> VecEnvObs:
         """Start all episodes."""
@@ -86,8 +84,9 @@ class LearnedVecEnv(VecEnvWrapper):
     def _begin(self, raw: Raw, worlds: np.ndarray) -> np.ndarray:
         """Return the goals of episodes that begin in these worlds."""
         begun = self.goals.begin(raw)
-        if self._recorded is not None:
-            for world, picture in zip(worlds.tolist(), self._recorded.pictures(begun, raw), strict=True):
+        pictures = self.goals.pictures(begun, raw) if self._recorded else None
+        if pictures is not None:
+            for world, picture in zip(worlds.tolist(), pictures, strict=True):
                 self.venv.env_method(Recorder.pursue.__name__, picture, indices=[world])
         return begun
 

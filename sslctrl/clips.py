@@ -31,8 +31,8 @@ class Episode(NamedTuple):
     depth: np.ndarray | None = None
     """uint16 (V, T+1, H, W), where it was recorded: mm from the camera along its axis; 0 where nothing was hit."""
     pursued: np.ndarray | None = None
-    """uint8 (H, W, 3), where a policy pursued a goal that was imagined: decoded from its latent, so that of an
-    embedding with `body` the robot is not in it.
+    """uint8 (H, W, 3), where a policy pursued a goal of known looks: the picture that was shown, or what was imagined,
+    decoded from its latent, so that of an embedding with `body` the robot is not in it.
     """
 
 

@@ -9,9 +9,9 @@ from agents.report.blocks import Film
 from agents.report.latent import positions
 from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.errors import DataError
-from sslctrl.views import enlarge, view_of
+from sslctrl.views import enlarge, square, view_of
 
-_SHORTEST_SIDE_PX = 256
+_SHORTEST_SIDE_PX, _GAP_PX = 256, 4
 SLOWER = 2.0  # an episode takes two seconds: too quick to follow
 
 
@@ -29,13 +29,21 @@ def episode_film(episode: Episode, camera: str, title: str, caption: str = "", g
 
 
 def rollout_film(episode: Episode, camera: str, title: str) -> Film:
-    """Make a film of a rollout that says whether it succeeded, and how far from its goal it began and ended."""
+    """Make a film of a rollout that says whether it succeeded, and how far from its goal it began and ended; on the
+    left, where it is known, what the goal looks like.
+    """
     try:
         distance = distance_to_goal(episode)
         caption = f"{distance[0] * 100:.0f} cm to {distance[-1] * 100:.1f} cm from the goal"
     except DataError:
         caption = ""
-    return episode_film(episode, camera, title, caption, bool(episode.meta.get("success")))
+    frames = view_of(episode, camera)
+    if episode.pursued is not None:
+        goal = square(episode.pursued[None], frames.shape[1])
+        gap = np.full((*frames.shape[:2], _GAP_PX, 3), 255, np.uint8)
+        frames = np.concatenate([goal.repeat(len(frames), axis=0), gap, frames], axis=2)
+        caption = f"left: the goal; {caption}".removesuffix("; ")
+    return film(frames, seconds_a_step(episode.meta), title, caption, bool(episode.meta.get("success")))
 
 
 def distance_to_goal(episode: Episode) -> np.ndarray:

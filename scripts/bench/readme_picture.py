@@ -2,6 +2,7 @@
 
 python scripts/bench/readme_picture.py --run runs/demo --out docs/pictures/demo.png
 python scripts/bench/readme_picture.py --run runs/recipes/grasp2vec --shows heat --out docs/pictures/grasp2vec.png
+python scripts/bench/readme_picture.py --run runs/recipes/rig --shows reached --out docs/pictures/rig.png
 python scripts/bench/readme_picture.py --run runs/recipes/ccrig --shows imagined --out docs/pictures/ccrig.png
 """
 
@@ -23,9 +24,9 @@ class PictureConfig:
 
     run: Path = Path("runs/demo")
     """A finished run: the demo's, or a recipe's."""
-    shows: Literal["films", "heat", "imagined"] = "films"
-    """films: above, the demonstration; below, the policy. heat: where Grasp2Vec finds what it is shown. imagined: goals
-    of a VAE's."""
+    shows: Literal["films", "heat", "reached", "imagined"] = "films"
+    """films: above, the demonstration; below, the policy. heat: where Grasp2Vec finds what it is shown. reached: the
+    pictures of goals that a policy was shown, where it began and where it ended. imagined: goals of a VAE's."""
     out: Path = Path("docs/pictures/demo.png")
     """The picture."""
     steps: tuple[int, ...] = (0, 4, 8, 12, 50)
@@ -42,7 +43,7 @@ def draw(config: PictureConfig) -> Path:
     """
     from sslctrl.views import write_picture
 
-    return write_picture(config.out, {"films": _films, "heat": _heat, "imagined": _imagined}[config.shows](config))
+    return write_picture(config.out, _PICTURES[config.shows](config))
 
 
 def _films(config: PictureConfig) -> np.ndarray:
@@ -80,6 +81,26 @@ def _heat(config: PictureConfig) -> np.ndarray:
     return heat_picture(folder.embedding, *grasps_shown(folder.heldout()))
 
 
+def _reached(config: PictureConfig) -> np.ndarray:
+    import numpy as np
+
+    from sslctrl.errors import DataError
+    from sslctrl.store import EpisodeStore
+    from sslctrl.views import square, view_of
+
+    folder = config.run / "evaluation/agent"
+    store = EpisodeStore(folder)
+    columns = []
+    for episode in map(store.read, store.ids):
+        if episode.pursued is None:
+            raise DataError(f"{folder} is of a policy that was shown no pictures of goals; give a run of RIG")
+        ends = view_of(episode, episode.meta["camera"])[[0, -1]]
+        rows = [square(one, config.side_px)[0] for one in (episode.pursued[None], ends[:1], ends[1:])]
+        gap = np.full((9, config.side_px, 3), 255, np.uint8)
+        columns.append(np.concatenate([rows[0], gap, *rows[1:]]))
+    return np.concatenate(columns, axis=1)
+
+
 def _imagined(config: PictureConfig) -> np.ndarray:
     from agents.report.folder import RunFolder
     from agents.report.imagined import imagined_picture
@@ -91,6 +112,9 @@ def _imagined(config: PictureConfig) -> np.ndarray:
         raise InputError(f"{config.run} is of {type(folder.embedding).__name__}; allowed are vae, cc_vae, autoencoder")
     store = folder.heldout()
     return imagined_picture(folder.embedding, store, folder.camera_pair(store.cameras)[0])
+
+
+_PICTURES = {"films": _films, "heat": _heat, "reached": _reached, "imagined": _imagined}
 
 
 if __name__ == "__main__":

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 from report_toys import Page, fill_demo, result, walk
 
 from agents.report.blocks import Films, Watched
 from agents.report.config import ReportConfig
-from agents.report.films import episode_film
+from agents.report.films import episode_film, rollout_film
 from agents.report.folder import RunFolder
 from agents.report.sections import demonstration, reward
 from agents.report.write import write_report
@@ -48,3 +51,17 @@ def test_figures_show_as_many_digits_as_their_intervals(tmp_path: Path) -> None:
     known = {"policy_distance_m": {"value": 0.0137, "low": 0.0131, "high": 0.0143, "n": 100}}
     (demo / "demo.json").write_text(json.dumps({"figures": known}))
     assert "0.0131 to 0.0143, n = 100" in Page(write_report(ReportConfig(run=demo))).text
+
+
+def test_a_film_shows_its_goal_where_that_has_looks() -> None:
+    episode = walk(0, 32)
+    goal = np.full((16, 16, 3), 200, np.uint8)
+    alone, beside = (rollout_film(one, "front", "") for one in (episode, episode._replace(pursued=goal)))
+    assert not alone.caption.startswith("left: the goal") and beside.caption == f"left: the goal; {alone.caption}"
+    pictures = []
+    for one in (alone, beside):
+        pixels = np.frombuffer(base64.b64decode(one.poster.split(",")[1]), np.uint8)
+        pictures.append(cv2.imdecode(pixels, cv2.IMREAD_COLOR))
+    height, width = pictures[0].shape[:2]
+    assert pictures[1].shape[0] == height and (pictures[1][:, :width] == 200).all()
+    np.testing.assert_array_equal(pictures[1][:, -width:], pictures[0])
