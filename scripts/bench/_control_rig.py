@@ -40,7 +40,6 @@ PUSH = World(
         "oracle_both": Learner(None, {**_STATE, **SHOWN, "gamma": 0.98, "lr": 5e-4}, steps_factor=3),
         **{name: Learner("vae", IMAGINED | shares) for name, shares in SHARES.items()},
         "pixels": Learner("vae", {**SHOWN, "reward_from": "pixels"}),
-        "plain": Learner("plain", RIG),
         **BESIDE,
     },
     steps=20_000,
@@ -48,9 +47,9 @@ PUSH = World(
 )
 """The decoder of `vae` is told where the hand is: distances in its latents are the puck's, as the oracle's are.
 `autoencoder` is the same without KL, `untrained` without training, `supervised` is told where pucks are: neither of
-these two can imagine goals. `plain` holds hand and puck. `online` trains its VAE on what the policy saw, between four
-rounds. Rewarded for both, a hand at its goal is a local optimum: `oracle_both` takes more steps, looks further ahead,
-and learns more slowly.
+these two can imagine goals. `plain` holds hand and puck; no policy is trained on it. `online` trains its VAE on what
+the policy saw, between four rounds. Rewarded for both, a hand at its goal is a local optimum: `oracle_both` takes more
+steps, looks further ahead, and learns more slowly.
 """
 _OF_REACH: dict[str, Any] = {"camera": CAMERA, "dim": 6, "beta": 5.0, "smooth": 1000.0}
 REACH = World(
