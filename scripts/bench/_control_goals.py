@@ -33,7 +33,8 @@ from sslctrl.metrics.probe import probe_r2
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
 
-CAMERA, STARTS = "front", 100
+CAMERA, STARTS, FIRST_START = "front", 100, 4_000_000
+"""What policies see through, and which starts they are measured on: no setting was chosen by these."""
 IMAGINED: dict[str, Any] = {"goal_from": "imagined"}
 RIG: dict[str, Any] = {**IMAGINED, "relabel_prior": 0.5, "relabel_future": 0.3}
 SHOWN: dict[str, Any] = {"goal_from": "shown"}
@@ -132,7 +133,7 @@ def jobs_of(world: World, part: str, config: ControlConfig) -> tuple[list[Job], 
         embedding = Path(embeddings[learner.embedding]) if learner.embedding else None
         agent = agent_of(Path(), embedding, learner, 0, world, Path(), config.tier)
         sees = _seen_by(world, learner) if agent.observe == "embedding" else ()
-        made_from = agent, learner.rounds, video, world.exams, STARTS, BASELINES, train_and_play, *sees
+        made_from = agent, learner.rounds, video, world.exams, STARTS, FIRST_START, BASELINES, train_and_play, *sees
         policies[name] = f"policy-{name}-{settings_hash(*made_from)}"
     for seed in config.seeds:
         folder = _folder(part, seed, config)
@@ -204,8 +205,9 @@ def train_and_play(
     values = {}
     for variety in world.exams:
         exam = EvaluateConfig(
-            run / f"exam-{variety}", policy, ("agent", *BASELINES), world.env_id, variety, episodes=tier.asked(STARTS)
-        )
+            run / f"exam-{variety}", policy, ("agent", *BASELINES), world.env_id, variety,
+            episodes=tier.asked(STARTS), seed=FIRST_START,
+        )  # fmt: skip
         found = evaluate(exam)["policies"]
         values |= {f"{who}_{variety}_m": found[who]["distance_m"]["value"] for who in found}
     return values
