@@ -49,7 +49,6 @@ GOALS: dict[str, Goal] = {
     "rig.mix_beats_future": (INTERVAL, 0.0, 0.0),
     "rig.mix_beats_prior": (INTERVAL, 0.0, 0.0),
     "ccrig.unseen_over_rig": ("<=", 0.75, 0.5),
-    "ccrig.unseen_over_rig_6d": ("<=", 0.75, 0.5),
     "ccrig.unseen_over_seen": ("<=", 1.2, 1.1),
     "ccrig.goal_colour_match": (">=", 0.85, 0.97),
     "vae.goal_colour_match": ("<=", 0.30, 0.15),
