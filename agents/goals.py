@@ -84,7 +84,7 @@ class Shown:
 
     def pictures(self, goals: np.ndarray, raw: Raw) -> np.ndarray | None:
         """Return what is shown, where it is pictures."""
-        return raw.get("goal_pixels")
+        return None if self.senses.judged is None else raw["goal_pixels"]
 
 
 class Imagined:

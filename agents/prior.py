@@ -18,7 +18,7 @@ from envs.tasks.base import Task
 from sslctrl.clips import Episode
 from sslctrl.errors import InputError
 from sslctrl.store import EpisodeStore
-from sslctrl.views import square, view_of
+from sslctrl.views import goal_picture, square, view_of
 
 Observation = dict[str, np.ndarray]
 
@@ -71,8 +71,9 @@ def of_store(
         frames = None
         if senses.size_px:
             frames = view_of(episode, camera, senses.size_px, str(store.root))
+        pursued = goal_picture(episode, camera)
         for start in range(0, len(episode.action), horizon):
-            parts.append(_stretch(episode, frames, start, horizon, lesson, task, goal_policy))
+            parts.append(_stretch(episode, frames, pursued, start, horizon, lesson, task, goal_policy))
     return _joined(parts)
 
 
@@ -132,6 +133,7 @@ def fill(buffer: ReplayBuffer, known: Transitions) -> int:
 def _stretch(
     episode: Episode,
     frames: np.ndarray | None,
+    pursued: np.ndarray | None,
     start: int,
     horizon: int,
     lesson: Lesson,
@@ -157,7 +159,7 @@ def _stretch(
     if frames is not None:
         raw["pixels"] = senses.history.of(frames[span])
     percept = senses(raw)
-    towards = _towards(lesson.goals, raw, percept, senses, episode.pursued)
+    towards = _towards(lesson.goals, raw, percept, senses, pursued)
     reward = lesson.judge(percept.achieved[:-1], percept.achieved[1:], towards[1:])
     seen_before = np.concatenate([percept.seen[:1], percept.seen[:-1]])
     observation = senses.observation(raw, percept.seen, seen_before)
@@ -172,13 +174,13 @@ def _stretch(
 def _towards(
     goals: Goals, raw: Observation, percept: Percept, senses: Senses, pursued: np.ndarray | None
 ) -> np.ndarray:
-    """Return the goals (T, D) of a stretch's moments: where they are shown or imagined, what was pursued, encoded anew;
-    where they are shown, and the video was of no pursuit, where it ended.
+    """Return the goals (T, D) of a stretch's moments: where goals are shown, where it ended; where they are imagined,
+    what was pursued, encoded anew.
     """
-    first = {name: values[:1] for name, values in raw.items()}
-    if isinstance(goals, Shown) and (pursued is None or senses.judged is None):
+    if isinstance(goals, Shown):  # and not what was pursued, which may have been imagined, without the robot
         return np.broadcast_to(percept.achieved[-1], percept.achieved.shape)
-    if isinstance(goals, Shown | Imagined) and pursued is not None:
+    first = {name: values[:1] for name, values in raw.items()}
+    if isinstance(goals, Imagined) and pursued is not None:
         begun = senses.goal({**first, "goal_pixels": square(pursued[None], senses.size_px or len(pursued))})
     else:
         begun = goals.begin(first)

@@ -25,6 +25,13 @@ def view_of(episode: Episode, camera: str, size_px: int | None = None, what: str
     return frames if size_px is None else square(frames, size_px)
 
 
+def goal_picture(episode: Episode, camera: str) -> np.ndarray | None:
+    """Return what the goal that was pursued looks like through a camera, uint8 (H, W, 3), or None where that is not
+    known: an episode of several cameras knows it of the policy's own alone.
+    """
+    return episode.pursued if episode.meta.get("camera", camera) == camera else None
+
+
 def square(frames: np.ndarray, size_px: int) -> np.ndarray:
     """Return the middle square of frames at another size: uint8 (T, H, W, 3) -> (T, size_px, size_px, 3).
 

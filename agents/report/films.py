@@ -9,7 +9,7 @@ from agents.report.blocks import Film
 from agents.report.latent import positions
 from sslctrl.clips import Episode, seconds_a_step
 from sslctrl.errors import DataError
-from sslctrl.views import enlarge, square, view_of
+from sslctrl.views import enlarge, goal_picture, square, view_of
 
 _SHORTEST_SIDE_PX, _GAP_PX = 256, 4
 SLOWER = 2.0  # an episode takes two seconds: too quick to follow
@@ -29,8 +29,8 @@ def episode_film(episode: Episode, camera: str, title: str, caption: str = "", g
 
 
 def rollout_film(episode: Episode, camera: str, title: str) -> Film:
-    """Make a film of a rollout that says whether it succeeded, and how far from its goal it began and ended; on the
-    left, where it is known, what the goal looks like.
+    """Make a film of a rollout that says whether it succeeded, and how far from its goal it began and ended; above
+    it, where that is known, what the goal looks like.
     """
     try:
         distance = distance_to_goal(episode)
@@ -38,11 +38,11 @@ def rollout_film(episode: Episode, camera: str, title: str) -> Film:
     except DataError:
         caption = ""
     frames = view_of(episode, camera)
-    if episode.pursued is not None:
-        goal = square(episode.pursued[None], frames.shape[1])
-        gap = np.full((*frames.shape[:2], _GAP_PX, 3), 255, np.uint8)
-        frames = np.concatenate([goal.repeat(len(frames), axis=0), gap, frames], axis=2)
-        caption = f"left: the goal; {caption}".removesuffix("; ")
+    if (goal := goal_picture(episode, camera)) is not None:
+        above = square(goal[None], frames.shape[2]).repeat(len(frames), axis=0)
+        gap = np.full((len(frames), _GAP_PX, *frames.shape[2:]), 255, np.uint8)
+        frames = np.concatenate([above, gap, frames], axis=1)
+        caption = f"above: the goal; {caption}".removesuffix("; ")
     return film(frames, seconds_a_step(episode.meta), title, caption, bool(episode.meta.get("success")))
 
 

@@ -66,8 +66,8 @@ WORLD = World(
 )
 """Equal video, environment steps, and VAE steps of what is trained without labels. `cc_vae_first` learns its context
 from an episode's first frame, as the paper's; the other from any. Six latents, as Reach has, have room for colours and
-shapes, too: CC-RIG is compared with the RIG that ends nearer. Of play, since random motion leaves most objects where they were: then the context tells where they are,
-and z nothing.
+shapes, too: CC-RIG is compared with the RIG that ends nearer. Of play, since random motion leaves most objects where
+they were: then the context tells where they are, and z nothing.
 """
 
 

@@ -138,7 +138,7 @@ def run_jobs(jobs: Sequence[Job], config: BenchConfig) -> Iterator[Done]:
 
 
 def needed_first(jobs: Sequence[Job]) -> list[Job]:
-    """Return jobs, seed by seed, after what they build on: side by side, none then waits for what another is at."""
+    """Return jobs, seed by seed, after what they build on: side by side, fewer then wait for what another is at."""
     queue: list[Job] = []
     for _, of_seed in groupby(jobs, key=lambda job: job.seed):
         ordered = list(of_seed)

@@ -90,12 +90,17 @@ def _reached(config: PictureConfig) -> np.ndarray:
 
     folder = config.run / "evaluation/agent"
     store = EpisodeStore(folder)
+    episodes = [store.read(id) for id in store.ids]
+    goals = [episode.pursued for episode in episodes if episode.pursued is not None]
+    if len(goals) < max(1, len(episodes)):
+        raise DataError(
+            f"{folder} holds films without pictures of their goals, or none; allowed are those of a policy that was "
+            "shown pictures; give a run of RIG, or delete films of older versions and evaluate it again"
+        )
     columns = []
-    for episode in map(store.read, store.ids):
-        if episode.pursued is None:
-            raise DataError(f"{folder} is of a policy that was shown no pictures of goals; give a run of RIG")
+    for episode, goal in zip(episodes, goals, strict=True):
         ends = view_of(episode, episode.meta["camera"])[[0, -1]]
-        rows = [square(one, config.side_px)[0] for one in (episode.pursued[None], ends[:1], ends[1:])]
+        rows = [square(one, config.side_px)[0] for one in (goal[None], ends[:1], ends[1:])]
         gap = np.full((9, config.side_px, 3), 255, np.uint8)
         columns.append(np.concatenate([rows[0], gap, *rows[1:]]))
     return np.concatenate(columns, axis=1)

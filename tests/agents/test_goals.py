@@ -97,10 +97,14 @@ def test_an_embedding_of_each_episodes_first_frame_takes_no_goal_from_another_ep
         train_agent(tiny(recorded, tmp_path / "run", embedding=recorded / "cc_vae"))
 
 
-@pytest.mark.parametrize("observed", ["embedding", "state"])
-def test_films_of_a_policy_keep_the_picture_that_it_was_shown(observed: str, two_cameras: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("observed", "rewarded"), [("embedding", "embedding"), ("embedding", "state"), ("state", "state")]
+)
+def test_films_of_a_policy_keep_the_picture_that_it_was_shown(
+    observed: str, rewarded: str, two_cameras: Path, tmp_path: Path
+) -> None:
     """None where goals are true states, not pictures."""
-    given: dict[str, Any] = {**IMAGINED, "goal_from": "shown", "observe": observed, "reward_from": observed}
+    given: dict[str, Any] = {**IMAGINED, "goal_from": "shown", "observe": observed, "reward_from": rewarded}
     embedding = vae(tmp_path / "vae", two_cameras) if observed == "embedding" else None
     path = train_agent(tiny(tmp_path, tmp_path / "run", embedding=embedding, prior=two_cameras, **given))
     evaluate(EvaluateConfig(tmp_path / "out", agent=path, policies=("agent",), episodes=1, record=2, record_px=48))
@@ -108,7 +112,7 @@ def test_films_of_a_policy_keep_the_picture_that_it_was_shown(observed: str, two
     for seed, film in enumerate(map(films.read, films.ids), start=1_000_000):
         world = gym.make("sslctrl/Push-v0", cameras=("front",))
         wanted = world.reset(seed=seed, options={"goal_px": 32})[1]["goal_frames"][0]
-        if embedding is None:
+        if rewarded == "state":
             assert film.pursued is None
         else:
             np.testing.assert_array_equal(film.pursued, wanted)

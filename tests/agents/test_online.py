@@ -7,7 +7,6 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -114,10 +113,9 @@ def test_goals_that_were_pursued_are_kept_as_pictures(
     np.testing.assert_array_equal(kept[order], wanted)
 
 
-@pytest.mark.parametrize(("goal_from", "imagined"), [("imagined", 0.5), ("shown", 0.0)])
 @pytest.mark.parametrize("size_px", [SIZE_PX, 2 * SIZE_PX])
 def test_pursued_goals_are_encoded_anew_beside_video_without_any(
-    size_px: int, goal_from: Literal["imagined", "shown"], imagined: float, recorded: Path, front: Path, tmp_path: Path
+    size_px: int, recorded: Path, front: Path, tmp_path: Path
 ) -> None:
     """By another embedding, of frames of another size: in every stretch of an episode longer than the horizon."""
     agent = config(recorded, front, tmp_path / "run").agent
@@ -126,13 +124,13 @@ def test_pursued_goals_are_encoded_anew_beside_video_without_any(
     later = tmp_path / "later"
     objective = build_objective(ObjectiveSpec("vae", {"size_px": size_px, "dim": 3, "width": 2}, seed=9))
     checkpoint.checkpoint.save(later, KIND, spec_of(objective), objective.state_dict(), {})
-    lesson, task = lesson_of(replace(agent, goal_from=goal_from, relabel_prior=imagined), later), task_of(agent.env_id)
+    lesson, task = lesson_of(agent, later), task_of(agent.env_id)
     known = of_store(both, lesson, "front", task, 20, agent.her)
     assert lesson.senses.judged is not None
     wanted = lesson.senses.judged.embed_hwc(square(pursued_in(both), size_px))
     for side in (known.before, known.after):
         goals = side["desired_goal"]
-        assert len(np.unique(goals[:120], axis=0)) == 6  # two episodes of 60 steps: another for each stretch
+        assert len(np.unique(goals[:120], axis=0)) == 6  # two episodes of 60 steps, imagined anew for each stretch
         np.testing.assert_allclose(goals[120:].reshape(4, 50, -1), wanted[:, None].repeat(50, 1), atol=1e-5)
 
 
@@ -202,3 +200,20 @@ def test_gathered_video_is_made_whole_or_not_at_all(recorded: Path, front: Path,
     os.utime(aside, (0, 0))
     store = EpisodeStore(gathered(tmp_path / "video", (recorded / "prior", front)))
     assert len(store) == 4 and not aside.exists()
+
+
+def test_goals_that_another_camera_saw_are_imagined_anew(recorded: Path, front: Path, tmp_path: Path) -> None:
+    agent = config(recorded, front, tmp_path / "run").agent
+    train_agent(replace(agent, record=tmp_path / "seen"))
+    seen, (lesson, task) = EpisodeStore(tmp_path / "seen"), (lesson_of(agent, agent.embedding), task_of(agent.env_id))
+    assert lesson.senses.judged is not None
+    wanted = lesson.senses.judged.embed_hwc(square(pursued_in(seen), SIZE_PX))
+    goals = {}
+    for camera in ("front", "left"):
+        store = EpisodeStore(tmp_path / camera, create=True)
+        for episode in map(seen.read, seen.ids):
+            store.add(episode._replace(meta={**episode.meta, "camera": camera}))
+        known = of_store(store, lesson, "front", task, 50, agent.her)
+        goals[camera] = known.before["desired_goal"].reshape(len(wanted), 50, -1)[:, 0]
+    np.testing.assert_allclose(goals["front"], wanted, atol=1e-5)
+    assert (np.abs(goals["left"] - wanted).max(1) > 1e-3).all()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from report_toys import Page, fill_demo, result, walk
 
 from agents.report.blocks import Films, Watched
@@ -53,15 +54,21 @@ def test_figures_show_as_many_digits_as_their_intervals(tmp_path: Path) -> None:
     assert "0.0131 to 0.0143, n = 100" in Page(write_report(ReportConfig(run=demo))).text
 
 
-def test_a_film_shows_its_goal_where_that_has_looks() -> None:
+@pytest.mark.parametrize("own", ["front", "left"])
+def test_a_film_shows_its_goal_where_that_has_looks(own: str) -> None:
+    """And is through the camera that saw them."""
     episode = walk(0, 32)
     goal = np.full((16, 16, 3), 200, np.uint8)
-    alone, beside = (rollout_film(one, "front", "") for one in (episode, episode._replace(pursued=goal)))
-    assert not alone.caption.startswith("left: the goal") and beside.caption == f"left: the goal; {alone.caption}"
+    pursuit = episode._replace(pursued=goal, meta={**episode.meta, "camera": own})
+    alone, beside = (rollout_film(one, "front", "") for one in (episode, pursuit))
+    if own != "front":
+        assert beside == alone
+        return
+    assert not alone.caption.startswith("above: the goal") and beside.caption == f"above: the goal; {alone.caption}"
     pictures = []
     for one in (alone, beside):
         pixels = np.frombuffer(base64.b64decode(one.poster.split(",")[1]), np.uint8)
         pictures.append(cv2.imdecode(pixels, cv2.IMREAD_COLOR))
     height, width = pictures[0].shape[:2]
-    assert pictures[1].shape[0] == height and (pictures[1][:, :width] == 200).all()
-    np.testing.assert_array_equal(pictures[1][:, -width:], pictures[0])
+    assert pictures[1].shape[1] == width and (pictures[1][:height] == 200).all()
+    np.testing.assert_array_equal(pictures[1][-height:], pictures[0])
