@@ -197,7 +197,7 @@ def test_recipes_run_to_their_report(name: str, flags: tuple, says: str, script,
     if name != "tcn_push":
         assert picture_of(run, "imagined", script) is not None
     reached = picture_of(run, "reached", script)
-    assert reached is None if name == "tcn_push" else reached.shape == (3 * 192 + 9, 2 * 192, 3)
+    assert reached is None if name == "tcn_push" else reached.shape == (3 * 192 + 9, 4 * 192, 3)
 
 
 def picture_of(run: Path, shows: str, script) -> np.ndarray | None:
