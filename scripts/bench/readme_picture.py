@@ -97,13 +97,11 @@ def _reached(config: PictureConfig) -> np.ndarray:
             f"{folder} holds films without pictures of their goals, or none; allowed are those of a policy that was "
             "shown pictures; give a run of RIG, or delete films of older versions and evaluate it again"
         )
-    columns = []
-    for episode, goal in zip(episodes, goals, strict=True):
-        ends = view_of(episode, episode.meta["camera"])[[0, -1]]
-        rows = [square(one, config.side_px)[0] for one in (goal[None], ends[:1], ends[1:])]
-        gap = np.full((9, config.side_px, 3), 255, np.uint8)
-        columns.append(np.concatenate([rows[0], gap, *rows[1:]]))
-    return np.concatenate(columns, axis=1)
+    films = [view_of(episode, episode.meta["camera"]) for episode in episodes]
+    shown = goals, [film[0] for film in films], [film[-1] for film in films]
+    rows = [np.concatenate([*square(np.stack(frames), config.side_px)], axis=1) for frames in shown]
+    gap = np.full((9, *rows[0].shape[1:]), 255, np.uint8)
+    return np.concatenate([rows[0], gap, *rows[1:]])
 
 
 def _imagined(config: PictureConfig) -> np.ndarray:

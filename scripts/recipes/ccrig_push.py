@@ -55,7 +55,7 @@ def push(recipe: Recipe) -> dict[str, float]:
     embedding = train(TrainConfig(video, recipe.run / "embedding", "cc_vae", options, fit=settings))
 
     rig = {"goal_from": "imagined", "her": True, "relabel_prior": 0.5, "relabel_future": 0.3}
-    nets = {"net": (256, 256), "batch_size": 128}  # narrower ones cannot follow the latents
+    nets = {"net": (256, 256), "batch_size": 128}  # narrower ones end further from the goal
     agent = train_agent(
         TrainAgentConfig(
             recipe.run / "agent", env_id=world, variety="train", steps=recipe.steps, seed=recipe.seed,
