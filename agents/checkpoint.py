@@ -64,6 +64,16 @@ def keep_embedding(config: TrainAgentConfig) -> Path | None:
     return own
 
 
+def check_goal(path: Path, goal: np.ndarray | None) -> None:
+    """Raise InputError where a checkpoint learned to go elsewhere than to a goal (G,), or to goals that vary (None)."""
+    began = checkpoint.about_of(path)["extra"]["goal_m"]
+    if began != (None if goal is None else goal.tolist()):
+        raise InputError(
+            f"{path} learned to go to {began}, and the demonstration now ends at {goal}; allowed is the one that the "
+            "run began with; give that, or another run folder"
+        )
+
+
 def sha256_of(path: Path) -> str:
     """Return the hash of a checkpoint's weights, as it says itself."""
     return checkpoint.about_of(path)["sha256"][checkpoint.WEIGHTS]

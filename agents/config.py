@@ -13,6 +13,9 @@ OFF_POLICY = ("sac", "td3", "tqc")
 POLICIES = ("agent", "do_nothing", "random", "expert")
 RewardFrom = Literal["embedding", "pixels", "state"]
 GoalFrom = Literal["final", "steps", "imagined", "shown"]
+Observe = Literal["embedding", "state"]
+Variety = Literal["", "fixed", "train", "heldout"]
+Device = Literal["auto", "cpu", "cuda"]
 FREE = ("run", "embedding", "init", "record", "device", "threads", "checkpoint_every", "progress")
 """Fields that may change when a run goes on; the embedding's weights are compared instead of its path."""
 
@@ -25,8 +28,8 @@ class TrainAgentConfig:
     """Folder of the run; one that was stopped goes on from its last checkpoint."""
     env_id: str = "sslctrl/Push-v0"
     """Gymnasium id of the world."""
-    variety: Literal["fixed", "train", "heldout"] = "fixed"
-    """Where colours and shapes come from."""
+    variety: Variety = ""
+    """Where colours and shapes come from; by default the world's own: fixed, or, of PushVaried and Grasp, train."""
     algorithm: str = "sac"
     """sac, td3, tqc (needs sb3-contrib); or ppo, which learns from whole rollouts: steps are rounded up to these."""
     steps: int = 15_000
@@ -44,7 +47,7 @@ class TrainAgentConfig:
     reward_from: RewardFrom = "embedding"
     """embedding; pixels: raw frames, with her averaged to 16 x 16, as every transition keeps its goal; state: minus the
     true distance, metres."""
-    observe: Literal["embedding", "state"] = "embedding"
+    observe: Observe = "embedding"
     """What the policy sees: embedding, its change, proprioception and time; or the true state and time (an oracle)."""
     reward: str = "latent_distance"
     """A reward's name (latent_distance, huber, cosine), or your own package.module:Class."""
@@ -88,7 +91,7 @@ class TrainAgentConfig:
     """Steps from one checkpoint to the next; the newest two are kept."""
     allow: tuple[str, ...] = ()
     """Your own package.module:Class names that the embedding's checkpoint may import."""
-    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    device: Device = "cpu"
     """Nets this small are fastest on the CPU."""
     threads: int = 1
     """CPU threads of torch."""
@@ -109,8 +112,11 @@ class TrainAgentConfig:
             raise InputError(f"lr is {self.lr}, gamma {self.gamma}; allowed are lr > 0 and 0 <= gamma < 1; change them")
         if not self.net or min(self.net) < 1:
             raise InputError(f"net is {self.net}; allowed are widths of 1 or more, as 128 128; change it")
-        for name, allowed in (("reward_from", get_args(RewardFrom)), ("goal_from", get_args(GoalFrom))):
-            if (given := getattr(self, name)) not in allowed:
+        choices = {
+            "variety": Variety, "reward_from": RewardFrom, "observe": Observe, "goal_from": GoalFrom, "device": Device
+        }  # fmt: skip
+        for name, kind in choices.items():
+            if (given := getattr(self, name)) not in (allowed := get_args(kind)):
                 raise InputError(f"{name} is {given!r}; the nearest are {nearest(given, allowed)}; choose one")
         shares = self.relabel_future, self.relabel_prior
         if not (min(shares) >= 0 and sum(shares) <= 1):
@@ -139,6 +145,17 @@ class TrainAgentConfig:
             raise InputError(
                 f"reward_from=state with goal_from={self.goal_from}, reward={self.reward}; the true distance has one "
                 "goal an episode and no other form; allowed are other goal_from, and no reward; change one"
+            )
+        if self.reward_from == "state" and self.reward_options:
+            raise InputError(
+                f"reward_options={self.reward_options} with reward_from=state; the true distance has none; drop them"
+            )
+        if not self.her and self.relabel_future != TrainAgentConfig.relabel_future:
+            raise InputError(f"relabel_future is {self.relabel_future}, and only her relabels goals; give her, too")
+        if self.prior is not None and self.record is not None and Path(self.prior) == Path(self.record):
+            raise InputError(
+                f"record and prior are both {self.record}, and a run goes on only with the prior that it began with; "
+                "allowed are two stores; record into another"
             )
         if self.goal_from == "imagined" and self.reward_from != "embedding":
             raise InputError(
@@ -173,8 +190,8 @@ class EvaluateConfig:
     """Who is measured: agent, do_nothing, random, expert."""
     env_id: str = ""
     """Gymnasium id of the world; by default the agent's, which it must be for an agent, or sslctrl/Push-v0."""
-    variety: Literal["", "fixed", "train", "heldout"] = ""
-    """Where colours and shapes come from; by default as the agent learned, or fixed."""
+    variety: Variety = ""
+    """Where colours and shapes come from; by default as the agent learned, or as the world says."""
     camera: str = ""
     """Another camera for the agent to see through; by default its own."""
     randomize: float = 0.0

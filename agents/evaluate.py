@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,26 +15,27 @@ from scipy.stats import binomtest
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.checkpoint import Agent, load, sha256_of
-from agents.config import EvaluateConfig
+from agents.config import EvaluateConfig, Variety
 from agents.goals import Desired, Goals, Shown
 from agents.judge import Judge, TrueDistance
 from agents.play import Outcome, Policy, acting, at_random, do_nothing, expert, play
 from agents.recorder import Recorder
 from agents.senses import Senses
-from agents.worlds import demonstration, maker, task_of, true_goal, vector_of
+from agents.worlds import demonstration, maker, task_of, true_goal, variety_in, vector_of
 from agents.wrapper import LearnedVecEnv
 from envs.collect import check_kept
 from sslctrl import durable
 from sslctrl.checkpoint import newest
 from sslctrl.errors import CheckpointError, InputError
-from sslctrl.run import write_atomically
+from sslctrl.run import start_record, write_atomically
 from sslctrl.store import EpisodeStore
 
 RESAMPLES = 2000
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
-    """Play the same starts with each policy, write `<out>/evaluation.json`, and return what it says.
+    """Play the same starts with each policy, write `<out>/evaluation.json`, and return what it says: of which agent,
+    where, and what came of it.
 
     For each policy: `success` (rate) and `distance_m` (true, at the end), each with `value`, `low`, `high` (95 %, as
     `share` and `interval` say), and every episode's own numbers. Raises InputError, where there are films of something
@@ -48,6 +49,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     for name in config.policies:
         check_kept(Path(config.out) / name, _recording(config, name, goal))
     results: dict[str, Any] = {
+        "start": start_record(),
+        "agent": None if config.agent is None else _identity(config.agent),
         "env_id": config.env_id,
         "variety": config.variety,
         "camera": config.camera,
@@ -73,7 +76,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 def world_for(
     agent: Agent,
-    variety: Literal["", "fixed", "train", "heldout"] = "",
+    variety: Variety = "",
     camera: str = "",
     randomize: float = 0.0,
     orbit_rad: float = 0.0,
@@ -120,7 +123,7 @@ def _as_learned(config: EvaluateConfig, agent: Agent | None) -> EvaluateConfig:
     if agent is None:
         if config.camera:
             raise InputError(f"camera is {config.camera!r}, and no agent is given to see through it; leave it out")
-        own = {"env_id": "sslctrl/Push-v0", "variety": "fixed"}
+        own = {"env_id": "sslctrl/Push-v0"}
     else:
         own = {"env_id": agent.config.env_id, "variety": agent.config.variety, "camera": agent.config.camera}
         if config.env_id not in ("", agent.config.env_id):
@@ -128,7 +131,8 @@ def _as_learned(config: EvaluateConfig, agent: Agent | None) -> EvaluateConfig:
                 f"the agent acts in {agent.config.env_id}, asked for is {config.env_id}; allowed is its own world; "
                 "leave env_id out"
             )
-    return replace(config, **{name: value for name, value in own.items() if not getattr(config, name)})
+    learned = replace(config, **{name: value for name, value in own.items() if not getattr(config, name)})
+    return replace(learned, variety=variety_in(learned.env_id, learned.variety))
 
 
 def _goal(config: EvaluateConfig, agent: Agent | None) -> np.ndarray | None:
@@ -185,8 +189,14 @@ def _recording(config: EvaluateConfig, name: str, goal: np.ndarray | None) -> di
     if config.record:
         recording["size_px"] = config.record_px
     if name == "agent" and config.agent is not None:
-        recording["agent"], recording["camera"] = sha256_of(newest(Path(config.agent))), config.camera
+        recording["agent"], recording["camera"] = _identity(config.agent)["sha256"], config.camera
     return recording
+
+
+def _identity(agent: Path) -> dict[str, str]:
+    """Return which checkpoint an agent is, and the hash of its weights."""
+    path = newest(Path(agent))
+    return {"checkpoint": str(path), "sha256": sha256_of(path)}
 
 
 def _record(config: EvaluateConfig, name: str, agent: Agent | None, goal: np.ndarray | None) -> None:

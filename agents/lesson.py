@@ -82,6 +82,11 @@ def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | Non
                 "goal_from=imagined, and this embedding has no prior to imagine goals from; allowed are vae, cc_vae, "
                 "autoencoder; give one of these, or goal_from=shown"
             )
+        if config.prior is None and not senses.judged.learns_from:
+            raise InputError(
+                "goal_from=imagined, and this embedding imagines what any of its cameras may see; allowed is one that "
+                "learned from the policy's camera, or a prior, whose frames it then imagines; give one of these"
+            )
         return Imagined(senses.judged, config.seed)
     return Shown(senses) if config.goal_from == "shown" else Desired()
 

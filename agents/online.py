@@ -15,7 +15,7 @@ from agents.online_config import OnlineConfig
 from agents.train import train_agent
 from sslctrl import checkpoint, durable, fit_config
 from sslctrl.errors import InputError
-from sslctrl.fit import fit
+from sslctrl.fit import computes_on, fit
 from sslctrl.rng import seed_of
 from sslctrl.run import RunDir, write_atomically
 from sslctrl.store import EpisodeStore
@@ -49,7 +49,7 @@ def learn_online(config: OnlineConfig) -> Path:
     if taken and not (run / "round-0").exists():
         raise InputError(f"{taken[0]} is there already, and is not this run's; allowed is another run folder; give one")
     free = (*(f"agent.{name}" for name in FREE), *fit_config.FREE)
-    with RunDir(run, config, agent.seed, agent.device, free=free):
+    with RunDir(run, config, agent.seed, computes_on(agent.device), free=free):
         return _learned(config)
 
 

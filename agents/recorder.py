@@ -12,6 +12,7 @@ import gymnasium as gym
 import numpy as np
 
 from agents.config import TrainAgentConfig
+from agents.worlds import variety_in
 from envs.env import world_of
 from envs.recording import episode_of
 from sslctrl import durable
@@ -82,7 +83,8 @@ def recorder_of(config: TrainAgentConfig, size_px: int | None, begun: int) -> Ca
                 shutil.rmtree((root / id).rename(root / f"{durable.ASIDE}{id}"))
             except OSError as error:
                 raise durable.storage_error(error, root) from error
-    about = {"env_id": config.env_id, "variety": config.variety, "policy": "learner", "seed": config.seed}
+    variety = variety_in(config.env_id, config.variety)
+    about = {"env_id": config.env_id, "variety": variety, "policy": "learner", "seed": config.seed}
     about |= {"run": run, "begun": begun, "versions": {}}
     return lambda env: Recorder(env, EpisodeStore(root), size_px or 64, about)
 

@@ -25,6 +25,7 @@ from agents.worlds import horizon_of, maker, task_of, vector_of
 from agents.wrapper import LearnedVecEnv
 from sslctrl import durable
 from sslctrl.errors import InputError, Interrupted
+from sslctrl.fit import computes_on
 from sslctrl.rng import seed_of
 from sslctrl.run import RunDir
 from sslctrl.stopping import stop_requests
@@ -56,7 +57,7 @@ def train_agent(config: TrainAgentConfig) -> Path:
     _check(config, recorded)
     lesson = lesson_of(config, config.embedding)
     dataset = "" if recorded is None else recorded.digest()
-    with RunDir(config.run, config, config.seed, config.device, dataset, FREE):
+    with RunDir(config.run, config, config.seed, computes_on(config.device), dataset, FREE):
         durable.make_folder(Path(config.run) / "checkpoints")
         durable.sweep(Path(config.run) / "checkpoints")
         return _go_on_or_begin(config, lesson, recorded)
@@ -65,7 +66,8 @@ def train_agent(config: TrainAgentConfig) -> Path:
 def _go_on_or_begin(config: TrainAgentConfig, lesson: Lesson, recorded: EpisodeStore | None) -> Path:
     last = checkpoint.last_step(Path(config.run))
     if last is not None:
-        checkpoint.keep_embedding(config)  # refuses another than it began with
+        checkpoint.keep_embedding(config)  # refuses another than it began with, as does the next
+        checkpoint.check_goal(last[0], lesson.goal)
         if last[1] >= config.steps:
             return last[0]
     if isinstance(lesson.goals, Imagined) and recorded is not None:

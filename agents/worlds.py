@@ -49,6 +49,11 @@ def task_of(env_id: str) -> Task:
     return TASKS.get(registered(env_id).kwargs["task"])()
 
 
+def variety_in(env_id: str, asked: str) -> str:
+    """Return where colours and shapes come from: as asked or, where that is empty, as the world says."""
+    return asked or task_of(env_id).variety
+
+
 def horizon_of(env_id: str) -> int:
     """Return the control steps of an episode."""
     return int(registered(env_id).max_episode_steps or 0)
@@ -80,14 +85,15 @@ def maker(
     randomize: float = 0.0,
     orbit_rad: float = 0.0,
 ) -> Callable[[], gym.Env]:
-    """Return a function that makes a world; no camera: no frames are rendered. ``inside`` wraps it first; it renders
-    what ``camera`` sees, or what all do. How it looks may be random, in strength, and cameras elsewhere.
+    """Return a function that makes a world; no variety: its own; no camera: no frames are rendered. ``inside`` wraps it
+    first; it renders what ``camera`` sees, or what all do. How it looks may be random, in strength, and cameras
+    elsewhere.
     """
     registered(env_id)
 
     def make() -> gym.Env:
         settings: dict[str, Any] = {
-            "variety": variety, "reward": "dense", "randomize": randomize, "orbit_rad": orbit_rad
+            "variety": variety_in(env_id, variety), "reward": "dense", "randomize": randomize, "orbit_rad": orbit_rad
         }  # fmt: skip
         if camera is not None and not all_cameras:
             settings["cameras"] = (camera,)  # render no more than is seen

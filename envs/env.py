@@ -70,8 +70,8 @@ class RobotEnv(gym.Env):
         self.sim = Sim(TIMINGS[timing])
         self.robot = Panda(self.sim, self.task.tool)
         self.task.build(self.sim)
-        self._rig = _select(rig((*CENTER_M, self.task.middle_m)), cameras)
-        self._views: tuple[Camera, ...] = self._rig
+        self._rig = rig((*CENTER_M, self.task.middle_m))
+        self._views = _select(self._rig, cameras)
         self._look = default_look()
         self._renderer_name = renderer
         self._renderer: Renderer | None = None
@@ -85,7 +85,7 @@ class RobotEnv(gym.Env):
     @property
     def cameras(self) -> tuple[str, ...]:
         """Names of the cameras, in the order of the views."""
-        return tuple(camera.name for camera in self._rig)
+        return tuple(camera.name for camera in self._views)
 
     @property
     def views(self) -> tuple[Camera, ...]:
@@ -206,16 +206,18 @@ class RobotEnv(gym.Env):
         self.np_random.bit_generator.state = at  # so that the next start, too, is the same however this one looks
 
     def _dress(self, colors: dict[str, tuple[float, float, float]]) -> None:
-        """Choose this episode's look; colours that the task gives its objects are never overridden."""
-        self._look, self._views = default_look(), self._rig
+        """Choose this episode's look; colours that the task gives its objects are never overridden.
+
+        All cameras of the rig are placed, so that each stands where it does whichever of them are rendered.
+        """
+        self._look, placed = default_look(), tuple(self._rig.values())
         if self.randomize > 0:
             self._look = random_look(self.np_random, self.sim.parts, self.randomize)
-            self._views = tuple(jitter(camera, self.np_random, self.randomize) for camera in self._rig)
+            placed = tuple(jitter(camera, self.np_random, self.randomize) for camera in placed)
         if self.orbit_rad > 0:
-            angles = self.np_random.uniform(-self.orbit_rad, self.orbit_rad, len(self._views))
-            self._views = tuple(
-                orbit(camera, CENTER_M, float(angle)) for camera, angle in zip(self._views, angles, strict=True)
-            )
+            angles = self.np_random.uniform(-self.orbit_rad, self.orbit_rad, len(placed))
+            placed = tuple(orbit(camera, CENTER_M, float(angle)) for camera, angle in zip(placed, angles, strict=True))
+        self._views = _select(dict(zip(self._rig, placed, strict=True)), self.cameras)
         self._look = self._look.with_colors(colors)
 
     def _observation(self) -> dict[str, np.ndarray]:

@@ -132,9 +132,9 @@ def _step(job: _Job, model: Any, optimizer: Any, step: int, rate: float) -> tupl
     return loss, sum(one.frames.shape[:3].numel() for one in (clips, *clips.others))
 
 
-def computes_on(config: FitConfig) -> str:
-    """Return what `fit` computes on here: the GPU's name, or cpu."""
-    return torch.cuda.get_device_name() if config.device != "cpu" and torch.cuda.is_available() else "cpu"
+def computes_on(device: str) -> str:
+    """Return what auto, cpu or cuda means here: the GPU's name, or cpu."""
+    return torch.cuda.get_device_name() if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def learning_rate(config: FitConfig, step: int) -> float:

@@ -160,5 +160,5 @@ def _built(config: TrainConfig | PretextConfig, name: str) -> Objective:
 
 def _fitted(config: TrainConfig | PretextConfig, objective: Objective, store: EpisodeStore) -> tuple[RunDir, Path]:
     """Train in the run's folder, and return it and the last checkpoint."""
-    with RunDir(config.run, config, config.fit.seed, computes_on(config.fit), store.digest(), FREE) as run:
+    with RunDir(config.run, config, config.fit.seed, computes_on(config.fit.device), store.digest(), FREE) as run:
         return run, fit(objective, store, config.run, config.fit)

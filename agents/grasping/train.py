@@ -27,7 +27,7 @@ def train_grasping(config: GraspingConfig) -> dict[str, dict[str, float]]:
     store, goals = EpisodeStore(config.grasps), load_embedding(config.embedding, config.allow)
     exams = [(one, variety_of(one), outcomes(one)) for one in map(EpisodeStore, config.exams or (config.grasps,))]
     value = build_value(goals, config.labels, config.batch, config.backbone, config.backbone_options, config.fit.seed)
-    with RunDir(config.run, config, config.fit.seed, computes_on(config.fit), store.digest(), FREE) as run:
+    with RunDir(config.run, config, config.fit.seed, computes_on(config.fit.device), store.digest(), FREE) as run:
         fit(value, store, config.run, config.fit)
         found = {}
         for one, variety, pictures in exams:

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -135,6 +136,7 @@ def run_jobs(jobs: Sequence[Job], config: BenchConfig) -> Iterator[Done]:
             seeds[-1][job.name] = values
             origins.append(source)
         yield Done(seeds, Origin.joined(origins))
+    deque(new, maxlen=0)  # nothing is left, but joblib warns of an iterator that was not asked to its end
 
 
 def needed_first(jobs: Sequence[Job]) -> list[Job]:

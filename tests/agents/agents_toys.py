@@ -7,9 +7,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from agents.config import TrainAgentConfig
+from sslctrl.errors import SslctrlError
 from sslctrl.history import History
 
 SIZE_PX = 16
@@ -78,3 +80,9 @@ def tiny(recorded: Path, run: Path, **changes: Any) -> TrainAgentConfig:
         "prior": recorded / "prior", "net": (16,), "batch_size": 16, "eval_every": 0, "warmup": 100,
     }  # fmt: skip
     return TrainAgentConfig(**{**values, **changes})
+
+
+def one_line(error: pytest.ExceptionInfo[SslctrlError], code: int) -> str:
+    """What a refusal says, which is one line and ends a command with a code."""
+    assert error.value.exit_code == code and "\n" not in str(error.value)
+    return str(error.value)

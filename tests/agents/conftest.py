@@ -18,7 +18,7 @@ from vision.build import ObjectiveSpec, build_objective
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `demo` (one expert episode), `prior` (two of 60 steps: longer than the world's limit), and
-    untrained `embedding`, `motion` (three frames a moment), `vae` and `cc_vae`.
+    untrained `embedding`, `motion` (three frames a moment), `vae_of_all`, and, of the front camera, `vae` and `cc_vae`.
     """
     root = tmp_path_factory.mktemp("agents")
     for name, episodes, behavior, steps in (("demo", 1, "expert", None), ("prior", 2, "noisy", 60)):
@@ -32,8 +32,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kinds = {
         "embedding": ("tcn", {**sizes, "hidden": 0}),
         "motion": ("mftcn", {**sizes, "hidden": 8, "frames": 3}),
-        "vae": ("vae", {"size_px": SIZE_PX, "dim": 3, "width": 2}),
-        "cc_vae": ("cc_vae", {"size_px": SIZE_PX, "dim": 3, "context_dim": 2, "width": 2}),
+        "vae": ("vae", {"camera": "front", "size_px": SIZE_PX, "dim": 3, "width": 2}),
+        "vae_of_all": ("vae", {"size_px": SIZE_PX, "dim": 3, "width": 2}),
+        "cc_vae": ("cc_vae", {"camera": "front", "size_px": SIZE_PX, "dim": 3, "context_dim": 2, "width": 2}),
     }
     for folder, (name, options) in kinds.items():
         embedding = build_objective(ObjectiveSpec(name, options, "conv", {"widths": [4, 4, 4]})).eval()

@@ -12,10 +12,11 @@ import pytest
 from agents_toys import SIZE_PX
 
 from agents import wrapper
-from agents.checkpoint import load
+from agents.checkpoint import load, sha256_of
 from agents.config import EvaluateConfig
 from agents.evaluate import evaluate, interval, share, world_for
 from envs.collect import CollectConfig, record_episode
+from sslctrl.checkpoint import newest
 from sslctrl.errors import CheckpointError, InputError
 from sslctrl.store import EpisodeStore
 
@@ -30,6 +31,7 @@ def test_every_start_is_played_as_if_it_were_the_only_one(trained: Path, tmp_pat
     assert [one["distance_m"][-1:] for one in each["3"]] == [one["distance_m"] for one in each["1"]]
     assert three["policies"]["expert"]["success"] == share([True] * 3)
     assert json.loads((tmp_path / "three" / "evaluation.json").read_text()) == three
+    assert three["agent"]["sha256"] == sha256_of(newest(trained)) and three["start"]["versions"]["torch"]
 
 
 def test_an_agent_is_not_measured_on_a_goal_that_it_cannot_know(trained: Path, recorded: Path, tmp_path: Path) -> None:
@@ -51,7 +53,7 @@ def test_a_policy_is_measured_where_the_world_looks_otherwise(trained: Path, tmp
     assert (own["env_id"], own["variety"], own["camera"]) == ("sslctrl/Push-v0", "fixed", "front")  # the agent's
     for changes in ({"randomize": 1.0}, {"orbit_rad": 0.6}, {"camera": "left"}, {"variety": "heldout"}):
         other = evaluate(replace(config, out=tmp_path / next(iter(changes)), **changes))
-        assert {**other, **changes, "policies": own["policies"]} == {**own, **changes}
+        assert {**other, **changes, "policies": own["policies"], "start": own["start"]} == {**own, **changes}
         agent, expert = (other["policies"][name]["each"] for name in who)
         if "variety" not in changes:  # the same starts, though the first is drawn twice
             assert expert == own["policies"]["expert"]["each"]
@@ -83,9 +85,10 @@ def test_an_agent_that_learned_to_see_something_else_is_one_line(trained: Path, 
         evaluate(EvaluateConfig(tmp_path / "out", agent=trained, episodes=1, policies=("agent",)))
 
 
-def test_recorded_rollouts_are_what_was_measured(trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("looks", [{}, {"randomize": 0.3, "orbit_rad": 0.2}])
+def test_recorded_rollouts_are_what_was_measured(looks: dict[str, float], trained: Path, tmp_path: Path) -> None:
     who = ("agent", "random")
-    config = EvaluateConfig(tmp_path, agent=trained, episodes=2, record=2, record_px=24, policies=who)
+    config = EvaluateConfig(tmp_path, agent=trained, episodes=2, record=2, record_px=24, policies=who, **looks)
     measured = evaluate(config)["policies"]
     for name in who:
         store, found = EpisodeStore(tmp_path / name), measured[name]["each"]

@@ -58,6 +58,12 @@ def test_goals_of_an_embedding_of_several_cameras_are_drawn_from_what_the_policy
     assert np.abs(means["front"] - means["left"]).max() > 1e-3
 
 
+def test_goals_that_other_cameras_may_see_are_not_imagined(two_cameras: Path, tmp_path: Path) -> None:
+    checkpoint = vae(tmp_path / "vae", two_cameras)
+    with pytest.raises(InputError, match="imagines what any of its cameras may see; allowed is one that learned from"):
+        train_agent(tiny(tmp_path, tmp_path / "run", embedding=checkpoint, prior=None, **IMAGINED | {"steps": 200}))
+
+
 def test_training_looks_through_the_policys_camera(
     two_cameras: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +100,7 @@ def test_an_embedding_of_each_episodes_first_frame_takes_no_goal_from_another_ep
     recorded: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="a demonstration's is another's; allowed is goal_from=imagined or shown"):
-        train_agent(tiny(recorded, tmp_path / "run", embedding=recorded / "cc_vae"))
+        train_agent(tiny(recorded, tmp_path / "run", embedding=recorded / "cc_vae", demo_camera="front"))
 
 
 @pytest.mark.parametrize(

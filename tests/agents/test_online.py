@@ -203,7 +203,7 @@ def test_gathered_video_is_made_whole_or_not_at_all(recorded: Path, front: Path,
 
 
 def test_goals_that_another_camera_saw_are_imagined_anew(recorded: Path, front: Path, tmp_path: Path) -> None:
-    agent = config(recorded, front, tmp_path / "run").agent
+    agent = config(recorded, front, tmp_path / "run", embedding=recorded / "vae_of_all").agent
     train_agent(replace(agent, record=tmp_path / "seen"))
     seen, (lesson, task) = EpisodeStore(tmp_path / "seen"), (lesson_of(agent, agent.embedding), task_of(agent.env_id))
     assert lesson.senses.judged is not None

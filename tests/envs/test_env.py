@@ -184,6 +184,17 @@ def test_randomisation_changes_the_look_and_not_the_motion():
     dressed.close()
 
 
+def test_a_camera_sees_the_same_whichever_others_are_rendered():
+    few = RobotEnv("push", randomize=1.0, orbit_rad=0.5, cameras=("right", "front"))
+    all_ = RobotEnv("push", randomize=1.0, orbit_rad=0.5)
+    for env in (few, all_):
+        env.reset(seed=2)
+    assert few.views == (all_.views[2], all_.views[0])
+    np.testing.assert_array_equal(few.frames(32), all_.frames(32)[[2, 0]])
+    few.close()
+    all_.close()
+
+
 @pytest.mark.parametrize(
     ("size", "said"), [(4, "4 x 4"), (64.0, "64.0 x 64.0"), ("64", "64 x 64"), ((64, 9999), "64 x")]
 )
