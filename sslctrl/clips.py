@@ -55,8 +55,8 @@ class Layout(NamedTuple):
     """Cameras of every episode."""
     cameras: tuple[str, ...]
     """Their names, in the order of the view index."""
-    dt_s: float = 0.1
-    """Time from one frame to the next: the first episode's, taken for all."""
+    dt_s: np.ndarray | float = 0.1
+    """float64 (E,): time from one frame to the next of each episode; a number: of all."""
     digest: str = ""
     """The store's, by which a sampler that looked at its pixels knows it again."""
 

@@ -139,9 +139,10 @@ def computes_on(device: str) -> str:
 
 def learning_rate(config: FitConfig, step: int) -> float:
     """Return the learning rate of a step: a linear rise over `warmup` steps, then half a cosine to 0 at `steps`."""
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - config.warmup) / (config.steps - config.warmup)))
+    warmup = min(config.warmup, config.steps // 2)
+    if step < warmup:
+        return config.lr * (step + 1) / warmup
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (config.steps - warmup)))
 
 
 def _fabric(config: FitConfig) -> Fabric:

@@ -19,7 +19,7 @@ class FitConfig:
     weight_decay: float = 1e-4
     """AdamW's decay, on weight matrices and kernels; biases and norms have none."""
     warmup: int = 100
-    """Steps over which the learning rate rises linearly before its cosine to 0."""
+    """Steps, at most half of all, over which the learning rate rises linearly before its cosine to 0."""
     clip: float = 0.0
     """Largest norm of the whole gradient; 0 leaves it as it is."""
     seed: int = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sslctrl import durable
 from sslctrl.clips import Episode
-from sslctrl.errors import DataError
+from sslctrl.errors import DataError, InputError
 from sslctrl.run import CONFIG, RECORD
 from sslctrl.store import EpisodeStore
 
@@ -22,6 +22,19 @@ def files_in(folder: Path, endings: Sequence[str], kind: str) -> list[Path]:
     return sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in endings and runs.isdisjoint(path.parents)
     )
+
+
+def kept_at(out: Path) -> EpisodeStore | None:
+    """Return the store that an earlier import made, or None. Raises InputError where something else is in its place."""
+    if not out.exists():
+        return None
+    store = EpisodeStore(out)
+    if not store.ids:
+        raise InputError(
+            f"the import's own store is to be {out}, where something else is; allowed is a free place; "
+            "give another run folder"
+        )
+    return store
 
 
 def make_store(episodes: Iterable[Episode], out: Path) -> EpisodeStore:

@@ -11,9 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from sslctrl.clips import Episode
-from sslctrl.errors import DataError, InputError
+from sslctrl.errors import DataError, InputError, check_least
 from sslctrl.footage import footage
-from sslctrl.import_folder import files_in, make_store
+from sslctrl.import_folder import files_in, kept_at, make_store
 from sslctrl.store import EpisodeStore
 from sslctrl.views import square
 
@@ -31,8 +31,9 @@ def import_images(folder: Path, out: Path, size_px: int = 64, crops: int = 0) ->
     is transparent becomes white. Their files' names are in the episodes' meta, under `images`. Raises DataError where
     there is no such folder or a file cannot be read, InputError for fewer than two images or a size below 8.
     """
-    if out.exists():
-        return EpisodeStore(out)
+    if (kept := kept_at(out)) is not None:
+        return kept
+    check_least(0, crops=crops)
     files = files_in(folder, ENDINGS, "images")
     if len(files) * (1 + crops) < 2 or size_px < 8:
         raise InputError(

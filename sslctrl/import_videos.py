@@ -10,7 +10,7 @@ from sslctrl.clips import Episode
 from sslctrl.errors import InputError, check_least
 from sslctrl.film import pace, read_film
 from sslctrl.footage import footage
-from sslctrl.import_folder import files_in, make_store
+from sslctrl.import_folder import files_in, kept_at, make_store
 from sslctrl.store import EpisodeStore
 
 ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv")
@@ -22,8 +22,8 @@ def import_videos(folder: Path, out: Path, size_px: int = 64, every: int = 1) ->
     Of each, the middle square of one frame of `every`; the episode's meta has its file's name under `video`. Raises
     DataError where there is no such folder or a file cannot be read, InputError where none holds two such frames.
     """
-    if out.exists():
-        return EpisodeStore(out)
+    if (kept := kept_at(out)) is not None:
+        return kept
     files = files_in(folder, ENDINGS, "videos")
     check_least(8, size_px=size_px)
     check_least(1, every=every)

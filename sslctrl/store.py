@@ -91,7 +91,7 @@ class EpisodeStore:
                     "allowed is one rig a store; use subset() to keep one kind"
                 )
         lengths = np.array([meta["length"] + 1 for meta in metas])
-        return Layout(lengths, len(cameras), tuple(cameras), seconds_a_step(metas[0]), self.digest())
+        return Layout(lengths, len(cameras), tuple(cameras), np.array([*map(seconds_a_step, metas)]), self.digest())
 
     def add(self, episode: Episode, id: str | None = None) -> str:
         """Write an episode and return its id, by default the next number; it is on the disk when this returns.

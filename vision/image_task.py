@@ -24,6 +24,8 @@ class ImageTask(Objective):
 
     shows: ClassVar[str]
     """What `show`'s rows are, in a sentence for a report."""
+    sees_depth = False
+    """Whether its clips carry the frames' depth."""
 
     def __init__(self, backbone: nn.Module, batch: int) -> None:
         super().__init__()
@@ -33,7 +35,7 @@ class ImageTask(Objective):
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick independent frames of all episodes and cameras."""
-        return random_frames(layout, rng, self.batch)
+        return random_frames(layout, rng, self.batch)._replace(depth=self.sees_depth)
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the loss of all frames of the clips."""
@@ -52,6 +54,10 @@ class ImageTask(Objective):
     @abstractmethod
     def judge(self, question: Any) -> Loss:
         """Return the loss of the nets' answers to what `ask` returned."""
+
+    def shown(self, clips: Clips, rng: torch.Generator) -> Tensor:
+        """Return what `show` does, of all frames of the clips."""
+        return self.show(self.images(clips), rng)
 
     @abstractmethod
     def show(self, images: Tensor, rng: torch.Generator) -> Tensor:

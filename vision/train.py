@@ -38,7 +38,8 @@ _SHOWN = 8
 
 
 def train(config: TrainConfig) -> Path:
-    """Train an embedding and return its last checkpoint; `<run>/metrics.json` where there is an `eval_store`.
+    """Train an embedding and return its last checkpoint; `<run>/metrics.json` where there is an `eval_store`, of which
+    it is measured through the cameras that it learns from.
 
     Raises InputError for unknown names and options, DataError for a store that is missing or damaged, StorageError
     where the run's folder cannot be written, Interrupted, with everything saved, after Ctrl-C.
@@ -49,14 +50,14 @@ def train(config: TrainConfig) -> Path:
         raise InputError(f"{config.name!r} has no embed(); allowed is an Embedding; train others with train_pretext")
     held_out = None if config.eval_store is None else EpisodeStore(config.eval_store).intact()
     if held_out is not None:  # before the training, so that a mistake costs no hour
-        check_heldout(embedding, held_out)
+        check_heldout(embedding, held_out, embedding.learns_from)
     store = EpisodeStore(config.store)
     if config.frozen:
         for backbone in embedding.backbones:
             settle(backbone, store, config.fit.seed)
     run, path = _fitted(config, embedding, store)
     if held_out is not None:
-        run.write_json("metrics.json", measure(embedding, held_out))
+        run.write_json("metrics.json", measure(embedding, held_out, embedding.learns_from))
     return path
 
 
@@ -95,8 +96,8 @@ def pictured(objective: Objective) -> dict[str, Objective]:
 def _shown(task: Objective, store: EpisodeStore, seed: int) -> Tensor | None:
     device, rng = task.device, numpy_rng(seed, 0, 9)
     if isinstance(task, ImageTask):
-        images = task.images(store.clips(random_frames(store.layout, rng, _SHOWN)))
-        return task.show(images, torch_rng(seed, 0, 9, device))
+        clips = store.clips(random_frames(store.layout, rng, _SHOWN)._replace(depth=task.sees_depth))
+        return task.shown(clips, torch_rng(seed, 0, 9, device))
     if isinstance(task, VideoTask):
         task.prepare(store)
         return task.show(store.clips(task.pick(store.layout, rng)), torch_rng(seed, 0, 9, device))[:, :_SHOWN]

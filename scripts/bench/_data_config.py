@@ -17,4 +17,4 @@ class DataConfig:
     """Fetch Debian's packages of images and films and scikit-image's stills, and make stores of them."""
 
     out: Path = field(default_factory=data_folder)
-    """Folder of the data; what is there already is kept."""
+    """Folder of the data, and by default where benches look for it; what is there already is kept."""

@@ -63,17 +63,18 @@ class SvTcn(Embedding):
         where no episode holds two pairs.
         """
         cameras = camera_indices(layout, self.cameras)
-        reach = max(1, round(self.positive_s / layout.dt_s))
+        reach = np.maximum(1, np.rint(self.positive_s / np.broadcast_to(layout.dt_s, layout.lengths.shape))).astype(int)
         gap = 3 * reach + 1
         usable = np.flatnonzero(layout.lengths > gap)
         if not len(usable):
             raise InputError(
-                f"the longest episode has {layout.lengths.max()} frames; allowed are {gap + 1} or more where positives "
-                f"are {reach} steps away; record longer ones, or lower positive_s"
+                f"the longest episode has {layout.lengths.max()} frames; allowed are {gap.min() + 1} or more where "
+                f"positives are {reach.min()} steps away; record longer ones, or lower positive_s"
             )
         episode = rng.choice(usable, size=self.videos_per_batch)
-        pairs = min(self.pairs_per_video, int((layout.lengths[episode].min() - 1) // gap + 1))
-        step = np.stack([_pairs(length, pairs, reach, gap, rng) for length in layout.lengths[episode]])
+        pairs = min(self.pairs_per_video, int(((layout.lengths[episode] - 1) // gap[episode]).min()) + 1)
+        each = zip(*(of[episode].tolist() for of in (layout.lengths, reach, gap)), strict=True)
+        step = np.stack([_pairs(length, pairs, near, apart, rng) for length, near, apart in each])
         return Pick(episode, rng.choice(cameras, size=(len(episode), 1)), step[:, None])
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:

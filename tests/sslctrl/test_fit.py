@@ -210,7 +210,9 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
     assert rates[55] == pytest.approx(1.0)
     assert rates[99] == pytest.approx(0, abs=1e-3)
     assert np.all(np.diff(rates[10:]) < 0)
-    assert learning_rate(FitConfig(steps=5, lr=1.0, warmup=10), 4) == 0.5
+    short = FitConfig(steps=5, lr=1.0, warmup=10)
+    assert [learning_rate(short, step) for step in range(3)] == [0.5, 1.0, 1.0] and learning_rate(short, 4) < 0.3
+    assert learning_rate(FitConfig(steps=1, lr=1.0, warmup=10), 0) == 1.0
 
 
 def test_a_loss_that_is_not_finite_is_an_error_and_is_never_saved(tiny_store: EpisodeStore, tmp_path: Path) -> None:

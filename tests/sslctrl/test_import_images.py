@@ -90,6 +90,10 @@ def test_bad_folders_are_one_line_and_leave_no_store(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"b\.png") as caught:
         import_images(tmp_path / "one", tmp_path / "store")
     assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="crops is -1; allowed is 0 or more"):
+        import_images(tmp_path / "one", tmp_path / "store", crops=-1)
+    with pytest.raises(InputError, match="where something else is; allowed is a free place"):
+        import_images(tmp_path / "one", tmp_path / "one")
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
     (tmp_path / "one" / "b.png").unlink()
     assert len(EpisodeStore(import_images(tmp_path / "one", tmp_path / "store", crops=1).root)) == 1

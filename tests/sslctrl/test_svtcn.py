@@ -41,6 +41,17 @@ def test_positives_are_near_and_every_other_positive_is_far(length: int, dt_s: f
     assert {0, length - 1} <= firsts  # an episode's ends are anchors, too
 
 
+def test_films_of_different_rates_keep_their_own_seconds() -> None:
+    layout = Layout(np.array([301, 301]), 1, ("video",), np.array([1 / 30, 1 / 60]))
+    reached: dict[int, set[int]] = {0: set(), 1: set()}
+    for seed in range(100):
+        pick = small().pick(layout, np.random.default_rng(seed))
+        for episode, steps in zip(pick.episode.tolist(), pick.step[:, 0], strict=True):
+            anchors, positives = np.split(steps, 2)
+            reached[episode] |= set(np.abs(positives - anchors).tolist())
+    assert reached == {0: set(range(1, 7)), 1: set(range(1, 13))}
+
+
 def test_as_many_pairs_as_fit() -> None:
     layout = Layout(np.array([301]), 3, CAMERAS, 1 / 24)
     assert small(pairs_per_video=50).pick(layout, np.random.default_rng(0)).step.shape == (4, 1, 2 * 19)  # 300 / 16 + 1

@@ -184,13 +184,21 @@ def test_triplet_agrees_with_a_loop_over_semi_hard_triplets() -> None:
     far = ((points[:, None] - points) ** 2).sum(-1)
     costs, right = [], 0
     for a in range(32):
-        apart = [n for n in range(32) if n // 4 != a // 4]
-        for p in set(range(a // 4 * 4, a // 4 * 4 + 4)) - {a}:
-            costs += [far[a, p] - far[a, n] + 0.5 for n in apart if 0 < far[a, n] - far[a, p] < 0.5]
+        p = a // 4 * 4 + (a + 1) % 4
+        apart = [far[a, n] for n in range(p % 4, 32, 4) if n != p]
+        n = min((d for d in apart if d > far[a, p]), default=max(apart))
+        costs.append(max(0, far[a, p] - n + 0.5))
         right += min(set(range(32)) - {a}, key=lambda other: far[a, other]) // 4 == a // 4
-    assert len(costs) > 100
     assert loss.value.item() == pytest.approx(np.mean(costs), rel=1e-3)
     assert loss.metrics["accuracy"].item() == pytest.approx(right / 32)
+
+
+def test_triplets_of_a_collapsed_head_cost_the_margin_and_one_seed_s_nothing() -> None:
+    model = small(loss="triplet").eval()
+    torch.nn.init.zeros_(model.head.weight)
+    question = model.ask(textures(), rng())
+    assert model.judge(question).value.item() == pytest.approx(0.5)
+    assert model.judge(question._replace(seeds=torch.zeros_like(question.seeds))).value.item() == 0
 
 
 @pytest.mark.parametrize("kind", ["softmax", "triplet"])

@@ -47,6 +47,15 @@ def test_leaves_a_checkpoint_its_config_and_metrics(tiny_store: EpisodeStore, tm
     assert written == pytest.approx(measure(load_embedding(path), tiny_store))
 
 
+def test_an_embedding_of_one_camera_is_measured_through_it(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    options = {"camera": tiny_store.cameras[1], "size_px": 32, "dim": 4, "width": 2, "batch": 4}
+    given = {"name": "vae", "options": options, "eval_store": tiny_store.root}
+    path = train(config(tiny_store, tmp_path / "run", **given))
+    written = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert written == pytest.approx(measure(load_embedding(path), tiny_store, tiny_store.cameras[1:2]))
+    assert "alignment_error" not in written and any(name.startswith("probe_") for name in written)
+
+
 def test_a_finished_run_is_measured_again_without_training(tiny_store: EpisodeStore, tmp_path: Path) -> None:
     first = train(config(tiny_store, tmp_path / "run"))
     weights = (first / "weights.safetensors").stat().st_mtime_ns

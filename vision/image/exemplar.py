@@ -8,15 +8,13 @@ from typing import NamedTuple
 import kornia.color
 import numpy as np
 import torch
-from pytorch_metric_learning.distances import LpDistance
-from pytorch_metric_learning.losses import TripletMarginLoss
-from pytorch_metric_learning.miners import TripletMarginMiner
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.errors import InputError, check_least
 from sslctrl.heads import grid_head
+from sslctrl.losses.triplet import semihard_triplet
 from sslctrl.objective import Loss
 from vision.image_task import ImageTask
 
@@ -64,9 +62,6 @@ class Exemplar(ImageTask):
         self.views, self.seeds, self.kind, self.color = views, seeds, loss, color
         self.features = nn.Sequential(*grid_head(backbone, _FEATURES, bias=False), nn.BatchNorm1d(_FEATURES), nn.ReLU())
         self.head = nn.Linear(_FEATURES, seeds if loss == "softmax" else dim)
-        self.distance = LpDistance(power=2)  # of embeddings that it normalises
-        self.miner = TripletMarginMiner(_MARGIN, "semihard", distance=self.distance)
-        self.triplet = TripletMarginLoss(_MARGIN, distance=self.distance)
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick among `seeds` frames spread evenly over the store, all of them where it has fewer; label: which."""
@@ -102,7 +97,8 @@ class Exemplar(ImageTask):
         return Exemplars(recolored(patches, rng) if self.color else patches, seeds.repeat_interleave(self.views))
 
     def judge(self, question: Exemplars) -> Loss:
-        """Return the cross-entropy over all seeds (chance: log seeds), or the mean over all semi-hard triplets.
+        """Return the cross-entropy over all seeds (chance: log seeds), or the mean over semi-hard triplets: of each
+        patch with the next of its image.
 
         Accuracy of "triplet": how often the nearest other patch of the batch is of the same seed.
         """
@@ -111,8 +107,10 @@ class Exemplar(ImageTask):
             said = answer.argmax(1)
             value = functional.cross_entropy(answer, question.seeds)
         else:
-            said = question.seeds[self.distance(answer.detach()).fill_diagonal_(torch.inf).argmin(1)]
-            value = self.triplet(answer, question.seeds, self.miner(answer, question.seeds))
+            near = functional.normalize(answer.detach())
+            said = question.seeds[(near @ near.T).fill_diagonal_(-torch.inf).argmax(1)]
+            views = answer.unflatten(0, (-1, self.views)).movedim(1, 0)
+            value = semihard_triplet(views, views.roll(-1, 0), _MARGIN, question.seeds[:: self.views])
         return Loss(value, {"accuracy": (said == question.seeds).float().mean()})
 
     @torch.no_grad()

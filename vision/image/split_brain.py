@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from kornia.color import rgb_to_lab
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslctrl.clips import Clips, Layout, Pick
+from sslctrl.clips import Clips
 from sslctrl.errors import InputError
 from sslctrl.heads import channels_of, fresh_copy
 from sslctrl.objective import Loss
@@ -58,7 +57,7 @@ class SplitBrain(ImageTask):
         super().__init__(backbone, batch)
         if split not in _PREDICTED:
             raise InputError(f"split is {split!r}; allowed are {', '.join(_PREDICTED)}; change it")
-        self.split = split
+        self.split, self.sees_depth = split, split == "rgbd"
         self.register_buffer("bins", ab_bins(), persistent=False)
         self.other_backbone = fresh_copy(backbone)
         counts = {"ab": len(self.bins), "lightness": LIGHTNESS_BINS, "depth": _DEPTH_BINS}
@@ -71,13 +70,9 @@ class SplitBrain(ImageTask):
         """Of lightness and of colour, or of the image and of depth."""
         return self.backbone, self.other_backbone
 
-    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
-        """Pick independent frames of all episodes and cameras, with depth where it is split off."""
-        return super().pick(layout, rng)._replace(depth=self.split == "rgbd")
-
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the loss of all frames of the clips."""
-        return self.judge(self.ask(self.images(clips), rng, None if clips.depth is None else clips.depth.flatten(0, 2)))
+        return self.judge(self.ask(self.images(clips), rng, _depth_in(clips)))
 
     def ask(self, images: Tensor, rng: torch.Generator, depth_m: Tensor | None = None) -> Halves:
         """Split Lab, or images from their depth (N, H, W), metres, 0 where it is unknown; nothing is drawn.
@@ -127,16 +122,14 @@ class SplitBrain(ImageTask):
         """Return the depth, float (N, H // 4, W // 4) in metres, of images (N, 3, H, W): the bins' annealed mean."""
         return _depth_of(self.heads["depth"](self.backbone(images), *images.shape[2:]))
 
+    def shown(self, clips: Clips, rng: torch.Generator) -> Tensor:
+        """Return what `show` does, of all frames of the clips and their depth."""
+        return self.show(self.images(clips), rng, _depth_in(clips))
+
     @torch.no_grad()
     def show(self, images: Tensor, rng: torch.Generator, depth_m: Tensor | None = None) -> Tensor:
-        """Return what each half sees, each with what it predicts below, and the images.
-
-        Without depth, what is predicted from it is left out.
-        """
+        """Return what each half sees, each with what it predicts below, and the images. Raises InputError as `ask`."""
         lab, size = rgb_to_lab(images), images.shape[2:]
-        if self.split == "rgbd" and depth_m is None:
-            given = functional.interpolate(self.depth_m(images)[:, None], size=size) / _FARTHEST_M
-            return torch.stack([given.expand_as(images), images])
         seen = self.seen(images, depth_m)
         logits = self.logits(seen)
         centres = torch.arange(LIGHTNESS_BINS, device=lab.device)[:, None] + 0.5
@@ -144,7 +137,7 @@ class SplitBrain(ImageTask):
         ab = annealed_mean(logits["ab"], self.bins)
         if self.split == "rgbd":
             given = functional.interpolate(_depth_of(logits["depth"])[:, None], size=size) / _FARTHEST_M
-            return torch.stack([given.expand_as(images), seen[1], colored(lightness, ab), images])
+            return torch.stack([images, given.expand_as(images), seen[1], colored(lightness, ab), images])
         rows = [seen[0], colored(lab[:, :1], ab), colored(torch.full_like(lightness, 50), lab[:, 1:]), grey(lightness)]
         return torch.stack([*rows, images])
 
@@ -158,6 +151,10 @@ def depth_bin(depth_m: Tensor) -> Tensor:
 def _depth_of(logits: Tensor) -> Tensor:
     centres = (torch.arange(_DEPTH_BINS, device=logits.device)[:, None] + 0.5) * (_FARTHEST_M / _DEPTH_BINS)
     return annealed_mean(logits, centres)[:, 0]
+
+
+def _depth_in(clips: Clips) -> Tensor | None:
+    return None if clips.depth is None else clips.depth.flatten(0, 2)
 
 
 def _known(depth_m: Tensor | None) -> Tensor:
