@@ -12,7 +12,7 @@ import torch
 
 from envs.collect import collect
 from envs.collect_config import CollectConfig
-from scripts.bench import _image_probe
+from scripts.bench import _classifier, _image_counts, _image_probe
 from scripts.bench import _image_scores as scores
 from scripts.bench._classifier import classifier
 from scripts.bench._data import store_of
@@ -26,6 +26,7 @@ from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial, named
 from sslctrl.clips import Episode
 from sslctrl.footage import footage
+from sslctrl.metrics import probe
 from sslctrl.rng import numpy_rng, torch_rng
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_objective
@@ -39,7 +40,7 @@ RANDOMIZE = 0.5
 """Of light, colours and cameras: a background that never changes would be learned by heart."""
 
 
-_MEASURING = _image_probe, scores
+_MEASURING = _image_probe, scores, _image_counts, _classifier, probe
 """The modules that measure."""
 
 
@@ -102,7 +103,7 @@ def measure(config: ImageConfig) -> dict[str, Figure]:
             for name, folder in folders.items()
         ]
 
-    untrained, measuring = [], settings_hash(of_baseline, _untrained, settle, classifier, *_MEASURING)
+    untrained, measuring = [], settings_hash(of_baseline, _untrained, settle, *_MEASURING)
     baselines = {"random": "random", "pixels": "pixels", "supervised": _SUPERVISED.folder("supervised")}
     for done in run_jobs(jobs({name: f"{run}/{measuring}" for name, run in baselines.items()}, of_baseline), config):
         untrained = [seed["random"] for seed in done.seeds]
