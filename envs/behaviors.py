@@ -14,6 +14,7 @@ NOISE = 0.5  # of the noisy expert, in units of a full action
 PLAY_STEPS = 12  # a push in play takes at most this long
 PLAY_MOVED_M = 0.06  # or until the object has gone this far
 HOME_M = 0.015
+HOME_STEPS = 20  # and the way home, on which a wall and the object may hold the hand up
 
 
 class Behavior(Protocol):
@@ -96,13 +97,15 @@ class Play:
             to_home = self.home - self.env.state[: self.axes]
             action = np.zeros(len(self.noise.drift))
             action[: self.axes] = to_home / STEP_M
-            if np.linalg.norm(to_home) < HOME_M:
+            self.left -= 1
+            if self.left <= 0 or np.linalg.norm(to_home) < HOME_M:
                 self._begin_push()
         else:
             action = self.env.expert_action() + NOISE * self.noise()
             self.left -= 1
             moved = np.linalg.norm(self.env.task.achieved_goal(self.env.state) - self.start)
-            self.homeward = self.left <= 0 or moved > PLAY_MOVED_M
+            if self.left <= 0 or moved > PLAY_MOVED_M:
+                self.homeward, self.left = True, HOME_STEPS
         return np.clip(action, -1, 1)
 
     def _begin_push(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from envs.env import RobotEnv, world_of
 from envs.recording import episode_of
 from envs.render import check_size
 from sslctrl.clips import Episode
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, Interrupted
 from sslctrl.store import EpisodeStore
 
 
@@ -58,8 +59,14 @@ def record_missing(
     missing = [i for i in range(count) if _id(i) not in there]
     jobs = (joblib.delayed(_add)(out, record, i) for i in missing)
     parallel = joblib.Parallel(n_jobs=workers, backend=backend, return_as=how)
-    for _ in tqdm(parallel(jobs), total=len(missing), desc="video", unit=unit, disable=None):
-        pass
+    try:
+        for _ in tqdm(parallel(jobs), total=len(missing), desc="video", unit=unit, disable=None):
+            pass
+    except BrokenProcessPool as error:
+        raise Interrupted(
+            "a worker has ended, often for want of memory; what was recorded is kept; run the same to go on, here with "
+            "fewer workers"
+        ) from error
     return EpisodeStore(out)
 
 

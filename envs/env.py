@@ -33,7 +33,8 @@ class RobotEnv(gym.Env):
     Rewards: ``sparse`` is 0 where the goal is reached and -1 elsewhere; ``dense`` is minus the distance in metres.
     ``variety``: where colours and shapes come from, by default as the task says. ``randomize``: strength, 0 to 1, of
     each episode's own light, colours and camera errors; ``orbit_rad``: how far, at most, each episode carries each
-    camera round the workspace, either way, as a hand-held one would be.
+    camera round the workspace, either way, as a hand-held one would be. ``renderer``: ours, or PyBullet's TinyRenderer,
+    slower, which draws every object in its own colour whatever the variety.
     Episodes end by truncation only. Same seed, same machine, same versions: the same states and the same frames.
     """
 
@@ -60,6 +61,8 @@ class RobotEnv(gym.Env):
         _check_choice("renderer", renderer, RENDERERS)
         if not 0 <= randomize <= 1:
             raise InputError(f"randomize {randomize} given; it is a strength from 0 (none) to 1 (most)")
+        if randomize and renderer == "tiny":
+            raise InputError(f"randomize {randomize} with renderer 'tiny', which knows one look; choose raster")
         if not 0 <= orbit_rad <= np.pi:
             raise InputError(f"orbit_rad {orbit_rad} given; it is an angle from 0 to pi, either way")
         self.metadata = self.metadata | {"render_fps": round(1 / TIMINGS[timing].control_dt_s)}

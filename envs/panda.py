@@ -126,7 +126,7 @@ def _urdf(tool: str) -> Path:
     _link(root, "tip", "panda_hand", TIP_Z_M[tool], mass_kg=0.001)
     text = ET.tostring(root)
     path = cache_dir() / f"panda-{tool}-{hashlib.sha256(text).hexdigest()[:12]}.urdf"
-    if not path.exists():
+    if not path.exists() or path.read_bytes() != text:
         write_cached(path, lambda file: file.write(text))
     return path
 

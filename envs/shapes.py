@@ -34,12 +34,8 @@ SHAPES: dict[str, Callable[[float], Mesh]] = {
     "disc": lambda s: cylinder(0.5 * s, 0.35 * s),
     "hexagon": lambda s: prism(circle(6) * s / 2, 0.5 * s),
     "triangle": lambda s: prism(circle(3) * s / 2, 0.5 * s),
-    "wedge": lambda s: prism(np.array([(-0.5, -0.3), (0.5, -0.3), (-0.5, 0.4)]) * s, 0.5 * s),
     "half_cylinder": _half_cylinder,
     "star": _star,
-    "ell": lambda s: _outline(
-        [(-0.45, -0.45), (0.45, -0.45), (0.45, -0.1), (-0.1, -0.1), (-0.1, 0.45), (-0.45, 0.45)], s, (-0.25, -0.25)
-    ),
     "tee": lambda s: _outline(
         [(-0.17, -0.5), (0.17, -0.5), (0.17, 0.1), (0.5, 0.1), (0.5, 0.43), (-0.5, 0.43), (-0.5, 0.1), (-0.17, 0.1)],
         s,

@@ -3,10 +3,10 @@
 from sslctrl.store import EpisodeStore
 
 
-def summary(store: EpisodeStore) -> str:
-    """Say what lies where, and how to go on: one camera teaches no multi-view embedding."""
+def summary(store: EpisodeStore, name: str = "") -> str:
+    """Say what lies where, and how to go on with an embedding: one camera teaches no multi-view one."""
     size_px = store.read(store.ids[0]).frames.shape[2]
-    name = "tcn" if len(store.cameras) > 1 else "vae"
+    name = name or ("tcn" if len(store.cameras) > 1 else "vae")
     options = "" if size_px == 64 else f" --options size_px={size_px}"
     learn = f"python scripts/train_embedding.py --store {store.root} --run runs/{name} --name {name}{options}"
     return f"episodes in {store.root}: {len(store)}; next, when there are enough: {learn}"

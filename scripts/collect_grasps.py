@@ -3,16 +3,11 @@
 python scripts/collect_grasps.py --out runs/grasps --grasps 3000
 """
 
+from functools import partial
+
 from _cli import main
+from _recorded import summary
 from envs.grasps_config import GraspsConfig
-from sslctrl.store import EpisodeStore
-
-
-def summary(store: EpisodeStore) -> str:
-    """Say what lies where, and how to go on."""
-    next = f"train_embedding.py --name grasp2vec --store {store.root} --run runs/grasp2vec"
-    return f"{len(store)} grasps in {store.root}; next: {next}"
-
 
 if __name__ == "__main__":
-    main(GraspsConfig, "envs.grasps:collect_grasps", summary)
+    main(GraspsConfig, "envs.grasps:collect_grasps", partial(summary, name="grasp2vec"))

@@ -25,6 +25,11 @@ class Reach(Task):
     success_m = 0.02
     middle_m = 0.08  # all of the box is in view
 
+    @property
+    def goal_box_m(self) -> tuple[np.ndarray, np.ndarray]:
+        """The box that the tip is moved in, and what counts as reached beside it."""
+        return LOW_M - self.success_m, HIGH_M + self.success_m
+
     def build(self, sim: Sim) -> None:
         """Add the tray."""
         add_tray(sim)

@@ -47,7 +47,12 @@ def push(recipe: Recipe) -> dict[str, float]:
     stores = {
         "train": {"episodes": recipe.episodes, "steps": 300, "seed": recipe.seed},
         "heldout": {"episodes": 20, "variety": "heldout", "seed": 10_000 + recipe.seed},
-        "demonstration": {"episodes": 1, "behaviors": ("expert",), "variety": "fixed", "goal": (0.5, -0.04)},
+        "demonstration": {
+            "behaviors": ("expert",),
+            "variety": "fixed",
+            "goal": (0.5, -0.04),
+            "seed": 20_000 + recipe.seed,
+        },
     }
     for name, options in stores.items():
         collect(CollectConfig(video / name, cameras=cameras, **options))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import signal
 import sys
 import types
 
@@ -16,7 +18,7 @@ from envs.behaviors import BEHAVIORS
 from envs.cameras import rig
 from envs.collect import CollectConfig, check_kept, collect, record_episode, record_missing
 from envs.tray import CENTER_M, HALF_M
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, Interrupted
 from sslctrl.footage import footage
 from sslctrl.store import EpisodeStore
 
@@ -183,6 +185,19 @@ def test_long_play_keeps_the_object_in_the_tray(tmp_path, env_id, variety, seed,
     for index in indices:
         positions_m = record_episode(config, index).state[:, 4:6]
         assert np.abs(positions_m - CENTER_M).max() < HALF_M
+
+
+def test_a_worker_that_is_killed_is_one_line(tmp_path):
+    with pytest.raises(Interrupted, match="a worker has ended, often for want of memory; what was recorded is kept"):
+        record_missing(lambda index: os.kill(os.getpid(), signal.SIGKILL), tmp_path, 2, 2, "loky")
+
+
+def test_long_play_never_stands_still(tmp_path):
+    for index in (0, 13, 18):  # here the puck and a wall come to lie between the hand and its home
+        config = CollectConfig(tmp_path, steps=300, variety="train", cameras=("front",), size_px=8)
+        state = record_episode(config, index).state
+        windows = np.lib.stride_tricks.sliding_window_view(state[:, [0, 1, 4, 5]], 30, axis=0)
+        assert np.ptp(windows, axis=-1).max(1).min() > 0.01
 
 
 @pytest.mark.parametrize("task", ["Push", "Grasp"])

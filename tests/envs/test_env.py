@@ -132,6 +132,7 @@ def test_actions_outside_the_box_are_clipped():
         ({"randomize": 1.5}, "from 0"),
         ({"orbit_rad": 4.0}, "from 0 to pi"),
         ({"randomize": float("nan")}, "from 0"),
+        ({"randomize": 0.5, "renderer": "tiny"}, "choose raster"),
     ],
 )
 def test_unknown_names_are_refused_with_what_is_allowed(options, message):
