@@ -13,6 +13,7 @@ from agents.demo_config import DemoConfig
 from agents.evaluate import evaluate
 from agents.senses import Senses
 from agents.train import train_agent
+from envs.behaviors import Play
 from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
@@ -35,7 +36,12 @@ def measure(config: DemoBenchConfig) -> dict[str, Figure]:
     for seed in config.seeds:
         settings = _of_tier(DemoConfig(seed=seed), config.tier)
         made_from = settings_hash(
-            replace(settings, run=Path(), seed=0), embedding_options, agent_config, record, Senses.observation
+            replace(settings, run=Path(), seed=0),
+            embedding_options,
+            agent_config,
+            record,
+            Play.__call__,
+            Senses.observation,
         )
         run = Path(config.runs) / config.tier.folder("demo") / f"seed-{seed}" / f"demo-{made_from}"
         demo_config = replace(settings, run=run)
