@@ -22,7 +22,7 @@ from agents.demo import CAMERAS, DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, em
 from agents.evaluate import evaluate
 from agents.senses import Senses
 from agents.train import train_agent
-from envs.behaviors import Play
+from envs import behaviors
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from scripts.bench import _image_parts, _image_probe, _video_parts
@@ -118,7 +118,7 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
         world: Variant("tcn", about.options, TCN_STEPS).folder(world, about, *_CONTROL)
         for world, about in WORLDS.items()
     }
-    probe = f"reach-probe-{settings_hash(probe_reach, record_probe, Play.__call__, _image_probe, probe_r2)}"
+    probe = f"reach-probe-{settings_hash(probe_reach, record_probe, behaviors, _image_probe, probe_r2)}"
     jobs: list[Job] = []
     for seed, name in product(config.seeds, names):
         folder, learns = folder_of(name, root / f"seed-{seed}"), _learned(name, seed, root, config)
@@ -149,7 +149,7 @@ def _made_from(name: str) -> str:
     task, options = named(name)
     if task == "random":
         return settings_hash(spec_of(_random(options, 0)))
-    return settings_hash(trial_of(task).made_from(task, options), record, Play.__call__)
+    return settings_hash(trial_of(task).made_from(task, options), record, behaviors)
 
 
 def _random(options: dict[str, Any], seed: int) -> Objective:
@@ -264,7 +264,7 @@ def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier)
     }
 
 
-_LEARN = learn, record, untrained, _image_probe, probe_r2, Play.__call__
+_LEARN = learn, record, untrained, _image_probe, probe_r2, behaviors
 _CONTROL = (
     *_LEARN, control, TrainAgentConfig.__init__.__defaults__, EXAMS, STARTS, Senses.observation,
 )  # fmt: skip

@@ -14,7 +14,7 @@ import torch
 from agents.demo import DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, embedding_options
 from agents.encoders import PixelEncoder
 from agents.report.latent import reward_spearman
-from envs.behaviors import Play
+from envs import behaviors
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from envs.tasks.push import Push
@@ -71,8 +71,8 @@ _SAME = ("alignment_floor", "attribute_error_floor", "pixel_spearman", "pixel_sa
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
     """Yield the figures over the seeds that are done, after each, and where they are from."""
     root = Path(config.runs) / config.tier.folder("tcn")
-    folders = {name: variant.folder(name, record, Play.__call__) for name, variant in VARIANTS.items()}
-    pixels = f"pixels-{settings_hash(_MEASURING, measure_pixels, PixelEncoder.embed_hwc, record, Play.__call__)}"
+    folders = {name: variant.folder(name, record, behaviors) for name, variant in VARIANTS.items()}
+    pixels = f"pixels-{settings_hash(_MEASURING, measure_pixels, PixelEncoder.embed_hwc, record, behaviors)}"
     jobs = []
     for seed in config.seeds:
         record(root / f"seed-{seed}", seed, config)

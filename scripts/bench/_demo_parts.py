@@ -13,7 +13,6 @@ from agents.demo_config import DemoConfig
 from agents.evaluate import evaluate
 from agents.senses import Senses
 from agents.train import train_agent
-from envs.behaviors import Play
 from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
