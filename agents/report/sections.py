@@ -216,14 +216,14 @@ def _told_apart(folder: RunFolder, goal: Episode) -> dict[str, Episode]:
     chosen = {"the expert's demonstration": goal}
     if rollouts := folder.driven_by("agent"):
         chosen["the policy, rollout 1"] = rollouts[0]
-    name, others = "random actions", folder.driven_by("random")
+    others, played = folder.driven_by("random"), True
     if not others and folder.has("video/heldout"):
-        store = folder.heldout()
+        store, played = folder.heldout(), False
         others = [store.read(id) for id in store.ids]
         others = [episode for episode in others if driver_of(episode) == "random"] or others
-        name = f"held-out video ({driver_of(others[0])})"
     if others:  # most random episodes never touch the object: then no reward has any progress to rank
-        chosen[name] = max(others, key=lambda episode: np.ptp(latent.positions(episode), axis=0).sum())
+        moved = max(others, key=lambda episode: np.ptp(latent.positions(episode), axis=0).sum())
+        chosen["random actions" if played else f"held-out video ({driver_of(moved)})"] = moved
     return chosen
 
 

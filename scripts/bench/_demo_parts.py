@@ -13,6 +13,7 @@ from agents.demo_config import DemoConfig
 from agents.evaluate import evaluate
 from agents.senses import Senses
 from agents.train import train_agent
+from envs import behaviors
 from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
@@ -25,7 +26,9 @@ from vision.build import load_embedding
 from vision.untrained import untrained
 
 _STATE: dict[str, Any] = {"reward_from": "state", "observe": "state"}
-UNITS = {"minutes": "min", "distance_m": "m", "spearman": "rank correlation"}
+UNITS = {"minutes": "min", "distance_m": "m", "spearman": "rank correlation", "_over_oracle": "ratio"}
+_MADE_BY = embedding_options, agent_config, record, behaviors, Senses.observation
+"""What, beside its settings, makes a demo what it is."""
 
 
 def measure(config: DemoBenchConfig) -> dict[str, Figure]:
@@ -34,14 +37,7 @@ def measure(config: DemoBenchConfig) -> dict[str, Figure]:
     shown, played = [], []
     for seed in config.seeds:
         settings = _of_tier(DemoConfig(seed=seed), config.tier)
-        made_from = settings_hash(
-            replace(settings, run=Path(), seed=0),
-            embedding_options,
-            agent_config,
-            record,
-            Play.__call__,
-            Senses.observation,
-        )
+        made_from = settings_hash(replace(settings, run=Path(), seed=0), *_MADE_BY)
         run = Path(config.runs) / config.tier.folder("demo") / f"seed-{seed}" / f"demo-{made_from}"
         demo_config = replace(settings, run=run)
         shown.append(Job(run, seed, "demo", show, (demo_config,)))
@@ -114,4 +110,6 @@ def joined(found: dict[str, Measured], own: Measured) -> Measured:
 
 def unit(name: str) -> str:
     """Return the unit of a figure."""
+    if name.startswith("probe_"):
+        return "R^2"
     return next((unit for ending, unit in UNITS.items() if name.endswith(ending)), "fraction")

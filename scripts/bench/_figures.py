@@ -7,12 +7,14 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from filelock import FileLock
 
 from scripts.bench._intervals import Figure
 from sslctrl import durable
@@ -52,8 +54,7 @@ class Results:
         self.path = Path(path)
         self._command, self._origin = command, origin()
         self._seeds = list(seeds)
-        before = load(self.path) if self.path.exists() else {"figures": {}}
-        self._fields: dict[str, dict] = {name: fields_of(name, before) for name in before["figures"]}
+        self._fields = self._read()
 
     @property
     def figures(self) -> dict[str, Figure]:
@@ -66,19 +67,32 @@ class Results:
         measured: where they are from, if that is not here and now.
         """
         from_where = {"command": self._command, **(measured or self._origin)._asdict()}
-        self._fields |= {
-            name: {**one._asdict(), **from_where}
-            for name, one in figures.items()
-            if one.n >= min(self._fields.get(name, {}).get("n", 0), len(self._seeds))
-        }
-        self._save()
+        with self._newest():
+            self._fields |= {
+                name: {**one._asdict(), **from_where}
+                for name, one in figures.items()
+                if one.n >= min(self._fields.get(name, {}).get("n", 0), len(self._seeds))
+            }
 
     def drop_others(self, prefixes: tuple[str, ...], kept: Collection[str]) -> None:
         """Drop the figures of these prefixes that are not among those kept: what is no longer measured. Saves."""
-        self._fields = {
-            name: fields for name, fields in self._fields.items() if name in kept or not name.startswith(prefixes)
-        }
-        self._save()
+        with self._newest():
+            self._fields = {
+                name: fields for name, fields in self._fields.items() if name in kept or not name.startswith(prefixes)
+            }
+
+    @contextmanager
+    def _newest(self) -> Iterator[None]:
+        """Read the file again, let the figures be changed, and save: what another bench added meanwhile stays."""
+        durable.make_folder(self.path.parent)
+        with FileLock(self.path.with_suffix(".lock")):
+            self._fields = self._read()
+            yield
+            self._save()
+
+    def _read(self) -> dict[str, dict]:
+        before = load(self.path) if self.path.exists() else {"figures": {}}
+        return {name: fields_of(name, before) for name in before["figures"]}
 
     def _save(self) -> None:
         shared = {("machine", self._origin.machine), ("command", self._command)}
@@ -93,7 +107,6 @@ class Results:
             "seeds": self._seeds,
             "figures": figures,
         }
-        durable.make_folder(self.path.parent)
         write_atomically(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 

@@ -149,7 +149,7 @@ def test_results_are_added_to(tmp_path: Path) -> None:
     content = load(path)
     assert content["command"] == "second" and content["seeds"] == [0, 1]
     assert {name: fields["value"] for name, fields in content["figures"].items()} == {"a": 1, "b": 5}
-    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+    assert {p.name for p in tmp_path.iterdir()} == {"x.json", "x.lock"}
 
 
 def test_a_run_that_is_under_way_replaces_no_figure_of_more_seeds(tmp_path: Path) -> None:
@@ -185,6 +185,14 @@ def test_what_is_no_longer_measured_is_dropped(tmp_path: Path) -> None:
     results = Results(path, "c")
     results.drop_others(("rig.",), {"rig.new"})
     assert set(results.figures) == set(Results(path, "c").figures) == {"rig.new", "ccrig.other"}
+
+
+def test_two_benches_of_one_file_keep_each_other_s_figures(tmp_path: Path) -> None:
+    one, other = (Results(tmp_path / "x.json", name) for name in ("one", "other"))
+    one.record({"rig.a": Figure(1, 0, 2, 3, "m")})
+    other.record({"ccrig.a": Figure(2, 0, 2, 3, "m")})
+    one.drop_others(("rig.",), {"rig.a"})
+    assert set(Results(tmp_path / "x.json", "c").figures) == {"rig.a", "ccrig.a"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"figures": {}}'])
