@@ -76,8 +76,9 @@ class RunFolder:
         return path
 
     def maker(self, part: str) -> str:
-        """Return which commands make a part, as the end of a sentence."""
-        return f"python scripts/demo.py --run {self.path}, or python {MAKER[part]}, makes it"
+        """Return which commands make a part, as the end of a sentence: the demo would, but not into a training's run."""
+        demo = "" if (self.path / CONFIG).exists() else f"python scripts/demo.py --run {self.path}, or "
+        return f"{demo}python {MAKER[part]} makes it"
 
     def has(self, name: str) -> bool:
         """Whether `find` finds it."""
