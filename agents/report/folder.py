@@ -76,7 +76,7 @@ class RunFolder:
         return path
 
     def maker(self, part: str) -> str:
-        """Return which commands make a part, as the end of a sentence: the demo would, but not into a training's run."""
+        """Return which commands make a part, as the end of a sentence; the demo refuses a training's run."""
         demo = "" if (self.path / CONFIG).exists() else f"python scripts/demo.py --run {self.path}, or "
         return f"{demo}python {MAKER[part]} makes it"
 
