@@ -93,7 +93,7 @@ def maker(
 
     def make() -> gym.Env:
         settings: dict[str, Any] = {
-            "variety": variety_in(env_id, variety), "reward": "dense", "randomize": randomize, "orbit_rad": orbit_rad
+            "variety": variety or None, "reward": "dense", "randomize": randomize, "orbit_rad": orbit_rad
         }  # fmt: skip
         if camera is not None and not all_cameras:
             settings["cameras"] = (camera,)  # render no more than is seen

@@ -243,7 +243,7 @@ def test_a_run_does_not_go_on_to_another_goal(recorded: Path, tmp_path: Path) ->
         train_agent(tiny(recorded, run, steps=8, demonstration=store))
 
 
-def test_a_world_s_process_that_ends_isone_line(recorded: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_world_s_process_that_ends_is_one_line(recorded: Path, tmp_path: Path, monkeypatch) -> None:
     def ended(*_: Any) -> None:
         raise EOFError
 
@@ -278,7 +278,7 @@ def test_a_demonstration_of_another_size_is_resized(recorded: Path, tmp_path: Pa
     assert np.linalg.norm(b - a) < 0.5 * np.linalg.norm(a) and not np.array_equal(a, b)
 
 
-def test_a_prior_without_episodes_isone_line(recorded: Path, tmp_path: Path) -> None:
+def test_a_prior_without_episodes_is_one_line(recorded: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError) as error:
         train_agent(tiny(recorded, tmp_path / "run", prior=tmp_path / "empty"))
@@ -304,7 +304,7 @@ def test_a_refused_start_keeps_no_embedding_for_the_next(recorded: Path, tmp_pat
     assert kept == given
 
 
-def test_a_demonstration_that_is_not_there_isone_line(recorded: Path, tmp_path: Path) -> None:
+def test_a_demonstration_that_is_not_there_is_one_line(recorded: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         train_agent(tiny(recorded, tmp_path / "run", demonstration=tmp_path / "none"))
     assert "none" in one_line(error, 3)
@@ -314,7 +314,7 @@ def test_a_demonstration_that_is_not_there_isone_line(recorded: Path, tmp_path: 
     assert "holds no demonstration" in one_line(error, 3)
 
 
-def test_checkpoints_of_another_kind_areone_line(trained: Path, recorded: Path, tmp_path: Path) -> None:
+def test_checkpoints_of_another_kind_are_one_line(trained: Path, recorded: Path, tmp_path: Path) -> None:
     agent = next((trained / "checkpoints").iterdir())
     with pytest.raises(CheckpointError) as error:
         train_agent(tiny(recorded, tmp_path / "run", embedding=agent))
@@ -340,7 +340,7 @@ def test_opening_an_agent_imports_nothing_it_names(inside: str, trained: Path, t
 
 
 @pytest.mark.parametrize("part", ["weights.safetensors", "checkpoint.json"])
-def test_a_damaged_agent_isone_line(part: str, trained: Path, tmp_path: Path) -> None:
+def test_a_damaged_agent_is_one_line(part: str, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "run")
     file = next((tmp_path / "run" / "checkpoints").iterdir()) / part
     file.write_bytes(file.read_bytes()[:-40])
