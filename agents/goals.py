@@ -88,7 +88,7 @@ class Shown:
 
 
 class Imagined:
-    """Drawn from an embedding's prior, another for each episode (RIG, arXiv 1807.04742, section 4.3)."""
+    """Drawn from an embedding's prior, another for each episode (RIG, arXiv 1807.04742, section 4.4)."""
 
     def __init__(self, embedding: Imagining, seed: int) -> None:
         self.embedding, self.rng = embedding, torch.Generator().manual_seed(seed)

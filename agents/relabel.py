@@ -1,4 +1,4 @@
-"""Replay towards other goals than those pursued: imagined ones, and moments that came later (RIG, section 4.4)."""
+"""Replay towards other goals than those pursued: imagined ones, and moments that came later (RIG, section 4.3)."""
 
 from __future__ import annotations
 

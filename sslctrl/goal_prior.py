@@ -23,7 +23,7 @@ class GoalPrior(nn.Module):
     """N(0, I) until it is fitted, then the mean and covariance of the embeddings it was fitted to.
 
     A VAE's latents are N(0, I) on the whole only where beta is large; goals drawn from N(0, I) where they are not are
-    of scenes that do not exist (Nair, Pong et al. 2018, arXiv 1807.04742, section 4.2).
+    of scenes that do not exist (Nair, Pong et al. 2018, arXiv 1807.04742, section 4.4).
     """
 
     mean: Tensor

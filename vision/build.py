@@ -46,7 +46,8 @@ class ObjectiveSpec:
     backbone_options: dict[str, Any] = field(default_factory=dict)
     """The backbone's options; with a folder none, it knows its own."""
     init: str = ""
-    """Any objective's checkpoint, whose backbone's weights this backbone starts from; empty: random weights."""
+    """Any objective's checkpoint, whose backbone's weights this backbone starts from; empty: random weights. Of
+    split-brain, which has two, the one that sees lightness or the image."""
     frozen: bool = False
     """Whether the backbone stays as it starts."""
     seed: int = 0

@@ -58,9 +58,7 @@ class Generator(nn.Module):
         return torch.rand(count, self.dim, generator=rng, device=rng.device) * 2 - 1
 
     def forward(self, noise: Tensor, like: Tensor | None = None) -> Tensor:
-        """Return images (N, 3, H, W) of noise (N, dim), as large as those `like` which it learns to make; without
-        these, as the last were.
-        """
+        """Return images (N, 3, H, W) of noise (N, dim), as large as those `like`; without these, as the last were."""
         if like is not None:
             self.size_px.copy_(torch.tensor(like.shape[2:]))
         height, width = self.size_px.tolist() if like is None else like.shape[2:]

@@ -73,7 +73,7 @@ class Motion:
             longest = max(moved.shape[1] + 1 for moved in self.of)
             raise InputError(
                 f"the longest episode has {longest} frames; allowed are {frames} or more; "
-                "record longer ones, or lower the task's options that say how many it looks at"
+                "record longer ones, or lower the task's options that say how many it looks at, where they can be lower"
             )
         flat = np.searchsorted(ends, rng.random(count) * ends[-1], side="right").clip(max=len(ends) - 1)
         episode = np.searchsorted(first, flat, side="right") - 1

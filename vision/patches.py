@@ -62,10 +62,11 @@ class Grid:
         gap_px = math.ceil(self.gap * size_px)
         most_px = min(math.ceil(self.jitter * size_px), gap_px // 2)
         span_px = ROWS * size_px + (ROWS - 1) * gap_px + 2 * most_px
-        if size_px < _LEAST_PX or span_px > min(height, width):
+        if size_px < _LEAST_PX or span_px > min(height, width) or (self.jitter and not most_px):
             raise InputError(
                 f"images are {height} x {width}, the patches of their {ROWS} x {ROWS} grid {size_px} px and the grid "
-                f"{span_px} px; allowed are patches of {_LEAST_PX} px or more in a grid that fits; give larger images"
+                f"{span_px} px, shifted by {most_px} px; allowed are patches of {_LEAST_PX} px or more in a grid that "
+                "fits, shifted by 1 px or more unless jitter is 0; give larger images"
             )
         cells = torch.arange(ROWS, device=images.device) * (size_px + gap_px) + most_px
         count = (len(images), ROWS * ROWS)

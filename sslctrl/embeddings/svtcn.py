@@ -19,7 +19,8 @@ from sslctrl.time_contrast import LossName, TimeContrast, nearest_is_own
 
 
 class SvTcn(Embedding):
-    """Moments within `positive_s` of each other attract, those of the same video twice as far apart and more repel.
+    """Moments within `positive_s` of each other (to the nearest step, one at the least) attract, those of the same
+    video twice as far apart and more repel.
 
     One camera's video is enough. Where there are more, each is a video of its own: nothing ties one to another. Losses
     as in `Tcn`. Anchor and positive are augmented differently, or the background alone would pair them.

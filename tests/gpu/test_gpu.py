@@ -19,8 +19,10 @@ from sslctrl.errors import Interrupted
 from sslctrl.fit import FitConfig, fit
 from sslctrl.imagining import Imagining
 from sslctrl.objective import Objective
+from sslctrl.rng import torch_rng
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_embedding, objective_names
+from vision.image_task import ImageTask
 from vision.train import write_pictures
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
@@ -52,6 +54,14 @@ def test_every_objective_trains_on_the_gpu_and_opens_on_the_cpu(
     here, there = opened.embed_video(video), objective.embed_video(video)
     np.testing.assert_allclose(there, here, atol=0.02 * np.abs(here).max())  # TF32 in convolutions
     np.testing.assert_array_equal(opened.cuda().embed_video(video), there)
+
+
+def test_a_picture_of_image_and_depth_is_made_on_the_gpu(tiny_store: EpisodeStore) -> None:
+    task = build_objective(ObjectiveSpec("split_brain", {"split": "rgbd"})).cuda()
+    assert isinstance(task, ImageTask)
+    clips = tiny_store.clips(task.pick(tiny_store.layout, np.random.default_rng(0))._replace(depth=False))
+    deep = clips._replace(depth=torch.ones(clips.frames.shape[:3] + clips.frames.shape[-2:]))
+    assert task.shown(deep, torch_rng(0, 0, device="cuda")).is_cuda
 
 
 @pytest.mark.parametrize("name", ["tcn", "cc_vae"])

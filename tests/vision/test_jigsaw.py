@@ -135,6 +135,8 @@ def test_bad_options_are_refused(options) -> None:
 def test_small_images_are_refused() -> None:
     with pytest.raises(InputError, match="larger images"):
         Jigsaw(net()).ask(white(0, 2, 15), rng())
+    with pytest.raises(InputError, match="shifted by 0 px"):
+        Jigsaw(net()).ask(white(0, 2, 23), rng())
 
 
 def test_chance_is_the_logarithm_of_the_set() -> None:

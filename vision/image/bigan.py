@@ -55,7 +55,7 @@ class Bigan(ImageTask):
 
     @torch.no_grad()
     def generate(self, z: Tensor) -> Tensor:
-        """Return the images (N, 3, H, W) of codes (N, z_dim), as large as those it learned from."""
+        """Return the images (N, 3, H, W) of codes (N, z_dim), as large as those it saw last."""
         return self.generator(z)
 
     @torch.no_grad()

@@ -46,7 +46,7 @@ class Gan(ImageTask):
 
     @torch.no_grad()
     def generate(self, count: int, rng: torch.Generator) -> Tensor:
-        """Return new images (count, 3, H, W), as large as those it learned from."""
+        """Return new images (count, 3, H, W), as large as those it saw last."""
         return self.generator(self.generator.noise(count, rng))
 
     @torch.no_grad()

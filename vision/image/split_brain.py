@@ -72,7 +72,7 @@ class SplitBrain(ImageTask):
 
     def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
         """Return the loss of all frames of the clips."""
-        return self.judge(self.ask(self.images(clips), rng, _depth_in(clips)))
+        return self.judge(self.ask(self.images(clips), rng, self._depth_in(clips)))
 
     def ask(self, images: Tensor, rng: torch.Generator, depth_m: Tensor | None = None) -> Halves:
         """Split Lab, or images from their depth (N, H, W), metres, 0 where it is unknown; nothing is drawn.
@@ -124,7 +124,7 @@ class SplitBrain(ImageTask):
 
     def shown(self, clips: Clips, rng: torch.Generator) -> Tensor:
         """Return what `show` does, of all frames of the clips and their depth."""
-        return self.show(self.images(clips), rng, _depth_in(clips))
+        return self.show(self.images(clips), rng, self._depth_in(clips))
 
     @torch.no_grad()
     def show(self, images: Tensor, rng: torch.Generator, depth_m: Tensor | None = None) -> Tensor:
@@ -141,6 +141,9 @@ class SplitBrain(ImageTask):
         rows = [seen[0], colored(lab[:, :1], ab), colored(torch.full_like(lightness, 50), lab[:, 1:]), grey(lightness)]
         return torch.stack([*rows, images])
 
+    def _depth_in(self, clips: Clips) -> Tensor | None:
+        return None if clips.depth is None else clips.depth.flatten(0, 2).to(self.device)
+
 
 def depth_bin(depth_m: Tensor) -> Tensor:
     """Return which of 100 bins of 2 cm depth (N, h, w) is in: int64 (N, h, w); -100 where it is unknown."""
@@ -151,10 +154,6 @@ def depth_bin(depth_m: Tensor) -> Tensor:
 def _depth_of(logits: Tensor) -> Tensor:
     centres = (torch.arange(_DEPTH_BINS, device=logits.device)[:, None] + 0.5) * (_FARTHEST_M / _DEPTH_BINS)
     return annealed_mean(logits, centres)[:, 0]
-
-
-def _depth_in(clips: Clips) -> Tensor | None:
-    return None if clips.depth is None else clips.depth.flatten(0, 2)
 
 
 def _known(depth_m: Tensor | None) -> Tensor:

@@ -36,7 +36,8 @@ class ArrowOfTime(VideoTask):
     T-CAM (section 3): a trunk that all groups share, their maps side by side, three convolutions, a mean over the map
     and a linear layer. Of the paper's short cuts (section 4.1), black borders are stripped (`strip`): a film's own
     flicker shows there, and tells the way. A camera that moves is not stilled, but half of the clips are mirrored
-    (`mirror`): that it mostly pans to one side tells nothing. Raises InputError.
+    (`mirror`): that it mostly pans to one side tells nothing; tilts, zooms, cuts and a codec's key frames are not
+    looked for. Raises InputError.
     """
 
     shows = "From above to below: frames of clips, the middle one of each group, as the net says that time runs."
