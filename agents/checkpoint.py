@@ -120,7 +120,7 @@ def load(path: Path, allow: Collection[str] = ()) -> Agent:
         with torch.random.fork_rng(devices=()):  # for weights that are replaced
             model = build_model(config, (_space(saved.spec["observation"]), _space(saved.spec["action"], 1.0)), None)
         model_state.set_weights(model, _part(saved, _POLICY))
-        goal = saved.extra["goal_m"]
+        goal, scale = saved.extra["goal_m"], saved.extra["reward_scale"]
         size_px = saved.spec["size_px"] or 64
     except (KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
         reason = " ".join(str(error).split())
@@ -130,7 +130,7 @@ def load(path: Path, allow: Collection[str] = ()) -> Agent:
     embedding = _embedding_of(path, saved.extra.get("embedding"))
     targets = saved.tensors.get(_TARGETS)
     judge = judge_of(config, allow)
-    judge.scale = saved.extra["reward_scale"]
+    judge.scale = scale
     senses = senses_of(config, embedding, size_px, allow)
     goals = examined(goals_of(config, senses, None if targets is None else targets.numpy()), senses)
     return Agent(model, config, senses, judge, goals, None if goal is None else np.array(goal))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sslctrl import checkpoint
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
-from sslctrl.errors import CheckpointError, InputError, nearest
+from sslctrl.errors import CheckpointError, InputError, SslctrlError, nearest
 from sslctrl.heads import channels_of
 from sslctrl.objective import Objective
 from sslctrl.options import check_options
@@ -90,23 +90,39 @@ def load_objective(path: str | Path, allow: Collection[str] = ()) -> Objective:
         raise CheckpointError(
             f"{path} does not say its {sorted(missing)[0]}; its objective was not built by vision.build"
         )
-    if strange := set(saved.spec) - set(ObjectiveSpec.__dataclass_fields__):
-        raise CheckpointError(
-            f"{path} says {sorted(strange)[0]}, which no objective here has; open it with the sslctrl that wrote it"
-        )
-    objective = build_saved(saved.spec, allow)
+    try:
+        objective = build_saved(saved.spec, allow)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     load_weights(objective, saved.tensors, str(path), "the objective that its spec names")
-    steps = saved.extra.get("identity", {}).get("steps", 0)
-    if (step := saved.extra.get("step", steps)) < steps:
-        _log.warning("%s is of step %d of %d: its run was stopped, and lacks what the end adds", path, step, steps)
+    _warn_of_unfinished(path, saved.extra)
     return objective.eval()
+
+
+def _warn_of_unfinished(path: Path, extra: Mapping[str, Any]) -> None:
+    match extra:
+        case {"step": int(step), "identity": {"steps": int(steps)}} if step < steps:
+            _log.warning("%s is of step %d of %d: its run was stopped, and lacks what the end adds", path, step, steps)
 
 
 def build_saved(spec: Mapping[str, Any], allow: Collection[str] = ()) -> Objective:
     """Build what a file says that an objective was built from: no other file is read, and no code runs but the
-    registries' own and the `package.module:Class` in `allow`. Raises InputError.
+    registries' own and the `package.module:Class` in `allow`.
+
+    Raises InputError for a name or option that there is not, and for a class not allowed, CheckpointError for what
+    cannot be built.
     """
-    return _build(ObjectiveSpec(**spec), allow)
+    if strange := set(spec) - set(ObjectiveSpec.__dataclass_fields__):
+        raise CheckpointError(
+            f"it says {sorted(strange)[0]}, which no objective here has; open it with the sslctrl that wrote it"
+        )
+    try:
+        return _build(ObjectiveSpec(**spec), allow)
+    except SslctrlError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise CheckpointError(f"what it says cannot be built ({reason}); use another, or train again") from error
 
 
 def load_embedding(path: str | Path, allow: Collection[str] = ()) -> Embedding:
@@ -180,7 +196,9 @@ def _from_folder(spec: ObjectiveSpec) -> ObjectiveSpec:
             f"the backbone of {spec.backbone} is {its.get('backbone')!r}; allowed are {', '.join(BACKBONES.names())}; "
             f"if you trust that code, give it as backbone, its options, and init {path}"
         )
-    return replace(spec, backbone=its["backbone"], backbone_options=its["backbone_options"], init=str(path))
+    if not isinstance(options := its.get("backbone_options"), dict):
+        raise CheckpointError(f"{path} says that its backbone's options are {options!r}; give another run's folder")
+    return replace(spec, backbone=its["backbone"], backbone_options=options, init=str(path))
 
 
 def _registry_of(name: str) -> Registry:

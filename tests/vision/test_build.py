@@ -144,8 +144,30 @@ def test_refuses_a_checkpoint_that_does_not_fit_or_says_too_little(tmp_path: Pat
     with pytest.raises(CheckpointError, match="backbone"):
         load_objective(tmp_path / "b")
     checkpoint.save(tmp_path / "c", KIND, spec_of(objective) | {"later": 1}, weights, {})
-    with pytest.raises(CheckpointError, match="c says later, which no objective here has"):
+    with pytest.raises(CheckpointError, match="c: it says later, which no objective here has"):
         load_objective(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"options": [1]}, {"options": None}, {"options": {"dim": 10**12}}, {"name": 3}, {"backbone": None},
+     {"backbone_options": [1]}],
+)  # fmt: skip
+def test_what_a_file_says_is_refused_in_one_line_where_it_cannot_be_built(wrong: dict, tmp_path: Path) -> None:
+    objective = build_objective(spec())
+    checkpoint.save(tmp_path / "c", KIND, spec_of(objective) | wrong, objective.state_dict(), {})
+    with pytest.raises(CheckpointError, match=r"c: what it says cannot be built \(\w+Error: .*; use another"):
+        load_objective(tmp_path / "c")
+
+
+def test_what_a_file_says_beside_its_spec_may_be_anything(tmp_path: Path) -> None:
+    objective = build_objective(spec("rotation"))
+    for extra in ({"identity": [1], "step": 1}, {"identity": {"steps": 3}, "step": "x"}):
+        checkpoint.save(tmp_path / "c", KIND, spec_of(objective), objective.state_dict(), extra)
+        load_objective(tmp_path / "c")
+    checkpoint.save(tmp_path / "d", KIND, spec_of(objective) | {"backbone_options": [1]}, objective.state_dict(), {})
+    with pytest.raises(CheckpointError, match=r"backbone's options are \[1\]"):
+        build_objective(spec(backbone=str(tmp_path / "d"), backbone_options={}))
 
 
 def test_what_a_stopped_run_left_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
