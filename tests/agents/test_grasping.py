@@ -12,7 +12,7 @@ from squares import moving_square
 from torch import Tensor
 
 from agents.grasping import exam
-from agents.grasping.aims import by_heat_map
+from agents.grasping.aims import by_heat_map, by_value
 from agents.grasping.config import GraspingConfig
 from agents.grasping.exam import outcomes, share_grasped
 from agents.grasping.grasps import grasps_in
@@ -141,6 +141,31 @@ def test_a_value_learned_from_posthoc_labels_and_similarities_grasps_what_is_ask
         column, row = ((place + 1) * SIZE_PX / 2).astype(int)
         right.append(bool(scene[color, row, column]) and abs(math.sin(angle_rad)) < 0.5)
     assert np.mean(right) >= 0.9
+
+
+def test_a_value_learns_from_mirrored_grasps_and_half_a_turn_grips_the_same() -> None:
+    value, clips, seen = build_value(Colors()), toy(40, np.random.default_rng(0)), []
+    value.backbone.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
+    value.loss(clips, torch_rng(0, 0))
+    same = (seen[0] == clips.frames[:, 0, 0] / 255).flatten(1).all(1).float().mean()
+    assert 0.05 < same < 0.6  # a quarter is mirrored neither way
+    noise = torch.Generator().manual_seed(0)
+    maps, goal = torch.rand(2, 64, 8, 8, generator=noise), torch.rand(2, 3, generator=noise)
+    angles_rad = (torch.full((2, 1), 0.4 + turn) for turn in (0, math.pi, math.pi / 2))
+    first, turned, across = (value.eval()(maps, goal, torch.zeros(2, 1, 2), angle_rad) for angle_rad in angles_rad)
+    torch.testing.assert_close(first, turned)
+    assert not torch.allclose(first, across)
+
+
+def test_a_value_aims_at_the_sum_of_its_goals(monkeypatch: pytest.MonkeyPatch) -> None:
+    value, goals = build_value(Colors()), []
+    monkeypatch.setattr(value, "best", lambda scene, goal: goals.append(goal) or (np.array([0.5, -0.25]), 0.7))
+    red_and_green = np.zeros((2, SIZE_PX, SIZE_PX, 3), np.uint8)
+    red_and_green[[0, 1], :, :, [0, 1]] = 255
+    place, angle_rad = by_value(value, red_and_green)(red_and_green[0], ())
+    np.testing.assert_allclose(bin_to_picture(place), [0.5, -0.25])
+    assert angle_rad == 0.7
+    torch.testing.assert_close(goals[0], torch.tensor([1.0, 1.0, 0.0]))
 
 
 def test_the_heat_map_says_where(monkeypatch: pytest.MonkeyPatch) -> None:

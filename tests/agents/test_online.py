@@ -7,6 +7,8 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,19 +143,36 @@ def test_nobody_s_policy_is_replaced_by_a_round_s(recorded: Path, front: Path, t
     assert [path.name for path in tmp_path.iterdir()] == ["agent"]
 
 
-def test_no_round_of_a_run_begins_as_another_runs(recorded: Path, front: Path, tmp_path: Path, monkeypatch) -> None:
-    seeds = []
+def test_every_round_builds_on_all_before_and_none_begins_as_another_run_s(
+    recorded: Path, front: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[TrainAgentConfig] = []
+    fits: list[tuple[Path, int, int]] = []
 
     def train(agent: TrainAgentConfig) -> Path:
-        seeds.append(agent.seed)
-        shutil.copytree(front, agent.record or tmp_path, dirs_exist_ok=True)
-        return agent.run
+        assert agent.record is not None
+        begun.append(agent)
+        shutil.copytree(front, agent.record)
+        return agent.run / "checkpoint"
+
+    def fit(embedding: Any, store: EpisodeStore, run: Path, config: FitConfig) -> Path:
+        fits.append((embedding.path, len(store), config.seed))
+        return run
 
     monkeypatch.setattr("agents.online.train_agent", train)
+    monkeypatch.setattr("agents.online.fit", fit)
+    monkeypatch.setattr("agents.online.load_embedding", lambda path, allow: SimpleNamespace(path=path, size_px=SIZE_PX))
     monkeypatch.setattr("agents.online._published", lambda run, rounds: run)
     for seed in (0, 1):
-        learn_online(config(recorded, front, tmp_path / str(seed), seed=seed))
-    assert len(set(seeds)) == 4
+        asked = config(recorded, front, tmp_path / str(seed), seed=seed)
+        learn_online(replace(asked, rounds=3, fit=replace(asked.fit, seed=seed)))
+    count, rounds = len(EpisodeStore(front)), [tmp_path / "0" / f"round-{turn}" for turn in range(3)]
+    assert [agent.init for agent in begun[:3]] == [None, *(folder / "agent/checkpoint" for folder in rounds[:2])]
+    assert [path for path, _, _ in fits[:2]] == [recorded / "vae", rounds[1] / "embedding"]
+    assert [agent.embedding for agent in begun[1:3]] == [folder / "embedding" for folder in rounds[1:]]
+    assert begun[0].embedding == recorded / "vae"
+    assert [episodes for _, episodes, _ in fits] == [2 * count, 3 * count] * 2
+    assert len({agent.seed for agent in begun}) == 6 and len({seed for _, _, seed in fits}) == 4
 
 
 def test_init_begins_with_all_that_was_learned(recorded: Path, front: Path, tmp_path: Path, monkeypatch) -> None:

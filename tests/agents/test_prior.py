@@ -118,6 +118,8 @@ def test_random_steps_follow_each_world_over_the_ends_of_episodes() -> None:
     assert after.tolist() == [[0, t % 3 + 1] for t in range(6)] + [[1, t % 4 + 1] for t in range(6)]
     assert np.flatnonzero(known.ended).tolist() == [2, 5, 9, 11]
     assert known.reward == pytest.approx(-np.linalg.norm(after - [1, 2], axis=1))
+    again, other = (prior.of_random_steps(env, 12, seed=seed).action for seed in (0, 1))
+    assert (again == known.action).all() and (other != known.action).any(axis=1).all()
 
 
 def test_video_of_another_world_is_refused(recorded: Path, tiny_store: EpisodeStore, tmp_path: Path) -> None:

@@ -228,3 +228,18 @@ def test_bad_requests_are_input_errors_that_name_the_trouble():
         RasterRenderer([])
     with pytest.raises(InputError, match="from 0"):
         random_look(np.random.default_rng(0), parts, -1.0)
+
+
+def test_what_lies_beyond_the_far_plane_is_not_seen() -> None:
+    wall, camera = RasterRenderer([Part("wall", -1, box(0.1, 4.0, 4.0))]), Camera("c", (0, 0, 0), (1, 0, 0), far_m=2.0)
+    within, beyond = (wall.render_all(pose((x, 0, 0))[None], [camera], 16, LOOK) for x in (2.04, 2.06))
+    assert (within.segmentation == 0).all() and (within.depth < 2).all()
+    assert (beyond.segmentation == -1).all() and (beyond.depth == 2).all()
+
+
+def test_what_the_near_plane_cuts_is_lit_as_the_rest() -> None:
+    floor = RasterRenderer([Part("floor", -1, plane(4.0, 4.0, (1, 1, 1), cells=2))])
+    camera = Camera("low", (0.1, 0.05, 0.2), (1.0, 0.0, 0.1), near_m=0.3)
+    seen = floor.render_all(pose()[None], [camera], 64, Look(light=(0, 0, 1), ambient=0.3))
+    on_it = seen.rgb[seen.segmentation == 0]
+    assert len(on_it) > 500 and (on_it == 255).all()

@@ -10,7 +10,7 @@ import pytest
 
 from scripts.bench import _figures, _rounds, speed, tables
 from scripts.bench._figures import Origin, Results, figure_of, load
-from scripts.bench._intervals import Figure, from_rounds, from_seeds, iqm
+from scripts.bench._intervals import RESAMPLES, Figure, from_rounds, from_seeds, iqm
 from scripts.bench._speed_config import Part, SpeedConfig
 from scripts.bench._speed_learning import Samples
 from scripts.bench._speed_parts import measure
@@ -110,6 +110,14 @@ def test_bootstrap_covers_the_median() -> None:
     figures = [from_seeds(rng.standard_normal(25).tolist(), "cm") for _ in range(60)]
     assert all(f.low <= f.value <= f.high and f.n == 25 for f in figures)
     assert 0.85 <= np.mean([f.low <= 0 <= f.high for f in figures]) <= 1.0
+
+
+def test_an_interval_is_of_the_statistic_that_is_given() -> None:
+    values = [0.0, 1.0, 2.0, 30.0, 100.0]
+    draws = np.random.default_rng(0).choice(values, (RESAMPLES, 5))
+    for statistic in (np.median, iqm, np.max):
+        _, low, high, *_ = from_seeds(values, "cm", statistic)
+        assert (low, high) == pytest.approx(tuple(np.percentile(statistic(draws, axis=1), [2.5, 97.5])))
 
 
 def test_bootstrap_of_equal_seeds_is_a_point() -> None:

@@ -26,11 +26,11 @@ from scripts.bench._control_config import PARTS, ControlConfig
 from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Origin
 from scripts.bench._image_config import ImageConfig
-from scripts.bench._intervals import from_seeds
+from scripts.bench._intervals import Figure, from_seeds
 from scripts.bench._jobs import KEPT, Job, Variant, needed_first, over_seeds, run_jobs, settings_hash
 from scripts.bench._ledger import Ledger
 from scripts.bench._tier import FAST, FULL
-from scripts.bench._verdicts import verdict
+from scripts.bench._verdicts import INTERVAL, verdict
 from scripts.bench._video_config import VideoConfig
 from sslctrl import durable
 from sslctrl.embeddings.svtcn import SvTcn
@@ -250,6 +250,11 @@ def test_figures_are_medians_over_the_seeds() -> None:
 )
 def test_verdicts(value: float, goal: tuple[str, float, float], says: str) -> None:
     assert says in verdict(from_seeds([value], "m"), goal)
+
+
+@pytest.mark.parametrize(("low", "says"), [(-0.1, "MISSED"), (0.01, "reached")])
+def test_an_interval_above_a_mark_begins_above_it(low: float, says: str) -> None:
+    assert verdict(Figure(0.2, low, 0.5, 5, "m"), (INTERVAL, 0.0, 0.0)).endswith(says)
 
 
 def test_values_that_cannot_be_are_one_line() -> None:

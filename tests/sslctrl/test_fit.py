@@ -17,7 +17,7 @@ from torch import nn
 
 from sslctrl.checkpoint import read
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.errors import CheckpointError, InputError, Interrupted, SslctrlError, StorageError
+from sslctrl.errors import CheckpointError, DataError, InputError, Interrupted, SslctrlError, StorageError
 from sslctrl.fit import FitConfig, fit, learning_rate
 from sslctrl.objective import Loss, Objective, to_float
 from sslctrl.registry import Spec
@@ -189,6 +189,32 @@ def test_training_lowers_the_loss_and_leaves_global_randomness_alone(tiny_store:
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
     assert min(record["frames_per_s"] for record in records) > 0
     assert list((tmp_path / "tb").glob("events.out.tfevents.*"))
+
+
+def test_gradients_are_clipped_and_weights_decay_where_biases_do_not(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    def after_one_step(name: str, **options: float):
+        path = fit(Autoencoder(), tiny_store, tmp_path / name, replace(CONFIG, steps=1, warmup=0, **options))
+        return read(path, "objective", training=True)
+
+    def gradient(saved) -> float:  # Adam's first mean is a tenth of it
+        means = [value for name, value in saved.training.items() if name.endswith("exp_avg")]
+        return torch.cat([10 * value.flatten() for value in means]).norm().item()
+
+    assert gradient(after_one_step("free", clip=0.0)) > 2e-3
+    assert gradient(after_one_step("cut", clip=1e-3)) == pytest.approx(1e-3, rel=1e-2)
+    none, much = (after_one_step(f"{decay}", weight_decay=decay).tensors for decay in (0.0, 100.0))
+    assert not torch.equal(none["net.0.weight"], much["net.0.weight"])
+    assert torch.equal(none["net.0.bias"], much["net.0.bias"])
+
+
+def test_video_that_was_damaged_is_not_learned_from(square_store: EpisodeStore, tmp_path: Path) -> None:
+    file = next(square_store.root.glob("*/frames.npy"))
+    damaged = bytearray(file.read_bytes())
+    damaged[-5] ^= 1
+    file.write_bytes(damaged)
+    with pytest.raises(DataError, match="sha256"):
+        fit(Autoencoder(), square_store, tmp_path / "run", CONFIG)
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
 @pytest.mark.parametrize("betas", [Autoencoder.betas, (0.5, 0.99)])

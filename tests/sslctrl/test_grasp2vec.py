@@ -132,14 +132,35 @@ def test_scenes_of_one_grasp_are_cropped_alike_and_each_is_turned_by_itself() ->
     assert turns == set(range(8)) and 20 < mirrors < 60
 
 
-def test_both_scenes_meet_one_batch_norm() -> None:
+def seen_by(model: Grasp2Vec, clips: Clips, seed: int = 0) -> dict[str, list[torch.Tensor]]:
+    """What each net sees while the loss is computed."""
+    seen: dict[str, list[torch.Tensor]] = {"scenes": [], "outcomes": []}
+    for net, name in ((model.scene_backbone, "scenes"), (model.backbone, "outcomes")):
+        net.register_forward_pre_hook(lambda _, given, name=name: seen[name].append(given[0].detach().clone()))
+    model.loss(clips, torch.Generator().manual_seed(seed))
+    return seen
+
+
+def test_the_loss_is_of_augmented_grasps() -> None:
+    plain, changed = (seen_by(small(augment=augment), grasps()) for augment in (False, True))
+    for name in plain:
+        assert (plain[name][0] - changed[name][0]).flatten(1).abs().mean(1).min() > 0.01
+
+
+def test_both_scenes_of_all_palettes_meet_one_batch_norm_and_one_palette_is_turned() -> None:
     """Normalised apart, a scene with one object less would be shifted as a whole, and so would every difference."""
-    model, clips = small(augment=False), grasps()
-    scenes = torch.cat([clips.frames[:, 0, 0], clips.frames[:, 0, 1]])
-    seen: list[torch.Size] = []
-    model.scene_backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
-    model.loss(clips, torch.Generator().manual_seed(0))
-    assert seen == [scenes.shape]
+    clips = grasps(6)
+    turned = [[True, False], [False, True]]
+    draws = {seed: torch.rand(2, generator=torch.Generator().manual_seed(seed)) < 0.5 for seed in range(30)}
+    for which in turned:
+        seed = next(seed for seed, draw in draws.items() if draw.tolist() == which)
+        seen = seen_by(small(palettes=2), clips, seed)
+        assert {name: [len(batch) for batch in batches] for name, batches in seen.items()} == {
+            "scenes": [12],
+            "outcomes": [6],
+        }
+        same = (seen["outcomes"][0] == clips.frames[:, 0, 2] / 255).flatten(1).all(1)
+        assert same.tolist() == [not which[0]] * 3 + [not which[1]] * 3
 
 
 def test_pick_takes_different_grasps_whole() -> None:

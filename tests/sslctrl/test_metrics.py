@@ -100,6 +100,8 @@ def test_kendall_counts_pairs() -> None:
     order = np.random.default_rng(5).permutation(12)
     signs = [np.sign(order[j] - order[i]) for i, j in itertools.combinations(range(12), 2)]
     assert kendall_tau(z[order], z) == pytest.approx(np.mean(signs))
+    tied = np.array([0.0, 0.0, 1.0, 2.0])[:, None]  # tau-b: 5 of 6 pairs are ordered alike, and one is a tie
+    assert kendall_tau(tied, np.array([0.0, 1.0, 2.0])[:, None]) == pytest.approx(5 / np.sqrt(6 * 5))
 
 
 @pytest.mark.parametrize("bad", [np.zeros((3, 2)), np.zeros(4), np.full((4, 3), np.nan), np.zeros((5, 3))])
@@ -115,6 +117,8 @@ def test_probe_reads_what_is_there_and_nothing_else(kind) -> None:
     target = np.stack([z @ [1, -2, 0.5, 0] + 3, rng.normal(size=900)], axis=1)
     r2 = probe_r2(z, target, np.repeat(np.arange(30), 30), kind)
     assert r2[0] > 0.97 and r2[1] < 0.05
+    again, other = (probe_r2(z, target, np.repeat(np.arange(30), 30), kind, seed=seed) for seed in (0, 1))
+    assert (again == r2).all() and (other != r2).all()  # other episodes are held out
 
 
 def test_only_the_mlp_reads_a_square() -> None:

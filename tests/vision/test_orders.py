@@ -141,6 +141,17 @@ def test_half_of_the_clips_are_mirrored_left_to_right_with_all_their_frames(tmp_
     assert ((mirrored.groups == groups).flatten(1).all(1) ^ turned).all() and 10 < turned.sum() < 30
 
 
+def test_clips_are_stripped_where_that_is_asked_for(tmp_path: Path) -> None:
+    films = [glide(seed) for seed in range(3)]
+    for film in films:
+        film[:, :4] = 0
+    store = store_of(tmp_path, films)
+    cut, whole = (ArrowOfTime(net(), batch=4, strip=strip, mirror=False) for strip in (True, False))
+    pick, question = asked(cut, store)
+    assert question.groups[..., 0, :].amax() > 0.1
+    assert whole.ask(store.clips(pick), rng()).groups[..., 0, :].amax() < 0.05
+
+
 def test_black_borders_are_stripped_to_the_last_row() -> None:
     grey = torch.zeros(2, 3, 20, 16)
     grey[0, :, 3:15, 2:14] = torch.rand(3, 12, 12, generator=rng()) * 0.9 + 0.1

@@ -84,13 +84,16 @@ def test_projection_takes_green_against_magenta_and_nothing_else() -> None:
     torch.testing.assert_close(without_green_magenta(grey), grey)
 
 
-@pytest.mark.parametrize(("color", "trick"), [("drop", one_channel), ("project", without_green_magenta)])
-def test_color_is_an_option(color, trick, monkeypatch) -> None:
-    called = []
-    monkeypatch.setattr(f"vision.image.relative_position.{trick.__name__}", lambda patches, *_: called.append(patches))
-    with pytest.raises(AttributeError):
-        RelativePosition(net(), color=color).ask(white(0), rng())
-    assert called[0].shape == (16, 9, 3, 8, 8)
+def test_tricks_are_played_on_what_is_asked() -> None:
+    def asked(**options: Any) -> torch.Tensor:
+        pairs = RelativePosition(net(), patch=0.25, gap=0, jitter=0, **(PLAIN | options)).ask(white(0, 4, 64), rng())
+        return torch.cat([pairs.centers[:, None], pairs.neighbors], 1)
+
+    plain, dropped = asked(), asked(color="drop")
+    assert (asked(downsample=1.0) != plain).flatten(1).any(1).all()
+    grey = torch.isclose(dropped.mean((-2, -1)), torch.tensor(0.5), atol=1e-6)
+    assert (grey.sum(2) == 2).all()  # of each patch
+    torch.testing.assert_close(asked(color="project"), without_green_magenta(plain))
 
 
 def test_the_loss_is_the_mean_over_all_pairs() -> None:
