@@ -26,11 +26,12 @@ from agents.wrapper import LearnedVecEnv
 from envs.collect import check_kept
 from sslctrl import durable
 from sslctrl.checkpoint import newest
-from sslctrl.errors import CheckpointError, InputError
+from sslctrl.errors import CheckpointError, DataError, InputError
 from sslctrl.run import start_record, write_atomically
 from sslctrl.store import EpisodeStore
 
 RESAMPLES = 2000
+_FILE = "evaluation.json"
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
@@ -38,8 +39,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     where, and what came of it.
 
     For each policy: `success` (rate) and `distance_m` (true, at the end), each with `value`, `low`, `high` (95 %, as
-    `share` and `interval` say), and every episode's own numbers. Raises InputError, where there are films of something
-    else, too, CheckpointError, DataError or StorageError.
+    `share` and `interval` say), and every episode's own numbers. Policies that were measured there before stay, where
+    all else is the same. Raises InputError, where the folder is of something else, too, CheckpointError, DataError or
+    StorageError.
     """
     torch.set_num_threads(config.threads)
     durable.make_folder(Path(config.out))
@@ -59,8 +61,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         "goal_m": None if goal is None else goal.tolist(),
         "episodes": config.episodes,
         "seed": config.seed,
-        "policies": {},
     }
+    results["policies"] = _measured_before(Path(config.out) / _FILE, results)
     for name in config.policies:
         env = _world(config, name, agent, goal)
         try:
@@ -70,7 +72,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         results["policies"][name] = summary(outcomes, config.seed)
         if config.record:
             _record(config, name, agent, goal)
-    write_atomically(Path(config.out) / "evaluation.json", json.dumps(results, indent=2, allow_nan=False) + "\n")
+    write_atomically(Path(config.out) / _FILE, json.dumps(results, indent=2, allow_nan=False) + "\n")
     return results
 
 
@@ -147,6 +149,22 @@ def _goal(config: EvaluateConfig, agent: Agent | None) -> np.ndarray | None:
             f"{learned.round(3).tolist()}; allowed is a demonstration that ends there; give that or none"
         )
     return goal
+
+
+def _measured_before(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file says of policies at the same starts; nothing, where there is no file."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text())
+        there, asked = ({**one, "agent": (one["agent"] or {}).get("sha256")} for one in (found, asked))
+        policies = dict(found["policies"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"{path} is no evaluation ({error!r}); give another folder, or move the file") from error
+    for name, value in asked.items():
+        if name != "start" and there.get(name) != value:
+            raise InputError(f"{path} is of {name} {there.get(name)}, asked for is {value}; give another folder")
+    return policies
 
 
 def _policy(name: str, agent: Agent | None) -> Policy:

@@ -17,7 +17,7 @@ from agents.config import EvaluateConfig
 from agents.evaluate import evaluate, interval, share, world_for
 from envs.collect import CollectConfig, record_episode
 from sslctrl.checkpoint import newest
-from sslctrl.errors import CheckpointError, InputError
+from sslctrl.errors import CheckpointError, DataError, InputError
 from sslctrl.store import EpisodeStore
 
 
@@ -43,7 +43,24 @@ def test_an_agent_is_not_measured_on_a_goal_that_it_cannot_know(trained: Path, r
     with pytest.raises(InputError, match="allowed is a demonstration that ends there"):
         evaluate(replace(config, demonstration=other.root))
     own = evaluate(replace(config, demonstration=recorded / "demo"))
-    assert own["policies"] == evaluate(config)["policies"]
+    assert own["policies"] == evaluate(replace(config, out=tmp_path / "again"))["policies"]
+
+
+def test_what_was_measured_before_stays_and_of_something_else_is_refused(trained: Path, tmp_path: Path) -> None:
+    config = EvaluateConfig(tmp_path, agent=trained, episodes=2, policies=("agent",))
+    alone = evaluate(config)
+    both = evaluate(replace(config, policies=("do_nothing",)))
+    assert list(both["policies"]) == ["agent", "do_nothing"]
+    assert both["policies"]["agent"] == alone["policies"]["agent"] and both["agent"] == alone["agent"]
+    text = (tmp_path / "evaluation.json").read_text()
+    for changes in ({"episodes": 3}, {"seed": 1}, {"orbit_rad": 0.1}, {"camera": "left"}):
+        ((name, value),) = changes.items()
+        with pytest.raises(InputError, match=f"is of {name} .*, asked for is {value}; give another folder"):
+            evaluate(replace(config, **changes))
+    assert (tmp_path / "evaluation.json").read_text() == text
+    (tmp_path / "evaluation.json").write_text("{}")
+    with pytest.raises(DataError, match="is no evaluation"):
+        evaluate(config)
 
 
 def test_a_policy_is_measured_where_the_world_looks_otherwise(trained: Path, tmp_path: Path) -> None:
@@ -69,7 +86,8 @@ def test_a_policy_is_measured_where_the_world_looks_otherwise(trained: Path, tmp
         assert info["distance_m"] == found["distance_m"][0]
         world.close()
     with pytest.raises(InputError, match="camera behind given; choose one or more of front"):
-        evaluate(replace(config, camera="behind"))
+        evaluate(replace(config, out=tmp_path / "behind", camera="behind"))
+    config = replace(config, out=tmp_path / "else")
     with pytest.raises(InputError, match="the agent acts in sslctrl/Push-v0, asked for is sslctrl/Reach-v0"):
         evaluate(replace(config, env_id="sslctrl/Reach-v0"))
     with pytest.raises(InputError, match="camera is 'left', and no agent is given"):
