@@ -45,7 +45,10 @@ def coordinates(clips: Clips, columns: Sequence[int]) -> Tensor:
     """
     known = 0 if clips.proprio is None else clips.proprio.shape[-1]
     if clips.proprio is None or max(columns) >= known or min(columns) < 0:
-        raise InputError(f"body is {columns}; this video's proprioception has {known} columns; name some of them")
+        raise InputError(
+            f"body is {columns}; this video's proprioception has {known} columns; "
+            + ("name some of them" if known else "leave body out, or give the video proprioception")
+        )
     return clips.proprio[:, :1, :, list(columns)]
 
 

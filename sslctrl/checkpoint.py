@@ -133,7 +133,9 @@ def about_of(path: Path) -> dict[str, Any]:
     """Read only what a checkpoint says of itself: kind, spec, extra, sha256. Raises CheckpointError as `read` does."""
     file = path / ABOUT
     if not path.is_dir():
-        raise CheckpointError(f"there is no folder {path}; allowed is that of a run or of a checkpoint; check the name")
+        there = folders(path.parents[1]) if path.parent.name == "checkpoints" else []
+        advice = f"the newest there is {there[0]}" if there else "check the name"
+        raise CheckpointError(f"there is no folder {path}; allowed is that of a run or of a checkpoint; {advice}")
     try:
         about = json.loads(file.read_bytes())
     except UNREADABLE as error:

@@ -107,6 +107,17 @@ def channels_of(backbone: nn.Module) -> int:
     return channels
 
 
+def check_map(backbone: nn.Module, size_px: int) -> None:
+    """Raise InputError where a backbone's map is not as it says, (N, channels, h, w)."""
+    with torch.no_grad(), eval_mode(backbone):  # one black image must not enter batch norm's statistics
+        shape = tuple(backbone(torch.zeros(1, 3, size_px, size_px)).shape)
+    if len(shape) != 4 or shape[:2] != (1, channels_of(backbone)):
+        raise InputError(
+            f"{type(backbone).__name__} turns an image of {size_px} px into {shape}; allowed is a map "
+            f"(1, {channels_of(backbone)}, h, w), as its channels say; change forward or channels"
+        )
+
+
 def map_shape(backbone: nn.Module, size_px: int) -> tuple[int, int, int]:
     """Return C, h, w of a backbone's map of size_px x size_px images. Raises InputError where these are too small for
     it.

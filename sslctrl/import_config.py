@@ -17,7 +17,7 @@ class ImportConfig:
     cameras: tuple[str, ...] = ()
     """The cameras' names; by default the files', without their endings."""
     id: str | None = None
-    """The episode's name; by default the next number."""
+    """The episode's name; by default the next number; then a recording that is there already is not added again."""
     size_px: int = 64
     """Side of the square frames: the middle of each is cut out and resized."""
     every: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from sslctrl.footage import footage
 from sslctrl.import_config import ImportConfig
 from sslctrl.store import EpisodeStore
 
+_log = logging.getLogger(__name__)
+
 
 def import_video(config: ImportConfig) -> EpisodeStore:
-    """Add the recording to the store and return it; learning needs nothing else of a robot.
+    """Add the recording to the store, unless the same frames are there, and return it; learning needs nothing else of a
+    robot.
 
     Raises DataError for a file that cannot be read, InputError where the cameras differ in length or the store holds
     recordings of another kind, StorageError where it cannot be written.
@@ -44,8 +48,16 @@ def import_video(config: ImportConfig) -> EpisodeStore:
     )
     store = EpisodeStore(config.out, create=True)
     _check_alike(episode, store)
-    store.add(episode, config.id)
+    if config.id is None and (there := _there_already(episode, store)):
+        _log.warning("these films are in %s already, as %s: nothing was added", config.out, there)
+    else:
+        store.add(episode, config.id)
     return store
+
+
+def _there_already(episode: Episode, store: EpisodeStore) -> str | None:
+    """Return which of the store's episodes has the same frames, if one has."""
+    return next((id for id in store.ids if np.array_equal(store.read(id).frames, episode.frames)), None)
 
 
 def _checked_cameras(config: ImportConfig) -> list[str]:
@@ -81,7 +93,7 @@ def _check_alike(episode: Episode, store: EpisodeStore) -> None:
         if ours != theirs:
             raise InputError(
                 f"{name} of this recording: {ours}, of those in {store.root}: {theirs}; allowed is one kind a store; "
-                "make it alike, or start another store"
+                f"make it alike{' with --cameras' if name == 'cameras' else ''}, or start another store"
             )
 
 

@@ -78,8 +78,9 @@ def _coerce(name: str, key: str, value: Any, hint: Any) -> Any:
 
     adapter = TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True))
     attempts = [lambda: adapter.validate_python(value)]
-    if isinstance(value, str):  # "[16, 32]" or "16,32" from a command line
-        attempts += [lambda: adapter.validate_json(value), lambda: adapter.validate_python(value.split(","))]
+    if isinstance(value, str):  # "[16, 32]", "16,32" or "[front, left]" from a command line
+        listed = [item.strip() for item in value.removeprefix("[").removesuffix("]").split(",")]
+        attempts += [lambda: adapter.validate_json(value), lambda: adapter.validate_python(listed)]
     reason = ""
     for attempt in attempts:
         try:

@@ -15,7 +15,7 @@ from sslctrl import checkpoint
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import CheckpointError, InputError, SslctrlError, nearest
-from sslctrl.heads import channels_of
+from sslctrl.heads import channels_of, check_map
 from sslctrl.objective import Objective
 from sslctrl.options import check_options
 from sslctrl.registry import Registry, Spec
@@ -146,6 +146,8 @@ def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
         torch.manual_seed(spec.seed)
         backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
         channels_of(backbone)
+        if ":" in spec.backbone:
+            check_map(backbone, spec.options.get("size_px", 64))
         if _PLUS in spec.name:
             objective = _combined(spec, backbone, allow)
         else:

@@ -63,8 +63,12 @@ class RunFolder:
         have a demonstration.
         """
         found = {part for part in _SIGN if self.has(f"{part}/{_SIGN[part]}")}
-        is_demo = (self.path / "demo.json").exists() or (self.path / "video" / "demonstration").is_dir()
-        return frozenset(MAKER) if is_demo else frozenset(found)
+        return frozenset(MAKER) if self.is_demo else frozenset(found)
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether `scripts/demo.py` made it, or has begun to."""
+        return (self.path / "demo.json").exists() or (self.path / "video" / "demonstration").is_dir()
 
     def find(self, name: str) -> Path:
         """Return the path of `part/file`, in the run's folder itself where it is that part. Raises DataError."""
@@ -76,8 +80,8 @@ class RunFolder:
         return path
 
     def maker(self, part: str) -> str:
-        """Return which commands make a part, as the end of a sentence; the demo refuses a training's run."""
-        demo = "" if (self.path / CONFIG).exists() else f"python scripts/demo.py --run {self.path}, or "
+        """Return which commands make a part, as the end of a sentence."""
+        demo = f"python scripts/demo.py --run {self.path}, or " if self.is_demo else ""
         return f"{demo}python {MAKER[part]} makes it"
 
     def has(self, name: str) -> bool:
@@ -138,6 +142,11 @@ class RunFolder:
         return str(self.embedding_config.get("task", ""))
 
     @cached_property
+    def labels(self) -> str:
+        """What rewards recorded grasps, where this is a run of `scripts/train_grasping.py`; else empty."""
+        return str(self.embedding_config.get("labels", ""))
+
+    @cached_property
     def pretext(self) -> Objective:
         """A pretext task's newest checkpoint. Raises DataError for none, CheckpointError for a damaged one."""
         from vision.build import load_objective
@@ -181,7 +190,7 @@ class RunFolder:
             with suppress(DataError):  # no exam yet
                 last = self.lines("agent/curve.jsonl")[-1]
                 ends = {end: last.get(f"success_{end}") for end in ("low", "high")}
-                found = as_figure({"value": last.get("success"), **ends})
+                found = as_figure({"value": last.get("success"), **ends, "n": self.agent_config.get("eval_episodes")})
         return found
 
     def camera_pair(self, cameras: Sequence[str]) -> tuple[str, str]:

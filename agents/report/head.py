@@ -11,6 +11,17 @@ from sslctrl.metrics.alignment import UNIFORM_GUESS
 
 _SUCCESS = (("expert", "expert_success"), ("random", "random_success"), ("do nothing", "do_nothing_success"))
 
+_NETS = {
+    "tcn": "A time-contrastive network",
+    "svtcn": "A single-view time-contrastive network",
+    "mftcn": "A multi-frame time-contrastive network",
+    "grasp2vec": "Grasp2Vec",
+    "vae": "A VAE",
+    "cc_vae": "A context-conditioned VAE",
+    "autoencoder": "An autoencoder",
+    "supervised": "A supervised net",
+}
+"""What learned, by its name; a user's own is an embedding."""
 _REWARD = {
     "embedding": "Its distance to {goal}",
     "pixels": "The distance to {goal} in raw pixels",
@@ -25,6 +36,8 @@ def title(folder: RunFolder) -> str:
     """Return the page's title."""
     if folder.task:
         return f"A backbone learned by {_of_tasks(folder)}"
+    if folder.labels:
+        return "A value of grasps, learned from recorded ones"
     if folder.has("evaluation/evaluation.json") or folder.has("agent/curve.jsonl"):
         if folder.figure("policy_success") is None and not folder.has("agent/curve.jsonl"):
             return "An evaluation"
@@ -38,6 +51,8 @@ def sentence(folder: RunFolder) -> str:
     if folder.task:
         are = "are pretext tasks: their" if "+" in folder.task else "is a pretext task: its"
         return f"{_of_tasks(folder).capitalize()} {are} labels are the footage's own."
+    if folder.labels:
+        return f"Which grasp fetches what is asked for was learned from recorded ones, rewarded by {folder.labels}."
     parts = [_learned(folder), _rewarded(folder)]
     return " ".join(part for part in parts if part) or "Nothing of this run is finished yet."
 
@@ -66,16 +81,17 @@ def interval(found: Figure, show: Callable[[float], str] = percent) -> str:
 
 def _learned(folder: RunFolder) -> str:
     try:
-        kind = {"tcn": "A time-contrastive network", "vae": "A VAE"}.get(folder.embedding.spec.name, "An embedding")
+        name = folder.embedding.spec.name
     except SslctrlError:
         return ""
+    kind, video = _NETS.get(name, "An embedding"), "labelled video" if name == "supervised" else "unlabelled video"
     try:
         store = folder.store("video/train")
     except SslctrlError:
-        return f"{kind} learned from unlabelled video."
+        return f"{kind} learned from {video}."
     cameras = len(folder.embedding.learns_from or store.cameras)
     through = "one camera" if cameras == 1 else f"{cameras} cameras"
-    return f"{kind} watched {len(store)} episodes of unlabelled video through {through}."
+    return f"{kind} watched {len(store)} episodes of {video} through {through}."
 
 
 def _rewarded(folder: RunFolder) -> str:

@@ -93,7 +93,7 @@ def alignment(folder: RunFolder) -> Iterator[Block]:
 
 def reward(folder: RunFolder) -> Iterator[Block]:
     """Learned reward, raw pixels' reward and the truth along an expert's, the policy's and a random episode."""
-    goal = folder.demonstration()
+    goal, embedding = folder.demonstration(), folder.embedding
     theirs, compared = folder.camera_pair(goal.meta["cameras"])[1], {}
     shown = {
         name: (episode, folder.camera_pair(episode.meta["cameras"])[0])
@@ -106,7 +106,7 @@ def reward(folder: RunFolder) -> Iterator[Block]:
         "Any falling function of the distance, as the TCN's reward, ranks moments the same."
     )
     for i, (name, (episode, ours)) in enumerate(shown.items()):
-        found = compared[name] = latent.progress(folder.embedding, episode, ours, goal, theirs)
+        found = compared[name] = latent.progress(embedding, episode, ours, goal, theirs)
         yield Watched(episode_film(episode, ours, name), (plots.reward_over_time(found, f"reward-{i}"),))
     yield plots.reward_against_distance(compared)
 
@@ -134,6 +134,16 @@ def pretext(folder: RunFolder) -> Iterator[Block]:
             title = name.removesuffix(".png")
             shown = title.removeprefix("picture-").replace("_", " ")
             yield plots.picture(read_image(folder.find(f"embedding/{name}")), shown, caption, title)
+
+
+def exam(folder: RunFolder) -> Iterator[Block]:
+    """How often a value of grasps, a heat map and whatever comes fetched what was asked for."""
+    found = {name: _mapping(shares) for name, shares in folder.json("embedding/metrics.json").items()}
+    rows = [
+        (name, how.replace("_", " "), percent(known))
+        for name, shares in found.items() for how, share in shares.items() if (known := number(share)) is not None
+    ]  # fmt: skip
+    yield Table(("asked for with grasps of", "aims by", "fetched"), tuple(rows), "Of five objects, the one asked for.")
 
 
 def learning(folder: RunFolder) -> Iterator[Block]:

@@ -38,6 +38,11 @@ _OF_PRETEXT = (
     ("training", "How it learned", sections.training, "embedding"),
     ("details", "The run", sections.figures, ""),
 )
+_OF_GRASPS = (
+    ("exam", "What it fetches", sections.exam, "embedding"),
+    ("training", "How it learned", sections.training, "embedding"),
+    ("details", "The run", sections.figures, ""),
+)
 
 
 def write_report(config: ReportConfig) -> Path:
@@ -56,7 +61,7 @@ def _page(folder: RunFolder) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     script = _own("page.js")
-    parts = _OF_PRETEXT if folder.task else _SECTIONS
+    parts = _OF_PRETEXT if folder.task else _OF_GRASPS if folder.labels else _SECTIONS
     made = [(Section(id, title, _blocks(make, folder)), part in folder.parts) for id, title, make, part in parts]
     return environment.from_string(_own("page.html")).render(
         title=_or_note(head.title, folder, "A run"),

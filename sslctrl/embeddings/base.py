@@ -116,5 +116,5 @@ class Embedding(Objective):
         if frames.shape[-2:] != (self.size_px, self.size_px):
             raise InputError(
                 f"frames are {tuple(frames.shape)}; allowed are uint8 (..., 3, {self.size_px}, {self.size_px}); "
-                "set size_px to the frames' size in training, and resize frames to it afterwards"
+                "give the option size_px the frames' size in training, and resize frames to it afterwards"
             )

@@ -68,4 +68,5 @@ def _model(kind: Literal["linear", "mlp"], seed: int, episode: np.ndarray):
     else:
         raise InputError(f"kind is {kind!r}; allowed are linear, mlp; change it")
     limited = FunctionTransformer(np.clip, kw_args={"a_min": -_LIMIT, "a_max": _LIMIT})
-    return TransformedTargetRegressor(make_pipeline(StandardScaler(), limited, regressor), transformer=StandardScaler())
+    scaled = make_pipeline(StandardScaler(), limited, regressor)
+    return TransformedTargetRegressor(scaled, transformer=StandardScaler(), check_inverse=False)

@@ -36,6 +36,7 @@ from vision.backbones.conv import Conv
 from vision.build import ObjectiveSpec, build_objective, load_embedding
 
 SIZE_PX = 32
+TOY = ObjectiveSpec("grasp2vec", {"dim": 16}, backbone_options={"widths": (8, 16), "strides": (2, 2)})
 
 
 def some(count: int = 40) -> Grasps:
@@ -258,8 +259,7 @@ def test_a_value_learns_from_grasps_alone_and_each_aims_at_what_it_brought(tmp_p
 
 def test_a_value_is_saved_with_the_embedding_of_its_goals_and_measured(tmp_path, monkeypatch) -> None:
     grasps = collect_grasps(GraspsConfig(tmp_path / "grasps", grasps=40, workers=1))
-    spec = ObjectiveSpec("grasp2vec", {"dim": 16}, backbone_options={"widths": (8, 16), "strides": (2, 2)})
-    path = fit(build_objective(spec), grasps, tmp_path / "embedding", FitConfig(2, checkpoint_every=2))
+    path = fit(build_objective(TOY), grasps, tmp_path / "embedding", FitConfig(2, checkpoint_every=2))
     config = GraspingConfig(grasps.root, path, tmp_path / "run", starts=8, fit=FitConfig(4, lr=2e-3, warmup=1))
     before = torch.random.get_rng_state()
     found = train_grasping(config)
@@ -274,7 +274,7 @@ def test_a_value_is_saved_with_the_embedding_of_its_goals_and_measured(tmp_path,
     assert again[str(grasps.root)]["value"] == 0.5  # measured anew, not trained
     with pytest.raises(InputError, match="was started with labels = pl_aux_es"):
         train_grasping(replace(config, labels="pl"))
-    other = fit(build_objective(replace(spec, seed=1)), grasps, tmp_path / "other", FitConfig(2, seed=1))
+    other = fit(build_objective(replace(TOY, seed=1)), grasps, tmp_path / "other", FitConfig(2, seed=1))
     with pytest.raises(InputError, match="goals_sha256"):
         train_grasping(replace(config, embedding=other))
     with pytest.raises(CheckpointError, match=r"'grasp2vec'; allowed is what scripts/train_grasping\.py trains"):
@@ -296,3 +296,12 @@ def test_an_exam_is_in_the_pictures_size_and_of_known_objects(tmp_path, monkeypa
     own.add(first._replace(meta={key: value for key, value in first.meta.items() if key != "variety"}))
     with pytest.raises(DataError, match="of variety None; allowed are fixed, train, heldout"):
         exam.variety_of(own)
+
+
+def test_an_exam_that_no_start_is_of_is_refused_before_anything_is_learned(tmp_path, monkeypatch) -> None:
+    grasps = collect_grasps(GraspsConfig(tmp_path / "grasps", grasps=4, miss=0, workers=1))
+    path = fit(build_objective(TOY), grasps, tmp_path / "embedding", FitConfig(2, checkpoint_every=2))
+    monkeypatch.setattr("agents.grasping.train.present_in", lambda variety, seed: ("never grasped",))
+    with pytest.raises(InputError, match="none of the 3 starts asks for one of the"):
+        train_grasping(GraspingConfig(grasps.root, path, tmp_path / "run", starts=3))
+    assert not (tmp_path / "run").exists()

@@ -289,6 +289,6 @@ def test_an_embeddings_own_cameras_come_first(
 
 def test_no_demo_is_advised_in_a_training_s_run(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("")
-    assert f"python scripts/demo.py --run {tmp_path}, or python" in RunFolder(tmp_path).maker("agent")
-    (tmp_path / "config.yaml").write_text("")
     assert RunFolder(tmp_path).maker("agent") == "python scripts/train_agent.py makes it"
+    (tmp_path / "demo.json").write_text("{}")
+    assert f"python scripts/demo.py --run {tmp_path}, or python" in RunFolder(tmp_path).maker("agent")

@@ -18,7 +18,10 @@ from agents.report.films import episode_film, rollout_film
 from agents.report.folder import RunFolder
 from agents.report.sections import demonstration, reward
 from agents.report.write import write_report
+from sslctrl import checkpoint
 from sslctrl.store import EpisodeStore
+from sslctrl.training_state import KIND, spec_of
+from vision.build import ObjectiveSpec, build_objective
 
 
 def test_a_reward_that_nobody_tells_of_is_not_claimed(tmp_path: Path) -> None:
@@ -29,6 +32,32 @@ def test_a_reward_that_nobody_tells_of_is_not_claimed(tmp_path: Path) -> None:
         (tmp_path / "evaluation.json").write_text(json.dumps({"policies": dict.fromkeys(names, result(0.5))}))
         text = " ".join(Page(write_report(ReportConfig(run=tmp_path))).text.split())
         assert says in text and "learned from video" not in text and "only reward" not in text
+
+
+def test_grasps_are_said_to_be_learned_and_how_often_they_fetch(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(json.dumps({"labels": "pl_es"}))
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1, "loss": 0.5}))
+    (tmp_path / "metrics.json").write_text(json.dumps({"runs/grasps": {"value": 0.9, "whatever_comes": 0.21}}))
+    text = " ".join(Page(write_report(ReportConfig(run=tmp_path))).text.split())
+    assert "A value of grasps, learned from recorded ones" in text and "rewarded by pl_es" in text
+    assert "runs/graspsvalue90 %runs/graspswhatever comes21 %" in text
+    assert "Nothing of this run" not in text and "embedding learned" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("supervised", "A supervised net learned from labelled"),
+        ("svtcn", "single-view time-contrastive network learned from unlabelled"),
+    ],
+)
+def test_nets_are_called_by_their_names_and_labels_labels(name: str, says: str, tmp_path: Path) -> None:
+    net = {"widths": (4,), "strides": (2,)}
+    options = {"columns": (0,)} if name == "supervised" else {}
+    embedding = build_objective(ObjectiveSpec(name, options, backbone_options=net))
+    checkpoint.save(tmp_path / "checkpoints" / "step-00000001", KIND, spec_of(embedding), embedding.state_dict(), {})
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1, "loss": 0.5}))
+    assert f"{says} video." in Page(write_report(ReportConfig(run=tmp_path))).text
 
 
 def test_a_demonstration_is_shown_as_what_it_was_to_the_policy(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sslctrl.body import monomials, unexplained
+from sslctrl.body import coordinates, monomials, unexplained
+from sslctrl.clips import Clips
 from sslctrl.errors import InputError
 
 
@@ -61,3 +62,12 @@ def test_views_share_one_body() -> None:
 def test_refuses_too_few_moments() -> None:
     with pytest.raises(InputError, match="10 terms explain them all"):
         unexplained(torch.zeros(10, 3), torch.zeros(10, 2))
+
+
+def test_columns_that_the_video_has_not_are_refused() -> None:
+    clips = Clips(torch.zeros(1, 2, 3, 3, 8, 8, dtype=torch.uint8), proprio=torch.zeros(1, 2, 3, 2))
+    assert coordinates(clips, (1, 0)).shape == (1, 1, 3, 2)
+    with pytest.raises(InputError, match="has 2 columns; name some of them"):
+        coordinates(clips, (2,))
+    with pytest.raises(InputError, match="has 0 columns; leave body out"):
+        coordinates(clips._replace(proprio=torch.zeros(1, 2, 3, 0)), (0,))

@@ -94,3 +94,11 @@ def test_a_full_disk_keeps_the_old_one(saved: Path, monkeypatch: pytest.MonkeyPa
         checkpoint.save(saved, "objective", SPEC, {"c": torch.ones(1)}, {})
     assert checkpoint.read(saved, "objective").extra == {"step": 4}
     assert [path.name for path in saved.parent.iterdir()] == ["checkpoint"]
+
+
+def test_a_step_that_is_not_there_is_told_of_the_newest_that_is(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "step-00000020").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"no folder .*3000; .* the newest there is .*step-00000020"):
+        checkpoint.about_of(tmp_path / "checkpoints" / "step-00003000")
+    with pytest.raises(CheckpointError, match="check the name"):
+        checkpoint.about_of(tmp_path / "nowhere")

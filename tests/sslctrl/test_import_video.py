@@ -54,8 +54,17 @@ def test_two_films_become_one_episode(tmp_path: Path) -> None:
 def test_every_second_frame_under_names_of_ones_own(tmp_path: Path) -> None:
     config = ImportConfig(tmp_path / "store", (film(tmp_path / "a.avi"),), cameras=("wrist",), every=2, size_px=16)
     assert import_video(config).lengths.tolist() == [5]
-    assert import_video(config).cameras == ("wrist",)
-    assert import_video(config).read("000002").meta["dt_s"] == pytest.approx(0.1)
+    store = import_video(config)
+    assert store.cameras == ("wrist",) and store.read("000000").meta["dt_s"] == pytest.approx(0.1)
+
+
+def test_the_same_recording_is_added_once_unless_it_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = ImportConfig(tmp_path / "store", (film(tmp_path / "a.avi"),), size_px=16)
+    first, other = import_video(config), replace(config, videos=(film(tmp_path / "b.avi", left=16),), cameras=("a",))
+    assert import_video(config).ids == first.ids == ("000000",)
+    assert caplog.messages == [f"these films are in {config.out} already, as 000000: nothing was added"]
+    assert import_video(other).ids == ("000000", "000001")
+    assert import_video(replace(config, id="again")).ids == ("000000", "000001", "again")
 
 
 def wrong_length(folder: Path) -> ImportConfig:
@@ -138,7 +147,7 @@ def test_recordings_of_another_kind_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             import_video(replace(config, **changes))
-    assert len(import_video(config)) == 2
+    assert len(import_video(config)) == 1
     simulated = EpisodeStore(tmp_path / "simulated", create=True)
     simulated.add(import_video(config).read("000000")._replace(state=np.zeros((10, 4), np.float32)))
     with pytest.raises(InputError, match=r"state of this recording: 0, of those in .*: 4"):

@@ -59,6 +59,15 @@ def test_a_run_s_folder_stands_for_its_newest_checkpoint(tmp_path: Path) -> None
         assert torch.equal(opened.state_dict()["backbone.layers.0.0.weight"], newest["backbone.layers.0.0.weight"])
 
 
+class Flat(torch.nn.Module):
+    """No map, and of another number of channels than it says."""
+
+    channels = 5
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((2, 3))
+
+
 def test_a_pretext_task_initialises_an_embedding(tmp_path: Path) -> None:
     pretext = build_objective(spec("rotation", seed=5))
     path = saved(pretext, tmp_path / "c")
@@ -189,6 +198,7 @@ def test_what_a_stopped_run_left_is_told_of(tmp_path: Path, caplog: pytest.LogCa
         ({"options": {"loss": "contrastive"}}, "'loss'"),
         ({"backbone_options": {"widths": [4, 8], "strides": [2]}}, "one stride a width"),
         ({"backbone": "torch.nn:Identity", "backbone_options": {}}, "Identity.channels is None"),
+        ({"backbone": "test_build:Flat", "backbone_options": {}}, r"into \(1, 3\); allowed is a map \(1, 5, h, w\)"),
     ],
 )
 def test_bad_input_is_one_line(changes: dict, message: str) -> None:
