@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from agents.goals import Desired, Goals, Imagined, Shown, Targets
 from agents.judge import Judge, TrueDistance
 from agents.senses import Senses
 from agents.worlds import demonstration, task_of, true_goal
+from sslctrl import checkpoint
 from sslctrl.clips import Episode
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
@@ -24,6 +26,7 @@ from sslctrl.rewards import REWARDS
 from sslctrl.views import view_of
 from vision.build import load_embedding
 
+_log = logging.getLogger(__name__)
 POOLED = 16  # side of the pictures that goals of raw pixels are kept as, with every transition
 
 
@@ -57,6 +60,18 @@ def lesson_of(config: TrainAgentConfig, embedding: Path | None) -> Lesson:
         )
     targets = None if senses.judged is None else _targets(config, demo, senses.judged)
     return Lesson(senses, judge_of(config), goals_of(config, senses, targets), true_goal(demo, task))
+
+
+def warn_of_other_video(config: TrainAgentConfig) -> None:
+    """Log where the embedding learned in another world than the policy's, or never through its camera."""
+    if config.embedding is None:
+        return
+    match checkpoint.about_of(checkpoint.newest(Path(config.embedding)))["extra"].get("video"):
+        case {"env_id": str(env_id)} if env_id not in ("", config.env_id):
+            _log.warning("the embedding learned from video of %s, and the policy acts in %s", env_id, config.env_id)
+        case {"cameras": list(cameras)} if config.camera not in cameras:
+            through = ", ".join(map(str, cameras))
+            _log.warning("the embedding learned through %s, and the policy sees through %s", through, config.camera)
 
 
 def judge_of(config: TrainAgentConfig, allow: Collection[str] | None = None) -> Judge:

@@ -17,7 +17,7 @@ from agents import checkpoint, prior
 from agents.algorithms import build_model
 from agents.config import FREE, TrainAgentConfig
 from agents.goals import Imagined, Shown
-from agents.lesson import Lesson, examined, lesson_of
+from agents.lesson import Lesson, examined, lesson_of, warn_of_other_video
 from agents.recorder import recorder_of
 from agents.relabel import RelabellingBuffer
 from agents.watch import Watch
@@ -56,6 +56,7 @@ def train_agent(config: TrainAgentConfig) -> Path:
     recorded = None if config.prior is None else EpisodeStore(config.prior)
     _check(config, recorded)
     lesson = lesson_of(config, config.embedding)
+    warn_of_other_video(config)
     dataset = "" if recorded is None else recorded.digest()
     with RunDir(config.run, config, config.seed, computes_on(config.device), dataset, FREE):
         durable.make_folder(Path(config.run) / "checkpoints")

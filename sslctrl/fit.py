@@ -105,7 +105,7 @@ def _check(job: _Job, done: int) -> None:
 def _save(job: _Job, done: int) -> Path:
     """Publish the checkpoint of a step. Raises InputError, saving nothing, where a weight is not finite."""
     _check(job, done)
-    return training_state.save(job.folder, job.objective, job.optimizer, done, job.identity)
+    return training_state.save(job.folder, job.objective, job.optimizer, done, job.identity, job.store)
 
 
 def _train_mode(objective: Objective) -> None:

@@ -48,15 +48,21 @@ def identity_of(objective: Objective, store: EpisodeStore, config: FitConfig) ->
 
 
 def save(
-    run: Path, objective: Objective, optimizer: torch.optim.Optimizer, step: int, identity: Mapping[str, Any]
+    run: Path,
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    identity: Mapping[str, Any],
+    store: EpisodeStore,
 ) -> Path:
-    """Publish the checkpoint of a step, drop all but the newest two, and return its folder."""
+    """Publish the checkpoint of a step, and what it saw, drop all but the newest two, and return its folder."""
     training = {
         f"{name}.{key}": value
         for name, parameter in objective.named_parameters()
         for key, value in optimizer.state.get(parameter, {}).items()
     }
-    extra = {"step": step, "identity": dict(identity)}
+    seen = {"env_id": store.read(store.ids[0]).meta.get("env_id", ""), "cameras": list(store.cameras)}
+    extra = {"step": step, "identity": dict(identity), "video": seen}
     return checkpoint.save_step(run, step, KIND, identity["spec"], objective.state_dict(), extra, training)
 
 

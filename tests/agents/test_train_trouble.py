@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import random
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from agents_toys import tiny
+from agents_toys import SIZE_PX, tiny
 
 from agents import checkpoint
+from agents.lesson import warn_of_other_video
 from agents.train import train_agent
 from agents.watch import Watch
 from sslctrl.checkpoint import folders
 from sslctrl.errors import InputError, Interrupted
+from sslctrl.fit import FitConfig, fit
+from sslctrl.store import EpisodeStore
+from vision.build import ObjectiveSpec, build_objective
 
 
 @pytest.mark.parametrize(
@@ -63,3 +68,15 @@ def test_opening_an_agent_leaves_global_randomness_alone(trained: Path) -> None:
     before = states()
     checkpoint.load(trained)
     assert states() == before
+
+
+def test_an_embedding_of_another_world_or_camera_is_told_of(recorded: Path, tmp_path: Path, caplog) -> None:
+    spec = ObjectiveSpec("tcn", {"size_px": SIZE_PX, "dim": 4}, "conv", {"widths": [4, 4, 4]})
+    one = FitConfig(1, warmup=0, progress=False, device="cpu")
+    path = fit(build_objective(spec), EpisodeStore(recorded / "prior"), tmp_path / "tcn", one)
+    own = tiny(recorded, tmp_path, embedding=path)
+    for config in (own, replace(own, env_id="sslctrl/Reach-v0"), replace(own, camera="corner")):
+        warn_of_other_video(config)
+    there = "the embedding learned from video of sslctrl/Push-v0, and the policy acts in sslctrl/Reach-v0"
+    cameras = ", ".join(EpisodeStore(recorded / "prior").cameras)
+    assert caplog.messages == [there, f"the embedding learned through {cameras}, and the policy sees through corner"]
