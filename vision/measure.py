@@ -8,12 +8,14 @@ import numpy as np
 from tqdm import tqdm
 
 from sslctrl.embeddings.base import Embedding
+from sslctrl.embeddings.grasp2vec import Grasp2Vec
 from sslctrl.errors import InputError
 from sslctrl.metrics.alignment import alignment_of, alignment_over_views, state_floor
 from sslctrl.metrics.positions import position_columns
 from sslctrl.metrics.probe import probe_r2
 from sslctrl.sampling import camera_indices
 from sslctrl.store import EpisodeStore
+from vision.measure_grasps import check_grasps, measure_grasps
 from vision.untrained import untrained
 
 RESOLUTION_M = 0.01
@@ -29,8 +31,10 @@ def measure(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = 
     Of two cameras or more `alignment_error`: mean over the episodes and the pairs of cameras, and marks to read it by:
     `alignment_random_encoder`, that of the net `untrained`, and `alignment_floor`, that of the true positions seen to
     1 cm. Where positions are known, `probe_linear_<state>`, `probe_mlp_<state>`: R^2 of each, read from the first
-    camera's embeddings. Raises as `check_heldout`.
+    camera's embeddings. Of Grasp2Vec what `measure_grasps` does. Raises as `check_heldout`.
     """
+    if isinstance(embedding, Grasp2Vec):
+        return measure_grasps(embedding, store)
     check_heldout(embedding, store, cameras)
     views = camera_indices(store.layout, cameras)
     columns, names = _positions(store)
@@ -62,6 +66,9 @@ def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[s
 
     Raises DataError where it is damaged.
     """
+    if isinstance(embedding, Grasp2Vec):
+        check_grasps(embedding, store)
+        return
     if len(store) < 2:
         raise InputError(f"{store.root} holds {len(store)} episodes; allowed are 2 or more to measure; record more")
     views, (columns, _) = camera_indices(store.layout, cameras), _positions(store)
