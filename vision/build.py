@@ -146,12 +146,12 @@ def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
         torch.manual_seed(spec.seed)
         backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
         channels_of(backbone)
-        if ":" in spec.backbone:
-            check_map(backbone, spec.options.get("size_px", 64))
         if _PLUS in spec.name:
             objective = _combined(spec, backbone, allow)
         else:
             objective = _registry_of(spec.name).build(spec.name, spec.options, allow, backbone=backbone)
+    if ":" in spec.backbone:
+        check_map(backbone, getattr(objective, "size_px", 64))
     if spec.frozen:
         for one in objective.backbones:
             one.requires_grad_(False)

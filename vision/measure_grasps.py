@@ -32,16 +32,14 @@ def measure_grasps(embedding: Grasp2Vec, store: EpisodeStore) -> dict[str, float
     `retrieval_chance`, that of guessing. Raises as `check_grasps`.
     """
     check_grasps(embedding, store)
-    grasps = _grasps_in(embedding, store)
-    lost, outcome = [], []
-    for some in grasps.frames.split(256):
-        lost.append(embedding.embed_scene(some[:, BEFORE]) - embedding.embed_scene(some[:, AFTER]))
-        outcome.append(embedding.embed(some[:, OUTCOME]))
-    asked, keys = _halves(grasps.name)
-    pair = torch.cat(lost)[asked].numpy(), grasps.name[asked], torch.cat(outcome)[keys].numpy(), grasps.name[keys]
+    frames, name = _grasps_in(embedding, store)
+    asked, keys = _halves(name)
+    before, after, outcome = frames[asked, BEFORE], frames[asked, AFTER], frames[keys, OUTCOME]
+    lost = (embedding.embed_scene(before) - embedding.embed_scene(after)).cpu().numpy()
+    found = embedding.embed(outcome).cpu().numpy()
     return {
-        "retrieval": retrieval_top1(*pair, np.random.default_rng(0)),
-        "retrieval_chance": 1 / len(np.unique(grasps.name[keys])),
+        "retrieval": retrieval_top1(lost, name[asked], found, name[keys], np.random.default_rng(0)),
+        "retrieval_chance": 1 / len(np.unique(name[keys])),
     }
 
 
