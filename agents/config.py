@@ -183,7 +183,7 @@ class EvaluateConfig:
     """Measure policies on the true task, all from the same starts. Raises InputError for a value that cannot be."""
 
     out: Path
-    """Folder that evaluation.json, and what is recorded, goes to."""
+    """Folder that evaluation.json, and what is recorded, goes to: of one agent, at the same starts of one world."""
     agent: Path | None = None
     """A trained agent's checkpoint, or its run folder."""
     policies: tuple[str, ...] = POLICIES

@@ -39,9 +39,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     where, and what came of it.
 
     For each policy: `success` (rate) and `distance_m` (true, at the end), each with `value`, `low`, `high` (95 %, as
-    `share` and `interval` say), and every episode's own numbers. Policies that were measured there before stay, where
-    all else is the same. Raises InputError, where the folder is of something else, too, CheckpointError, DataError or
-    StorageError.
+    `share` and `interval` say), every episode's own numbers, and the commit that measured it. Policies that were
+    measured there before stay, where all else is the same. Raises InputError, where the folder is of something else,
+    too, CheckpointError, DataError or StorageError.
     """
     torch.set_num_threads(config.threads)
     durable.make_folder(Path(config.out))
@@ -69,7 +69,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
             outcomes = play(env, _policy(name, agent), config.seed, config.episodes, progress=name)
         finally:
             env.close()
-        results["policies"][name] = summary(outcomes, config.seed)
+        results["policies"][name] = {**summary(outcomes, config.seed), "commit": results["start"]["commit"]}
         if config.record:
             _record(config, name, agent, goal)
     write_atomically(Path(config.out) / _FILE, json.dumps(results, indent=2, allow_nan=False) + "\n")
@@ -163,7 +163,9 @@ def _measured_before(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
         raise DataError(f"{path} is no evaluation ({error!r}); give another folder, or move the file") from error
     for name, value in asked.items():
         if name != "start" and there.get(name) != value:
-            raise InputError(f"{path} is of {name} {there.get(name)}, asked for is {value}; give another folder")
+            raise InputError(
+                f"{path} is of {name} {there.get(name)}, asked for is {value}; give another folder, or move the file"
+            )
     return policies
 
 

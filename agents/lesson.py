@@ -64,7 +64,7 @@ def lesson_of(config: TrainAgentConfig, embedding: Path | None) -> Lesson:
 
 def warn_of_other_video(config: TrainAgentConfig) -> None:
     """Log where the embedding learned in another world than the policy's, or never through its camera."""
-    if config.embedding is None:
+    if config.embedding is None or "embedding" not in (config.observe, config.reward_from):
         return
     match checkpoint.about_of(checkpoint.newest(Path(config.embedding)))["extra"].get("video"):
         case {"env_id": str(env_id)} if env_id not in ("", config.env_id):

@@ -108,13 +108,13 @@ def channels_of(backbone: nn.Module) -> int:
 
 
 def check_map(backbone: nn.Module, size_px: int) -> None:
-    """Raise InputError where a backbone's map is not as it says, (N, channels, h, w); one that reads images of another
-    size alone is left to those.
+    """Raise InputError where a backbone's map is not as it says, (N, channels, h, w); one that cannot read such an
+    image, as where it reads another size alone, is left to those that it is given.
     """
     try:
         with torch.no_grad(), eval_mode(backbone):  # one black image must not enter batch norm's statistics
             shape = tuple(backbone(torch.zeros(1, 3, size_px, size_px)).shape)
-    except RuntimeError:
+    except Exception:
         return
     if len(shape) != 4 or shape[:2] != (1, channels_of(backbone)):
         raise InputError(

@@ -56,8 +56,20 @@ def import_video(config: ImportConfig) -> EpisodeStore:
 
 
 def _there_already(episode: Episode, store: EpisodeStore) -> str | None:
-    """Return which of the store's episodes has the same frames, if one has."""
-    return next((id for id in store.ids if np.array_equal(store.read(id).frames, episode.frames)), None)
+    """Return which of the store's episodes is this one, if one is. Raises InputError where only its frames are."""
+    for id in store.ids:
+        there = store.read(id)
+        if np.array_equal(there.frames, episode.frames):
+            ours, theirs = (
+                (one.proprio.tobytes(), one.action.tobytes(), one.meta["success"]) for one in (episode, there)
+            )
+            if ours != theirs:
+                raise InputError(
+                    f"{store.root / id} has these films with other proprio, actions or success; allowed is a recording "
+                    "once, unless you name it; delete that folder, or give --id"
+                )
+            return id
+    return None
 
 
 def _checked_cameras(config: ImportConfig) -> list[str]:

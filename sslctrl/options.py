@@ -79,7 +79,8 @@ def _coerce(name: str, key: str, value: Any, hint: Any) -> Any:
     adapter = TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True))
     attempts = [lambda: adapter.validate_python(value)]
     if isinstance(value, str):  # "[16, 32]", "16,32" or "[front, left]" from a command line
-        listed = [item.strip() for item in value.removeprefix("[").removesuffix("]").split(",")]
+        inside = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        listed = [item.strip().strip("'\"") for item in inside.split(",")]
         attempts += [lambda: adapter.validate_json(value), lambda: adapter.validate_python(listed)]
     reason = ""
     for attempt in attempts:

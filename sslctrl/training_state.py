@@ -61,7 +61,8 @@ def save(
         for name, parameter in objective.named_parameters()
         for key, value in optimizer.state.get(parameter, {}).items()
     }
-    seen = {"env_id": store.read(store.ids[0]).meta.get("env_id", ""), "cameras": list(store.cameras)}
+    cameras = list(getattr(objective, "learns_from", ()) or store.cameras)
+    seen = {"env_id": store.read(store.ids[0]).meta.get("env_id", ""), "cameras": cameras}
     extra = {"step": step, "identity": dict(identity), "video": seen}
     return checkpoint.save_step(run, step, KIND, identity["spec"], objective.state_dict(), extra, training)
 

@@ -112,11 +112,11 @@ def build_saved(spec: Mapping[str, Any], allow: Collection[str] = ()) -> Objecti
     Raises InputError for a name or option that there is not, and for a class not allowed, CheckpointError for what
     cannot be built.
     """
-    if strange := set(spec) - set(ObjectiveSpec.__dataclass_fields__):
-        raise CheckpointError(
-            f"it says {sorted(strange)[0]}, which no objective here has; open it with the sslctrl that wrote it"
-        )
     try:
+        if strange := set(spec) - set(ObjectiveSpec.__dataclass_fields__):
+            raise CheckpointError(
+                f"it says {sorted(strange)[0]}, which no objective here has; open it with the sslctrl that wrote it"
+            )
         return _build(ObjectiveSpec(**spec), allow)
     except SslctrlError:
         raise

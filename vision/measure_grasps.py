@@ -61,6 +61,8 @@ def _grasps_in(embedding: Grasp2Vec, store: EpisodeStore) -> _Grasps:
     view = camera_indices(store.layout, embedding.learns_from)[0]
     whole = [store.read(id) for id, length in zip(store.ids, store.lengths, strict=True) if length == OUTCOME + 1]
     whole = [episode for episode in whole if episode.meta["success"] and episode.meta.get("grasped")]
+    if len({episode.frames.shape for episode in whole}) > 1:
+        raise InputError(f"{store.root} holds grasps of several sizes; allowed is one; measure on a store of each")
     if not whole:
         return _Grasps(torch.zeros(0, 3, 3, 1, 1, dtype=torch.uint8), np.array([], str))
     frames = channels_first(np.stack([episode.frames[view] for episode in whole]))

@@ -36,7 +36,9 @@ class TrainConfig:
     frozen: bool = False
     """Leave the backbone as it starts, and train what stands on it alone; batch norm's statistics are the store's."""
     eval_store: Path | None = None
-    """Folder of held-out episodes: metrics.json says how well they align and what can be read from them."""
+    """Folder of held-out episodes: metrics.json says how well they align and what can be read from them; of Grasp2Vec's
+    grasps, how often the object is retrieved.
+    """
     fit: FitConfig = field(default_factory=FitConfig)
     """How long, how fast and where."""
 

@@ -22,6 +22,13 @@ _NETS = {
     "supervised": "A supervised net",
 }
 """What learned, by its name; a user's own is an embedding."""
+_LABELS = {
+    "pl": "posthoc labels",
+    "pl_es": "posthoc labels and likeness to another goal",
+    "pl_aux_es": "posthoc labels and likeness to two other goals",
+    "oracle": "posthoc labels and the truth about another goal",
+}
+"""What rewards recorded grasps, by `labels` of the config."""
 _REWARD = {
     "embedding": "Its distance to {goal}",
     "pixels": "The distance to {goal} in raw pixels",
@@ -52,7 +59,8 @@ def sentence(folder: RunFolder) -> str:
         are = "are pretext tasks: their" if "+" in folder.task else "is a pretext task: its"
         return f"{_of_tasks(folder).capitalize()} {are} labels are the footage's own."
     if folder.labels:
-        return f"Which grasp fetches what is asked for was learned from recorded ones, rewarded by {folder.labels}."
+        how = _LABELS.get(folder.labels, folder.labels)
+        return f"Which grasp fetches what is asked for was learned from recorded ones, rewarded by {how}."
     parts = [_learned(folder), _rewarded(folder)]
     return " ".join(part for part in parts if part) or "Nothing of this run is finished yet."
 

@@ -138,6 +138,8 @@ def pretext(folder: RunFolder) -> Iterator[Block]:
 
 def exam(folder: RunFolder) -> Iterator[Block]:
     """How often a value of grasps, a heat map and whatever comes fetched what was asked for."""
+    if not folder.has("embedding/metrics.json"):
+        raise DataError("no exam has been held yet; python scripts/train_grasping.py does, when it has learned")
     found = {name: _mapping(shares) for name, shares in folder.json("embedding/metrics.json").items()}
     rows = [
         (name, how.replace("_", " "), percent(known))

@@ -39,7 +39,10 @@ def test_grasps_are_said_to_be_learned_and_how_often_they_fetch(tmp_path: Path) 
     (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1, "loss": 0.5}))
     (tmp_path / "metrics.json").write_text(json.dumps({"runs/grasps": {"value": 0.9, "whatever_comes": 0.21}}))
     text = " ".join(Page(write_report(ReportConfig(run=tmp_path))).text.split())
-    assert "A value of grasps, learned from recorded ones" in text and "rewarded by pl_es" in text
+    assert (
+        "A value of grasps, learned from recorded ones" in text
+        and "rewarded by posthoc labels and likeness to another goal." in text
+    )
     assert "runs/graspsvalue90 %runs/graspswhatever comes21 %" in text
     assert "Nothing of this run" not in text and "embedding learned" not in text
 

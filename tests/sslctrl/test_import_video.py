@@ -63,6 +63,8 @@ def test_the_same_recording_is_added_once_unless_it_is_named(tmp_path: Path, cap
     first, other = import_video(config), replace(config, videos=(film(tmp_path / "b.avi", left=16),), cameras=("a",))
     assert import_video(config).ids == first.ids == ("000000",)
     assert caplog.messages == [f"these films are in {config.out} already, as 000000: nothing was added"]
+    with pytest.raises(InputError, match="000000 has these films with other proprio, actions or success"):
+        import_video(replace(config, success=True))
     assert import_video(other).ids == ("000000", "000001")
     assert import_video(replace(config, id="again")).ids == ("000000", "000001", "again")
 

@@ -59,6 +59,16 @@ def test_a_run_s_folder_stands_for_its_newest_checkpoint(tmp_path: Path) -> None
         assert torch.equal(opened.state_dict()["backbone.layers.0.0.weight"], newest["backbone.layers.0.0.weight"])
 
 
+class OfOneSize(torch.nn.Module):
+    """Reads images of 32 px alone."""
+
+    channels = 3
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert images.shape[-1] == 32
+        return images
+
+
 class Flat(torch.nn.Module):
     """No map, and of another number of channels than it says."""
 
@@ -66,6 +76,11 @@ class Flat(torch.nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images.mean((2, 3))
+
+
+def test_a_backbone_may_read_images_of_one_size_alone() -> None:
+    objective = build_objective(spec("rotation", backbone="test_build:OfOneSize", backbone_options={}))
+    assert isinstance(objective.backbone, OfOneSize)
 
 
 def test_a_pretext_task_initialises_an_embedding(tmp_path: Path) -> None:
