@@ -112,26 +112,34 @@ def check_map(backbone: nn.Module, size_px: int) -> None:
     image, as where it reads another size alone, is left to those that it is given.
     """
     try:
-        with torch.no_grad(), eval_mode(backbone):  # one black image must not enter batch norm's statistics
-            shape = tuple(backbone(torch.zeros(1, 3, size_px, size_px)).shape)
+        shape = _shape_seen(backbone, size_px)
     except Exception:
         return
+    _checked_map(backbone, size_px, shape)
+
+
+def map_shape(backbone: nn.Module, size_px: int) -> tuple[int, int, int]:
+    """Return C, h, w of a backbone's map of size_px x size_px images. Raises InputError where these are too small for
+    it, or the map is not as it says.
+    """
+    try:
+        shape = _shape_seen(backbone, size_px)
+    except RuntimeError as error:
+        raise InputError(
+            f"size_px is {size_px}: the backbone cannot read that ({str(error).splitlines()[0]}); give a larger size_px"
+        ) from error
+    return _checked_map(backbone, size_px, shape)
+
+
+def _shape_seen(backbone: nn.Module, size_px: int) -> tuple[int, ...]:
+    with torch.no_grad(), eval_mode(backbone):  # one black image must not enter batch norm's statistics
+        return tuple(backbone(torch.zeros(1, 3, size_px, size_px)).shape)
+
+
+def _checked_map(backbone: nn.Module, size_px: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(shape) != 4 or shape[:2] != (1, channels_of(backbone)):
         raise InputError(
             f"{type(backbone).__name__} turns an image of {size_px} px into {shape}; allowed is a map "
             f"(1, {channels_of(backbone)}, h, w), as its channels say; change forward or channels"
         )
-
-
-def map_shape(backbone: nn.Module, size_px: int) -> tuple[int, int, int]:
-    """Return C, h, w of a backbone's map of size_px x size_px images. Raises InputError where these are too small for
-    it.
-    """
-    try:
-        with torch.no_grad(), eval_mode(backbone):  # one black image must not enter batch norm's statistics
-            channels, height, width = backbone(torch.zeros(1, 3, size_px, size_px)).shape[1:]
-    except RuntimeError as error:
-        raise InputError(
-            f"size_px is {size_px}: the backbone cannot read that ({str(error).splitlines()[0]}); give a larger size_px"
-        ) from error
-    return channels, height, width
+    return shape[1], shape[2], shape[3]

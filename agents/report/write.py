@@ -33,16 +33,12 @@ _SECTIONS: tuple[tuple[str, str, Callable[[RunFolder], Iterator[Block]], str], .
     ("details", "The run", sections.figures, ""),
 )
 """Each with the part of a run that has to have it: others that lack it are none the worse, and do not say so."""
-_OF_PRETEXT = (
-    ("learned", "What the pretext task learned", sections.pretext, "embedding"),
+_LEARNED = (
     ("training", "How it learned", sections.training, "embedding"),
     ("details", "The run", sections.figures, ""),
 )
-_OF_GRASPS = (
-    ("exam", "What it fetches", sections.exam, "embedding"),
-    ("training", "How it learned", sections.training, "embedding"),
-    ("details", "The run", sections.figures, ""),
-)
+_OF_PRETEXT = (("learned", "What the pretext task learned", sections.pretext, "embedding"), *_LEARNED)
+_OF_GRASPS = (("exam", "What it fetches", sections.exam, "embedding"), *_LEARNED)
 
 
 def write_report(config: ReportConfig) -> Path:

@@ -214,6 +214,7 @@ def test_what_a_stopped_run_left_is_told_of(tmp_path: Path, caplog: pytest.LogCa
         ({"backbone_options": {"widths": [4, 8], "strides": [2]}}, "one stride a width"),
         ({"backbone": "torch.nn:Identity", "backbone_options": {}}, "Identity.channels is None"),
         ({"backbone": "test_build:Flat", "backbone_options": {}}, r"into \(1, 3\); allowed is a map \(1, 5, h, w\)"),
+        ({"name": "vae", "backbone": "test_build:Flat", "backbone_options": {}, "options": {}}, "allowed is a map"),
     ],
 )
 def test_bad_input_is_one_line(changes: dict, message: str) -> None:
