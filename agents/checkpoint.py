@@ -64,14 +64,21 @@ def keep_embedding(config: TrainAgentConfig) -> Path | None:
     return own
 
 
-def check_goal(path: Path, goal: np.ndarray | None) -> None:
-    """Raise InputError where a checkpoint learned to go elsewhere than to a goal (G,), or to goals that vary (None)."""
-    began = checkpoint.about_of(path)["extra"]["goal_m"]
+def check_goals(path: Path, lesson: Lesson) -> None:
+    """Raise InputError where a checkpoint learned to go elsewhere than a lesson says, or saw its goal otherwise."""
+    goal, began = lesson.goal, checkpoint.about_of(path)["extra"]["goal_m"]
     if began != (None if goal is None else goal.tolist()):
         raise InputError(
             f"{path} learned to go to {began}, and the demonstration now ends at {goal}; allowed is the one that the "
             "run began with; give that, or another run folder"
         )
+    if isinstance(lesson.goals, Targets):
+        saved = checkpoint.read(path, KIND).tensors[_TARGETS].numpy()
+        if not np.allclose(saved, lesson.goals.targets, 1e-4, 1e-5):  # machines round otherwise
+            raise InputError(
+                f"{path} learned from a demonstration that looks otherwise; allowed is the one that the run began "
+                "with; give that, or another run folder"
+            )
 
 
 def sha256_of(path: Path) -> str:

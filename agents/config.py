@@ -16,7 +16,9 @@ GoalFrom = Literal["final", "steps", "imagined", "shown"]
 Observe = Literal["embedding", "state"]
 Variety = Literal["", "fixed", "train", "heldout"]
 Device = Literal["auto", "cpu", "cuda"]
-FREE = ("run", "embedding", "init", "record", "device", "threads", "checkpoint_every", "progress")
+FREE = (
+    "run", "embedding", "prior", "demonstration", "init", "record", "device", "threads", "checkpoint_every", "progress"
+)  # fmt: skip
 """Fields that may change when a run goes on; the embedding's weights are compared instead of its path."""
 
 

@@ -70,9 +70,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         finally:
             env.close()
         results["policies"][name] = {**summary(outcomes, config.seed), "commit": results["start"]["commit"]}
+        write_atomically(Path(config.out) / _FILE, json.dumps(results, indent=2, allow_nan=False) + "\n")
         if config.record:
             _record(config, name, agent, goal)
-    write_atomically(Path(config.out) / _FILE, json.dumps(results, indent=2, allow_nan=False) + "\n")
     return results
 
 

@@ -91,7 +91,7 @@ class Imagined:
     """Drawn from an embedding's prior, another for each episode (RIG, arXiv 1807.04742, section 4.4)."""
 
     def __init__(self, embedding: Imagining, seed: int) -> None:
-        self.embedding, self.rng = embedding, torch.Generator().manual_seed(seed)
+        self.embedding, self.rng = embedding, torch.Generator().manual_seed(seed % 2**64)
 
     def look_through(self, camera: str, store: EpisodeStore, seed: int) -> None:
         """Draw from what one camera of a store sees: of an embedding of all cameras, most goals are other ones'."""

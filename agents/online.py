@@ -13,6 +13,7 @@ from agents.checkpoint import sha256_of
 from agents.config import FREE
 from agents.online_config import OnlineConfig
 from agents.train import train_agent
+from agents.worlds import horizon_of
 from sslctrl import checkpoint, durable, fit_config
 from sslctrl.errors import InputError
 from sslctrl.fit import computes_on, fit
@@ -38,6 +39,12 @@ def learn_online(config: OnlineConfig) -> Path:
         raise InputError(
             f"{config.video} has the cameras {', '.join(cameras)}; allowed is video of the policy's own, "
             f"{agent.camera}, alone, as it is recorded, too; record it so"
+        )
+    share, episode = agent.steps // config.rounds, agent.n_envs * horizon_of(agent.env_id)
+    if config.rounds > 1 and share < episode:
+        raise InputError(
+            f"agent.steps is {agent.steps}, a round {share} of them; allowed are {episode} or more, one episode "
+            "of each world, since what it saw is what the next round learns from; raise steps"
         )
     size_px = load_embedding(config.embedding, agent.allow).size_px
     if sizes := sorted({store.read(id).frames.shape[2:4] for id in store.ids} - {(size_px, size_px)}):

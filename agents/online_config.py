@@ -23,6 +23,11 @@ class OnlineConfig:
 
     def __post_init__(self) -> None:
         check_least(1, rounds=self.rounds)
+        if self.agent.steps < self.rounds:
+            raise InputError(
+                f"agent.steps is {self.agent.steps}, and rounds {self.rounds}; allowed is a step a round or more; "
+                "raise steps"
+            )
         if self.agent.embedding is None or self.agent.prior is None or self.agent.record is not None:
             raise InputError(
                 f"agent.embedding is {self.agent.embedding}, agent.prior {self.agent.prior}, agent.record "

@@ -68,13 +68,14 @@ def _go_on_or_begin(config: TrainAgentConfig, lesson: Lesson, recorded: EpisodeS
     last = checkpoint.last_step(Path(config.run))
     if last is not None:
         checkpoint.keep_embedding(config)  # refuses another than it began with, as does the next
-        checkpoint.check_goal(last[0], lesson.goal)
+        checkpoint.check_goals(last[0], lesson)
         if last[1] >= config.steps:
             return last[0]
     if isinstance(lesson.goals, Imagined) and recorded is not None:
         lesson.goals.look_through(config.camera, recorded, config.seed)
-    worlds = _worlds(config, lesson, config.n_envs, 0 if last is None else last[1])
+    worlds = None
     try:
+        worlds = _worlds(config, lesson, config.n_envs, 0 if last is None else last[1])
         start = _begin(config, lesson, worlds, recorded) if last is None else _go_on(config, lesson, worlds, *last)
         checkpoint.keep_embedding(config)  # now that nothing else can refuse to begin
         return _learn(config, lesson, start)
@@ -85,7 +86,8 @@ def _go_on_or_begin(config: TrainAgentConfig, lesson: Lesson, recorded: EpisodeS
         ) from error
     finally:
         with contextlib.suppress(EOFError, ConnectionError):
-            worlds.close()
+            if worlds is not None:
+                worlds.close()
 
 
 def _learn(config: TrainAgentConfig, lesson: Lesson, start: _Start) -> Path:

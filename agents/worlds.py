@@ -12,7 +12,7 @@ import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
-from envs import registered
+from envs import CAMERAS, registered
 from envs.pixels import PixelObservation
 from envs.tasks import TASKS
 from envs.tasks.base import Task
@@ -95,8 +95,8 @@ def maker(
         settings: dict[str, Any] = {
             "variety": variety or None, "reward": "dense", "randomize": randomize, "orbit_rad": orbit_rad
         }  # fmt: skip
-        if camera is not None and not all_cameras:
-            settings["cameras"] = (camera,)  # render no more than is seen
+        if camera is not None:  # render no more than is seen
+            settings["cameras"] = tuple(dict.fromkeys((*CAMERAS, camera))) if all_cameras else (camera,)
         env = gym.make(env_id, disable_env_checker=True, **settings)
         env = env if goal is None else FixedGoal(env, goal)
         env = env if inside is None else inside(env)

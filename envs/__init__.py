@@ -7,6 +7,8 @@ from envs.tasks import TASKS
 from sslctrl.errors import InputError, nearest
 
 EPISODE_STEPS = 50
+CAMERAS = ("front", "left", "right", "top")
+"""Of the rig, those that look on by default."""
 
 for _name in TASKS.names():  # lists files, and imports none: that would load the physics
     gym.register(

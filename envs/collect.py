@@ -41,7 +41,8 @@ def check_kept(out: Path, recording: Mapping[str, Any], id: str | None = None) -
     if not Path(out).is_dir() or not len(store := EpisodeStore(out)):
         return
     meta = store.read(id or store.ids[0]).meta
-    found = {"env_id": meta.get("env_id", "unknown")} | meta.get("recording", {})
+    recorded = meta.get("recording")
+    found = {"env_id": meta.get("env_id", "unknown")} | (recorded if isinstance(recorded, dict) else {})
     for name, value in recording.items():
         if found.get(name, value) != value:
             raise InputError(

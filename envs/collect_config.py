@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from envs import CAMERAS
 from sslctrl.errors import InputError, check_least
 
 Backend = Literal["loky", "ray"]
@@ -28,7 +29,7 @@ class CollectConfig:
     """Who drives, in turn: random, expert, noisy (the expert, disturbed), play (push, go home, push again)."""
     variety: Literal["fixed", "train", "heldout"] = "train"
     """Where colours and shapes come from."""
-    cameras: tuple[str, ...] = ("front", "left", "right", "top")
+    cameras: tuple[str, ...] = CAMERAS
     """Names of the rig's cameras."""
     size_px: int = 64
     """Side of the square frames."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import gymnasium as gym
 import numpy as np
 
+from envs import CAMERAS
 from envs.cameras import Camera, rig
 from envs.looks import default_look, jitter, orbit, random_look
 from envs.meshes import Part
@@ -49,7 +50,7 @@ class RobotEnv(gym.Env):
         orbit_rad: float = 0.0,
         timing: Literal["default", "panda_gym"] = "default",
         renderer: Literal["raster", "tiny"] = "raster",
-        cameras: Sequence[str] = ("front", "left", "right", "top"),
+        cameras: Sequence[str] = CAMERAS,
         render_mode: Literal["rgb_array"] | None = None,
     ) -> None:
         if variety is not None:
@@ -120,16 +121,17 @@ class RobotEnv(gym.Env):
         for name in options:
             _check_choice("reset option", name, ("goal", "goal_px"))
         goal = self._checked_goal(options["goal"]) if "goal" in options else None
-        if options.get("goal_px"):
-            check_size(options["goal_px"])
+        goal_px = options.get("goal_px", 0)
+        if pictured := np.ndim(goal_px) > 0 or goal_px != 0:
+            check_size(goal_px)
         super().reset(seed=seed)
         shown: dict[str, Any] = {}
         if "goal_px" in options:
             drawn = self.np_random.bit_generator.state
             self._begin(goal)
             self.task.show_goal(self.sim, self.robot, self.np_random, self._goal)
-            if options["goal_px"]:
-                shown["goal_frames"] = self.frames(options["goal_px"])
+            if pictured:
+                shown["goal_frames"] = self.frames(goal_px)
             shown["goal_state"] = self.task.state(self.sim, self.robot)
             self.np_random.bit_generator.state = drawn
         self._begin(goal)

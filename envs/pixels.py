@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs.env import BOUND, world_of
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.history import History, Moments
 
 
@@ -39,6 +39,8 @@ class PixelObservation(gym.Wrapper, gym.utils.RecordConstructorArgs):
             raise InputError(f"{env} has no limit of steps; allowed is what gymnasium.make('sslctrl/...') makes")
         if camera is not None and camera not in world.cameras:
             raise InputError(f"camera {camera!r} given; choose one of {', '.join(world.cameras)}")
+        history = History(*history)  # a plain tuple, as a spec from JSON has it, too
+        check_least(1, frames=history.frames, stride=history.stride)
         self.world, self.camera, self.size_px, self.limit = world, camera, size_px, limit
         self._moments, self._step = Moments(history), 0
         self._goal_scene: dict[str, np.ndarray] | None = {} if show_goal else None
@@ -85,4 +87,4 @@ class PixelObservation(gym.Wrapper, gym.utils.RecordConstructorArgs):
         }
         if self.camera is not None:
             seen["pixels"] = self._moments.add(self.world.render_views(self.size_px)[self.camera])
-        return seen | (self._goal_scene or {})
+        return seen | {name: shown.copy() for name, shown in (self._goal_scene or {}).items()}

@@ -22,7 +22,7 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from sslctrl import config as configs
-from sslctrl.durable import storage_error
+from sslctrl.durable import FULL, storage_error
 from sslctrl.errors import InputError, Interrupted, SslctrlError, nearest
 
 Config = TypeVar("Config")
@@ -186,7 +186,7 @@ def _errors_of_the_disk():
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in (*FULL, errno.EROFS, errno.EACCES):
             raise
         raise storage_error(error, Path(error.filename or "a file")) from error
 

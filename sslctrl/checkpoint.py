@@ -121,7 +121,7 @@ def newest_intact(run: Path, kind: str) -> tuple[Path, Saved] | None:
 
 def folders(run: Path) -> list[Path]:
     """Return the checkpoints in a run's folder, the newest first."""
-    return sorted((run / "checkpoints").glob("step-*"), reverse=True)
+    return sorted((run / "checkpoints").glob(f"step-{'[0-9]' * 8}"), reverse=True)
 
 
 def newest(path: Path) -> Path:

@@ -18,6 +18,7 @@ from sslctrl.errors import StorageError
 
 ASIDE = ".tmp-"
 _OLD = ".old-"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _EXISTS = (errno.EEXIST, errno.ENOTEMPTY)
 
 
@@ -130,7 +131,10 @@ def sweep(parent: Path, name: str = "", after_s: float = 60.0) -> None:
 def make_folder(folder: Path) -> None:
     """Create a folder, its parents too, and prove that it can be written. Raises StorageError where it cannot."""
     try:
+        new = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for path in new:
+            flush(path.parent)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -139,7 +143,7 @@ def make_folder(folder: Path) -> None:
 
 def storage_error(error: OSError, path: Path) -> StorageError:
     """Say in one line what the disk refused, and what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in FULL:
         return StorageError(
             f"no room to write {path} ({error.strerror}); nothing half-written is left; free space and rerun"
         )

@@ -53,7 +53,7 @@ def load_meta(folder: Path) -> dict[str, Any]:
         meta = json.loads(path.read_bytes())
         digest = _sha256(_canonical({key: value for key, value in meta.items() if key != "digest"}))
     except (*UNREADABLE, AttributeError) as error:
-        raise DataError(f"{path} cannot be read ({_reason(error)}); every episode needs one; {_ADVICE}") from error
+        raise _unreadable(path, error) from error
     if meta.get("format") != FORMAT:
         raise DataError(f"{path} is of format {meta.get('format')!r}; allowed is {FORMAT!r}; record the episode anew")
     if digest != meta.get("digest"):
@@ -91,7 +91,7 @@ def load_array(folder: Path, name: str, meta: Mapping[str, Any]) -> np.ndarray:
                 array = np.lib.format.read_array(file, allow_pickle=False)
             array.flags.writeable = False
     except UNREADABLE as error:
-        raise DataError(f"{path} cannot be read ({_reason(error)}); every episode needs it; {_ADVICE}") from error
+        raise _unreadable(path, error) from error
     if problem := _problem(name, array, len(meta["cameras"]), meta["length"]):
         raise DataError(f"{path} {problem}; {_ADVICE}")
     return array
@@ -118,6 +118,11 @@ def damaged(folder: Path) -> list[str]:
 
 
 def _checked_meta(episode: Episode) -> dict[str, Any]:
+    if not isinstance(episode.meta, Mapping):
+        raise InputError(f"the episode's meta is {episode.meta!r}; allowed is a dict; give cameras and success")
+    for name in _recorded(episode):
+        if not isinstance(array := getattr(episode, name), np.ndarray):
+            raise InputError(f"the episode's {name} is a {type(array).__name__}; allowed is a NumPy array; convert it")
     meta = dict(episode.meta)
     if taken := [key for key in _OURS if key in meta]:
         raise InputError(f"meta has the key {taken[0]!r}, which the store writes itself; use another name")
@@ -177,5 +182,8 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or f"{type(error).__name__}: {error}").replace("\n", " ")
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = str(getattr(error, "strerror", None) or f"{type(error).__name__}: {error}").replace("\n", " ")
+    whole = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)  # as far as anyone knows
+    advice = "see to the disk, your rights and the limit of open files (ulimit -n)" if whole else _ADVICE
+    return DataError(f"{path} cannot be read ({reason}); every episode needs it; {advice}")

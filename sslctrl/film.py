@@ -34,7 +34,7 @@ def read_film(path: Path, size_px: int, every: int = 1) -> Film:
         raise DataError(f"{what}; allowed are videos, one a camera; check the name")
     frames, count = [], 0
     try:
-        with av.open(str(path)) as film:
+        with av.open(str(path), metadata_errors="replace") as film:
             said = film.streams.video[0].frames if film.streams.video else 0
             rate = film.streams.video[0].average_rate if film.streams.video else None
             for frame in film.decode(video=0) if film.streams.video else ():

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 def check_pick(pick: Pick, layout: Layout) -> None:
     """Raise InputError, naming the field, unless every index of the pick lies in the store."""
-    episode, view, step = (np.asarray(index) for index in pick[:3])
+    given = {"episode": pick.episode, "view": pick.view, "step": pick.step}
+    for name, index in (given if pick.label is None else given | {"label": pick.label}).items():
+        if not isinstance(index, np.ndarray):
+            raise InputError(f"the pick's {name} is a {type(index).__name__}; allowed is a NumPy array; convert it")
+    episode, view, step = given.values()
     shapes = f"episode {episode.shape}, view {view.shape}, step {step.shape}"
     if episode.ndim != 1 or view.shape[:1] != episode.shape or view.ndim != 2 or step.shape[:2] != view.shape:
         raise InputError(f"the pick has {shapes}; allowed are (B,), (B, V), (B, V, T); mend the sampler's shapes")
     if step.ndim != 3 or not step.size:
         raise InputError(f"the pick has {shapes}; allowed are (B,), (B, V), (B, V, T), none empty; mend the sampler")
-    for name, index in (("episode", episode), ("view", view), ("step", step)):
+    for name, index in given.items():
         if index.dtype.kind not in "iu" or not np.can_cast(index.dtype, np.int64):
             raise InputError(f"the pick's {name} is {index.dtype}; allowed are integers; convert it with astype(int)")
     if pick.label is not None and (pick.label.shape[:1] != episode.shape or pick.label.dtype.kind not in "iu"):

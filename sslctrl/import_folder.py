@@ -13,15 +13,14 @@ from sslctrl.store import EpisodeStore
 
 
 def files_in(folder: Path, endings: Sequence[str], kind: str) -> list[Path]:
-    """Return the files of these endings in a folder and the folders in it, sorted, but for those of our own runs, which
-    draw pictures, too. Raises DataError where there is no such folder; `kind` says what of.
+    """Return the files of these endings in a folder and the folders in it, sorted, but for hidden ones and those of
+    our own runs, which draw pictures, too. Raises DataError where there is no such folder; `kind` says what of.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder of {kind}; give one that holds {', '.join(endings)}")
     runs = {path.parent for path in folder.rglob(RECORD) if (path.parent / CONFIG).exists()} - {folder}
-    return sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in endings and runs.isdisjoint(path.parents)
-    )
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.name[0] != ".")
+    return [path for path in files if runs.isdisjoint(path.parents)]
 
 
 def kept_at(out: Path) -> EpisodeStore | None:

@@ -76,7 +76,8 @@ def _hint(cls: type, parameter: inspect.Parameter) -> Any:
 def _coerce(name: str, key: str, value: Any, hint: Any) -> Any:
     from pydantic import ConfigDict, TypeAdapter, ValidationError  # 0.2 s that listing names must not pay
 
-    adapter = TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True))
+    config = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True, coerce_numbers_to_str=True)
+    adapter = TypeAdapter(hint, config=config)
     attempts = [lambda: adapter.validate_python(value)]
     if isinstance(value, str):  # "[16, 32]", "16,32" or "[front, left]" from a command line
         inside = value[1:-1] if value.startswith("[") and value.endswith("]") else value

@@ -35,7 +35,8 @@ class RunLog:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):  # what a full disk did not take, and `write` has told of
             self._file.close()
-        self._board.close()
+        with contextlib.suppress(OSError):
+            self._board.close()
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Record some numbers of one step. Raises StorageError on a full disk."""
@@ -50,12 +51,12 @@ class RunLog:
 
 def keep_until(path: Path, step: int) -> None:
     """Drop a log's records of later steps, which a resumed run makes anew, and a line that a crash cut."""
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else ()
+    lines = path.read_text(errors="replace").splitlines(keepends=True) if path.exists() else ()
     write_atomically(path, "".join(line for line in lines if _step(line) <= step))
 
 
 def _step(line: str) -> float:
     try:
-        return json.loads(line)["step"]
+        return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return float("inf")

@@ -57,6 +57,10 @@ class EpisodeStore:
         self._ids = _list_ids(self.root)
         self._open: dict[str, _Opened] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is mapped: a process that is handed the store opens the files itself."""
+        return {"root": self.root, "_ids": self._ids, "_open": {}}
+
     def __len__(self) -> int:
         return len(self._ids)
 

@@ -87,7 +87,15 @@ def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[s
 
 
 def _positions(store: EpisodeStore) -> tuple[list[int], list[str]]:
-    """Return the columns and names of the states that are positions; none where states have no names, as imported."""
-    names = list(store.read(store.ids[0]).meta.get("state_names", []))
+    """Return the columns and names of the states that are positions; none where states have no names, as imported.
+
+    Raises InputError for names that are not those of the columns.
+    """
+    first = store.read(store.ids[0])
+    names, width = first.meta.get("state_names", []), first.state.shape[1]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) not in (0, width):
+        raise InputError(
+            f"state_names of {store.root / store.ids[0]} are {names}; allowed are {width}, a column of the state each"
+        )
     columns = position_columns(names)
     return columns, [names[column] for column in columns]

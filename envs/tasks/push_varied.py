@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from envs.attributes import Attributes, pushing
@@ -21,6 +23,7 @@ SHAPES = {
     "train": ("disc", "slab", "hexagon", "cylinder"),
     "heldout": ("triangle", "half_cylinder"),
 }
+BOXES = {"slab": 1, "triangle": 6, "half_cylinder": 6}  # for contacts, side by side: hulls are squeezed into walls
 # low, and with less friction than the puck: else they tip over, and round ones roll out of the tray
 HEIGHT_M = 0.03
 OBJECT = Physical(mass_kg=0.1, friction=1.0, spinning_friction=0.002)
@@ -47,7 +50,7 @@ class PushVaried(Task):
             mesh = shape(name, SIZE_M)
             self._heights[name] = min(HEIGHT_M, float(np.ptp(mesh.vertices[:, 2])))
             mesh.vertices[:, 2] *= self._heights[name] / np.ptp(mesh.vertices[:, 2])
-            sim.add(name, [_contact_shape(mesh.vertices)], OBJECT, mesh)
+            sim.add(name, _contact_shapes(name, mesh.vertices), OBJECT, mesh)
 
     def reset(self, sim: Sim, robot: Panda, rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
         """One object anywhere in the tray at any angle, the others out of sight."""
@@ -99,10 +102,20 @@ class PushVaried(Task):
         sim.place(self._present, (*position, self._heights[self._present] / 2), turn)
 
 
-def _contact_shape(vertices: np.ndarray) -> Shape:
-    """Return the hull of vertices (n, 3), or a box where it is one: a hull of eight corners is squeezed into walls."""
-    corners = np.unique(vertices, axis=0)
-    half = np.abs(corners).max(axis=0)
-    if len(corners) == 8 and np.allclose(np.abs(corners), half):
-        return Shape("box", tuple(half.tolist()))
-    return Shape("hull", points=corners)
+def _contact_shapes(name: str, vertices: np.ndarray) -> list[Shape]:
+    """Return what touches of a prism with vertices (n, 3): their hull, or boxes side by side along x."""
+    if name not in BOXES:
+        return [Shape("hull", points=np.unique(vertices, axis=0))]
+    ends = np.linspace(vertices[:, 0].min(), vertices[:, 0].max(), BOXES[name] + 1)
+    return [_box(vertices, left, right) for left, right in itertools.pairwise(ends)]
+
+
+def _box(vertices: np.ndarray, left: float, right: float) -> Shape:
+    """Return a box from one x to another, in y as wide as the vertices' hull halfway between, in z as high."""
+    middle = (left + right) / 2
+    before, behind = vertices[vertices[:, 0] <= middle], vertices[vertices[:, 0] > middle]
+    share = (middle - before[:, None, 0]) / (behind[:, 0] - before[:, None, 0])
+    across = before[:, None, 1] + share * (behind[:, 1] - before[:, None, 1])  # where each two points' line is there
+    low, high = float(across.min()), float(across.max())
+    half = (right - left) / 2, (high - low) / 2, float(np.ptp(vertices[:, 2])) / 2
+    return Shape("box", half, (middle, (low + high) / 2, 0.0))

@@ -63,6 +63,21 @@ def test_what_was_measured_before_stays_and_of_something_else_is_refused(trained
         evaluate(config)
 
 
+def test_what_was_measured_is_kept_when_it_is_stopped(trained: Path, tmp_path: Path, monkeypatch) -> None:
+    def stopped(*given, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("agents.evaluate._record", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(EvaluateConfig(tmp_path, agent=trained, episodes=1, record=1, policies=("agent", "random")))
+    assert list(json.loads((tmp_path / "evaluation.json").read_text())["policies"]) == ["agent"]
+
+
+def test_films_show_a_camera_that_was_held_out_too(trained: Path, tmp_path: Path) -> None:
+    evaluate(EvaluateConfig(tmp_path, agent=trained, camera="corner", episodes=1, record=1, policies=("agent",)))
+    assert EpisodeStore(tmp_path / "agent").cameras == ("front", "left", "right", "top", "corner")
+
+
 def test_a_policy_is_measured_where_the_world_looks_otherwise(trained: Path, tmp_path: Path) -> None:
     who = ("agent", "expert")
     config = EvaluateConfig(tmp_path / "own", agent=trained, episodes=2, policies=who)

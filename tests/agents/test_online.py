@@ -82,8 +82,8 @@ def test_every_round_begins_with_the_last_ones_policy_and_with_an_embedding_trai
     assert learn_online(config(recorded, front, tmp_path / "run")) == last
     now = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.*")}
     assert {path.name for path in made if made[path] != now[path]} <= {"config.yaml", "run.json"}
-    with pytest.raises(InputError, match="rounds = 2, and is asked to go on with 3"):
-        learn_online(replace(config(recorded, front, tmp_path / "run"), rounds=3))
+    with pytest.raises(InputError, match="rounds = 2, and is asked to go on with 1"):
+        learn_online(replace(config(recorded, front, tmp_path / "run"), rounds=1))
 
 
 def pursued_in(store: EpisodeStore) -> np.ndarray:
@@ -164,7 +164,7 @@ def test_every_round_builds_on_all_before_and_none_begins_as_another_run_s(
     monkeypatch.setattr("agents.online.load_embedding", lambda path, allow: SimpleNamespace(path=path, size_px=SIZE_PX))
     monkeypatch.setattr("agents.online._published", lambda run, rounds: run)
     for seed in (0, 1):
-        asked = config(recorded, front, tmp_path / str(seed), seed=seed)
+        asked = config(recorded, front, tmp_path / str(seed), seed=seed, steps=300)
         learn_online(replace(asked, rounds=3, fit=replace(asked.fit, seed=seed)))
     count, rounds = len(EpisodeStore(front)), [tmp_path / "0" / f"round-{turn}" for turn in range(3)]
     assert [agent.init for agent in begun[:3]] == [None, *(folder / "agent/checkpoint" for folder in rounds[:2])]
@@ -208,6 +208,11 @@ def test_what_cannot_be_is_one_line(recorded: Path, front: Path, tmp_path: Path)
     with pytest.raises(InputError, match="large has frames of 32 x 32 px; allowed are the embedding's own, 16 px"):
         learn_online(config(recorded, large.root, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match="a round 90 of them; allowed are 100 or more"):
+        learn_online(config(recorded, front, tmp_path / "run", steps=180))
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match=r"agent\.steps is 1, and rounds 2; allowed is a step a round"):
+        config(recorded, front, tmp_path, steps=1)
     with pytest.raises(InputError, match="rounds is 0"):
         replace(config(recorded, front, tmp_path), rounds=0)
 

@@ -8,6 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,28 @@ def test_a_run_does_not_go_on_to_another_goal(recorded: Path, tmp_path: Path) ->
             train_agent(tiny(recorded, run, steps=8, demonstration=store))
     with pytest.raises(InputError, match="allowed is the one that the run began with"):
         train_agent(tiny(recorded, run, steps=8, demonstration=store))
+
+
+def test_a_run_does_not_go_on_from_other_pictures_of_its_goal(recorded: Path, tmp_path: Path) -> None:
+    config = tiny(recorded, tmp_path / "run", steps=8)
+    first = train_agent(config)
+    shutil.copytree(recorded / "demo", tmp_path / "moved")
+    assert train_agent(replace(config, demonstration=tmp_path / "moved")) == first
+    shown = EpisodeStore(recorded / "demo")
+    episode = shown.read(shown.ids[0])
+    EpisodeStore(tmp_path / "turned", create=True).add(episode._replace(frames=episode.frames[:, :, ::-1]))
+    with pytest.raises(InputError, match="from a demonstration that looks otherwise; allowed is the one"):
+        train_agent(replace(config, demonstration=tmp_path / "turned"))
+
+
+def test_a_world_that_cannot_be_built_is_one_line(recorded: Path, tmp_path: Path, monkeypatch) -> None:
+    def ended(*_: Any) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(train, "_worlds", ended)
+    with pytest.raises(Interrupted, match=r"a world's process has ended.*run the same to go on") as caught:
+        train_agent(tiny(recorded, tmp_path))
+    assert one_line(caught, 6)
 
 
 def test_a_world_s_process_that_ends_is_one_line(recorded: Path, tmp_path: Path, monkeypatch) -> None:

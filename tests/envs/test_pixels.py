@@ -6,6 +6,7 @@ import pytest
 
 import envs  # noqa: F401 - registers the worlds
 from envs.pixels import PixelObservation
+from sslctrl.errors import InputError
 from sslctrl.history import History
 
 
@@ -27,6 +28,23 @@ def test_a_history_is_the_frames_before_and_at_the_start_the_first(history: Hist
 
 def test_a_world_seen_through_a_camera_is_made_again_by_its_spec() -> None:
     env = PixelObservation(gym.make("sslctrl/Reach-v0", disable_env_checker=True), "top", 16, History(2), True)
-    again = gym.make(env.spec)  # type: ignore[arg-type]
+    again = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))  # type: ignore[union-attr]
     assert again.observation_space == env.observation_space
     np.testing.assert_array_equal(again.reset(seed=1)[0]["pixels"], env.reset(seed=1)[0]["pixels"])
+
+
+def test_what_was_seen_is_its_owners() -> None:
+    env = PixelObservation(gym.make("sslctrl/Reach-v0", disable_env_checker=True), "front", 16, show_goal=True)
+    first = env.reset(seed=0)[0]
+    kept = {name: shown.copy() for name, shown in first.items()}
+    for shown in first.values():
+        shown[...] = 0
+    second = env.step(np.zeros(3, np.float32))[0]
+    for name in ("goal_pixels", "goal_state", "desired_goal"):
+        np.testing.assert_array_equal(second[name], kept[name])
+
+
+@pytest.mark.parametrize("history", [(0, 1), (2, 0)])
+def test_a_history_of_nothing_is_refused(history: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match="is 0; allowed is 1 or more"):
+        PixelObservation(gym.make("sslctrl/Reach-v0", disable_env_checker=True), "front", 16, History(*history))

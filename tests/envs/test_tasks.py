@@ -145,3 +145,14 @@ def test_what_waits_far_away_costs_nothing_and_is_not_seen():
     assert all(env.sim.pose(name)[0][2] > 100 for name in waiting)  # still falling freely: they touch nothing
     assert not any(env.sim.touching(name, "table") for name in waiting)
     env.close()
+
+
+def test_a_straight_push_leaves_every_shape_in_the_tray():
+    env = RobotEnv("push_varied", variety="heldout", cameras=("front",))
+    for seed in range(12):  # as hulls half cylinders were squeezed into the wall in most of these
+        env.reset(seed=seed)
+        for _ in range(50):
+            ahead = env.state[4:6] - env.state[:2]
+            env.step(ahead / np.abs(ahead).max())
+            assert np.abs(env.state[4:6] - CENTER_M).max() < HALF_M
+    env.close()

@@ -102,3 +102,11 @@ def test_a_step_that_is_not_there_is_told_of_the_newest_that_is(tmp_path: Path) 
         checkpoint.about_of(tmp_path / "checkpoints" / "step-00003000")
     with pytest.raises(CheckpointError, match="check the name"):
         checkpoint.about_of(tmp_path / "nowhere")
+
+
+def test_copies_beside_the_checkpoints_are_none(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "step-best").mkdir(parents=True)
+    for step in (4, 8, 12):
+        path = checkpoint.save_step(tmp_path, step, "objective", SPEC, {"c": torch.ones(1)}, {})
+        assert checkpoint.newest(tmp_path) == path and path.is_dir()
+    assert sorted(one.name for one in path.parent.iterdir()) == ["step-00000008", "step-00000012", "step-best"]

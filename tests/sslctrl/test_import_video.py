@@ -73,6 +73,10 @@ def wrong_length(folder: Path) -> ImportConfig:
     return ImportConfig(folder / "store", (film(folder / "a.avi"), film(folder / "b.avi", frames=9)))
 
 
+def wrong_rate(folder: Path) -> ImportConfig:
+    return ImportConfig(folder / "store", (film(folder / "a.avi"), film(folder / "b.avi", fps=30.0)))
+
+
 def no_film(folder: Path) -> ImportConfig:
     (folder / "a.mp4").write_text("words")
     return ImportConfig(folder / "store", (folder / "a.mp4",))
@@ -118,6 +122,7 @@ def same_names(folder: Path) -> ImportConfig:
     ("broken", "message", "kind"),
     [
         (wrong_length, "the videos have 10, 9 frames", InputError),
+        (wrong_rate, "the videos have 20, 30 frames a second; allowed is one rate", InputError),
         (no_film, r"a.mp4 cannot be read \(Invalid data found", DataError),
         (no_file, "there is no file .*a.mp4", DataError),
         (short_vectors, "hand.npy has 9 rows; allowed is one a frame of the films, 10", InputError),
@@ -180,7 +185,22 @@ def test_the_script_says_what_fits_one_camera(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, script, *flags], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "episodes in store: 1;" in done.stdout and "--name vae --options size_px=32" in done.stdout
+    flags = ["--out", "my store", "--videos", "a.avi", "--size-px", "96"]
+    done = subprocess.run([sys.executable, script, *flags], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "--store 'my store' --run runs/svtcn --name svtcn --options size_px=96" in done.stdout
     (tmp_path / "part.yaml").write_text("size_px: 16\n")
     flags = ["--config", "part.yaml", "--out", "other"]
     done = subprocess.run([sys.executable, script, *flags], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "--videos missing" in done.stderr
+
+
+def test_a_title_in_another_encoding_is_no_trouble(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as file:
+        file.metadata["title"] = "TITLE"
+        stream = file.add_stream("mpeg4", rate=20, width=48, height=32, pix_fmt="yuv420p")
+        file.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 48, 3), np.uint8), format="rgb24")))
+        file.mux(stream.encode())
+    assert b"TITLE" in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(b"TITLE", b"T\xcfTLE"))
+    assert read_film(path, 16).length == 1

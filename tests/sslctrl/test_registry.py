@@ -101,6 +101,7 @@ def test_build_coerces_and_records_what_was_built(shapes: Registry) -> None:
     assert built.spec == Spec("square", options)
     for text in ("[a, b]", "['a','b']"):  # as numbers are written, too
         assert shapes.build("square", {"side": 1, "tags": text}).tags == ("a", "b")
+    assert shapes.build("square", {"side": 1, "tags": [1, 2]}).tags == ("1", "2")  # cameras of films 1.mp4, 2.mp4
     again = shapes.build("square", built.spec.options)
     assert again.spec == built.spec
     paint = object()

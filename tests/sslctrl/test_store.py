@@ -89,6 +89,8 @@ def test_context_and_unknown_state_are_none(tmp_path: Path, tiny_store: EpisodeS
         ({"step": np.array([[[10]]])}, "step runs from 10 to 10; allowed are 0 to 9"),
         ({"step": np.array([[[-1]]])}, "step runs from -1"),
         ({"step": np.array([[[0.5]]])}, "step is float64; allowed are integers"),
+        ({"step": [[[0]]]}, "step is a list; allowed is a NumPy array"),
+        ({"label": [0]}, "label is a list; allowed is a NumPy array"),
         ({"step": np.array([[0]])}, r"allowed are \(B,\), \(B, V\), \(B, V, T\)"),
         ({"view": np.array([[0], [1]])}, r"allowed are \(B,\), \(B, V\), \(B, V, T\)"),
     ],
@@ -112,6 +114,9 @@ def test_pick_outside_the_store_is_refused(
         ({"state": np.full((13, 2), np.nan, np.float32)}, "state has values that are not finite"),
         ({"action": np.zeros((13, 2), np.float32)}, "action is float32"),
         ({"reward": np.zeros((12, 1), np.float32)}, "reward is float32"),
+        ({"frames": [[[0]]]}, "frames is a list; allowed is a NumPy array"),
+        ({"reward": None}, "reward is a NoneType; allowed is a NumPy array"),
+        ({"meta": None}, "meta is None; allowed is a dict"),
         ({"proprio": np.array([None] * 13).reshape(13, 1)}, "proprio is object"),
     ],
 )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from squares import moving_square
 
 from sslctrl import durable
-from sslctrl.errors import StorageError
+from sslctrl.errors import DataError, StorageError
 from sslctrl.store import EpisodeStore
 
 
@@ -166,3 +168,26 @@ def add_forever(root: str) -> None:
 def _path_env() -> dict[str, str]:
     tests = Path(__file__).parents[1]
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
+
+
+def test_a_file_that_may_not_be_opened_is_not_called_damaged(square_store: EpisodeStore, monkeypatch) -> None:
+    def refuse(*given: object, **named: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", refuse)
+    with pytest.raises(DataError, match=r"\(Too many open files\); .* see to the disk, .* open files") as caught:
+        square_store.read(square_store.ids[0])
+    assert "delete" not in str(caught.value)
+
+
+def test_a_store_that_was_read_can_be_handed_to_a_process(square_store: EpisodeStore) -> None:
+    square_store.read(square_store.ids[0])
+    again = pickle.loads(pickle.dumps(square_store.subset(square_store.ids[:1])))
+    assert again.digest() == square_store.subset(square_store.ids[:1]).digest()
+
+
+def test_new_folders_names_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(durable, "flush", flushed.append)
+    durable.make_folder(tmp_path / "a" / "b")
+    assert set(flushed) == {tmp_path, tmp_path / "a"}
