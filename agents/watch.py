@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents import checkpoint
@@ -41,13 +42,19 @@ class Watch(BaseCallback):
         self.learned, saves = self.model.num_timesteps, self.config.checkpoint_every
         if self.learned // saves > self.saved // saves and self.learned < self.config.steps:
             self.save()
+        if isinstance(self.model, OnPolicyAlgorithm):  # in the middle of its rollouts the weights are of their start
+            self._measure_if_due()
 
     def _on_step(self) -> bool:
         self.stopped = self.stop.is_set() and self.num_timesteps < self.config.steps
-        every = self.config.eval_every
-        if not self.stopped and every and self.num_timesteps // every > self.measured // every:
-            self.measure()
+        if not self.stopped and not isinstance(self.model, OnPolicyAlgorithm):
+            self._measure_if_due()
         return not self.stopped
+
+    def _measure_if_due(self) -> None:
+        every = self.config.eval_every
+        if every and self.model.num_timesteps // every > self.measured // every:
+            self.measure()
 
     def save(self, training: bool = True) -> Path:
         """Save the model, with `training` all that a run goes on from, and return where. Raises InputError, saving

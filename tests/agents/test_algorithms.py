@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import gymnasium as gym
@@ -56,6 +57,13 @@ def test_ppo_stops_where_a_rollout_began(
     monkeypatch.setattr(train.Watch, "_on_step", on_step)
     assert train_agent(config).name == f"step-{end:08d}"
     assert learned == [64, 128, 192, 256, 320]
+
+
+def test_ppo_is_measured_as_it_learned(recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(algorithms, "ROLLOUT", 64)
+    train_agent(tiny(recorded, tmp_path, algorithm="ppo", eval_every=100, eval_episodes=2))
+    steps = [json.loads(line)["step"] for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    assert steps == [128, 256, 320]  # where a rollout ended, all of it learned
 
 
 def test_a_measurement_that_a_stop_came_before_is_made_up_for(
