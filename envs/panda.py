@@ -12,7 +12,7 @@ import numpy as np
 from envs.kinematics import chain, rotation_down, solve
 from envs.meshes import cylinder
 from envs.panda_mesh import cache_dir, panda_folder, panda_links, write_cached
-from envs.sim import Physical, Sim, yaw_down_xyzw
+from envs.sim import Physical, Sim
 
 NAME = "panda"
 ARM = tuple(f"panda_joint{i}" for i in range(1, 8))
@@ -23,7 +23,7 @@ ARM_STRENGTH = {"pusher": 1.0, "gripper": 3.0}  # up and down needs it: these mo
 FINGER_FORCE_N = 40.0
 FINGER_MAX_M = 0.04
 REACH_M = 0.855  # from its base, the data sheet's
-ARM_GAIN = 0.2
+ARM_GAIN = {"pusher": 0.11, "gripper": 0.2}  # with .2, things that are pushed are squeezed into the tray's walls
 FINGER_GAIN = 0.1
 PUSHER_RADIUS_M = 0.022
 PUSHER_LENGTH_M = 0.16
@@ -91,8 +91,6 @@ class Panda:
         return PUSHER_RADIUS_M if self.tool == "pusher" else float(np.clip(opening, 0, 1)) * FINGER_MAX_M
 
     def _solve(self, tip_m: Sequence[float] | np.ndarray, yaw_rad: float) -> Sequence[float]:
-        if self.tool == "pusher":
-            return self.sim.inverse_kinematics(NAME, "tip", tip_m, yaw_down_xyzw(yaw_rad))[:7]
         present = self.sim.joints(NAME)[:7]
         return solve(self._chain, present, np.array(HOME_RAD), np.array(tip_m), rotation_down(yaw_rad))
 
@@ -101,7 +99,7 @@ class Panda:
             NAME,
             (*joints, finger, finger),
             (*self._forces, FINGER_FORCE_N, FINGER_FORCE_N),
-            (ARM_GAIN,) * 7 + (FINGER_GAIN,) * 2,
+            (ARM_GAIN[self.tool],) * 7 + (FINGER_GAIN,) * 2,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -239,15 +238,6 @@ class Sim:
             physicsClientId=self._client,
         )
 
-    def inverse_kinematics(
-        self, name: str, link: str, position_m: Sequence[float] | np.ndarray, orientation_xyzw: Sequence[float]
-    ) -> tuple[float, ...]:
-        """Joint positions that bring ``link`` to a pose, starting from the present ones."""
-        body = self.bodies[name]
-        return pybullet.calculateInverseKinematics(
-            body.id, body.links[link], position_m, orientation_xyzw, physicsClientId=self._client
-        )
-
     # -- reading -----------------------------------------------------------------------------------------------------
     def pose(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Position (3,) in m and orientation (4,) xyzw of a body."""
@@ -331,9 +321,3 @@ def fill_matrices(poses, rows, positions, quaternions_xyzw):
         out[1, 0], out[1, 1], out[1, 2] = 2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)
         out[2, 0], out[2, 1], out[2, 2] = 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)
         out[:, 3] = positions[i]
-
-
-def yaw_down_xyzw(yaw_rad: float) -> tuple[float, float, float, float]:
-    """Orientation of a gripper that points straight down, turned by ``yaw_rad`` about the vertical."""
-    half = yaw_rad / 2
-    return (math.cos(half), math.sin(half), 0.0, 0.0)

@@ -22,7 +22,6 @@ from agents.demo import CAMERAS, DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, em
 from agents.evaluate import evaluate
 from agents.senses import Senses
 from agents.train import train_agent
-from envs import behaviors
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from scripts.bench import _image_parts, _image_probe, _video_parts
@@ -33,7 +32,7 @@ from scripts.bench._image_config import TASKS as IMAGE_TASKS
 from scripts.bench._image_parts import RANDOMIZE
 from scripts.bench._image_probe import PLACES, pooled, positions, state_r2
 from scripts.bench._intervals import Figure, iqm
-from scripts.bench._jobs import Done, Job, Measured, Variant, over_seeds, run_jobs, settings_hash
+from scripts.bench._jobs import MOVED_BY, Done, Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial
 from scripts.bench._video_config import TASKS as VIDEO_TASKS
@@ -118,7 +117,7 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
         world: Variant("tcn", about.options, TCN_STEPS).folder(world, about, *_CONTROL)
         for world, about in WORLDS.items()
     }
-    probe = f"reach-probe-{settings_hash(probe_reach, record_probe, behaviors, _image_probe, probe_r2)}"
+    probe = f"reach-probe-{settings_hash(probe_reach, record_probe, *MOVED_BY, _image_probe, probe_r2)}"
     jobs: list[Job] = []
     for seed, name in product(config.seeds, names):
         folder, learns = folder_of(name, root / f"seed-{seed}"), _learned(name, seed, root, config)
@@ -149,7 +148,7 @@ def _made_from(name: str) -> str:
     task, options = named(name)
     if task == "random":
         return settings_hash(spec_of(_random(options, 0)))
-    return settings_hash(trial_of(task).made_from(task, options), record, behaviors)
+    return settings_hash(trial_of(task).made_from(task, options), record, *MOVED_BY)
 
 
 def _random(options: dict[str, Any], seed: int) -> Objective:
@@ -264,7 +263,7 @@ def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier)
     }
 
 
-_LEARN = learn, record, untrained, _image_probe, probe_r2, behaviors
+_LEARN = learn, record, untrained, _image_probe, probe_r2, *MOVED_BY
 _CONTROL = (
     *_LEARN, control, TrainAgentConfig.__init__.__defaults__, EXAMS, STARTS, Senses.observation,
 )  # fmt: skip

@@ -23,7 +23,7 @@ from envs.tasks.base import Variety
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure, iqm
-from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
+from scripts.bench._jobs import MOVED_BY, Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
@@ -127,13 +127,14 @@ def jobs_of(world: World, part: str, config: ControlConfig) -> tuple[list[Job], 
     acted: list[Job] = []
     video = [repr((one.recording, one.episodes)) for one in world.videos(Path(), 0, config)]
     measuring = settings_hash(train_and_measure, world.places, world.more)
-    embeddings = {name: variant.folder(name, video) for name, variant in world.embeddings.items()}
+    embeddings = {name: variant.folder(name, video, *MOVED_BY) for name, variant in world.embeddings.items()}
     policies = {}
     for name, learner in world.learners.items():
         embedding = Path(embeddings[learner.embedding]) if learner.embedding else None
         agent = agent_of(Path(), embedding, learner, 0, world, Path(), config.tier)
         sees = _seen_by(world, learner) if agent.observe == "embedding" else ()
-        made_from = agent, learner.rounds, video, world.exams, STARTS, FIRST_START, BASELINES, train_and_play, *sees
+        exam = world.exams, STARTS, FIRST_START, BASELINES
+        made_from = agent, learner.rounds, video, *exam, train_and_play, *MOVED_BY, *sees
         policies[name] = f"policy-{name}-{settings_hash(*made_from)}"
     for seed in config.seeds:
         folder = _folder(part, seed, config)

@@ -14,14 +14,13 @@ import torch
 from agents.demo import DEMONSTRATION_CAMERA, GOAL_M, POLICY_CAMERA, embedding_options
 from agents.encoders import PixelEncoder
 from agents.report.latent import reward_spearman
-from envs import behaviors
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from envs.tasks.push import Push
 from scripts.bench._control_config import ControlConfig
 from scripts.bench._figures import Origin
 from scripts.bench._intervals import Figure
-from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
+from scripts.bench._jobs import MOVED_BY, Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from sslctrl.embeddings.base import Embedding
 from sslctrl.history import History
@@ -71,8 +70,8 @@ _SAME = ("alignment_floor", "attribute_error_floor", "pixel_spearman", "pixel_sa
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
     """Yield the figures over the seeds that are done, after each, and where they are from."""
     root = Path(config.runs) / config.tier.folder("tcn")
-    folders = {name: variant.folder(name, record, behaviors) for name, variant in VARIANTS.items()}
-    pixels = f"pixels-{settings_hash(_MEASURING, measure_pixels, PixelEncoder.embed_hwc, record, behaviors)}"
+    folders = {name: variant.folder(name, record, *MOVED_BY) for name, variant in VARIANTS.items()}
+    pixels = f"pixels-{settings_hash(_MEASURING, measure_pixels, PixelEncoder.embed_hwc, record, *MOVED_BY)}"
     jobs = []
     for seed in config.seeds:
         record(root / f"seed-{seed}", seed, config)

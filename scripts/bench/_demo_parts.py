@@ -13,11 +13,10 @@ from agents.demo_config import DemoConfig
 from agents.evaluate import evaluate
 from agents.senses import Senses
 from agents.train import train_agent
-from envs import behaviors
 from scripts.bench._demo_config import DemoBenchConfig
 from scripts.bench._figures import Results
 from scripts.bench._intervals import Figure
-from scripts.bench._jobs import Job, Measured, over_seeds, run_jobs, settings_hash
+from scripts.bench._jobs import MOVED_BY, Job, Measured, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from sslctrl import checkpoint
 from sslctrl.store import EpisodeStore
@@ -27,7 +26,7 @@ from vision.untrained import untrained
 
 _STATE: dict[str, Any] = {"reward_from": "state", "observe": "state"}
 UNITS = {"minutes": "min", "distance_m": "m", "spearman": "rank correlation", "_over_oracle": "ratio"}
-_MADE_BY = embedding_options, agent_config, record, behaviors, Senses.observation
+_MADE_BY = embedding_options, agent_config, record, *MOVED_BY, Senses.observation
 """What, beside its settings, makes a demo what it is."""
 
 

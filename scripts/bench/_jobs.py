@@ -18,6 +18,7 @@ import joblib
 import numpy as np
 from filelock import FileLock
 
+from envs import behaviors, panda
 from scripts.bench._bench_config import BenchConfig
 from scripts.bench._figures import Origin, origin
 from scripts.bench._intervals import Figure, Statistic, from_seeds
@@ -38,6 +39,9 @@ KEPT = "measured.json"
 _WARMUP = 100
 _IN_BATCHES = ("slow_start",)
 """Options that are numbers of batches: a quick look has as large a share of them as of all batches."""
+
+MOVED_BY = behaviors, panda
+"""Who moves how where things are pushed: part of the names of what is learned there."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from envs import EPISODE_STEPS
+from envs.behaviors import BEHAVIORS
 from envs.env import RobotEnv
+from envs.panda import NAME
+from envs.tray import TIP_HEIGHT_M
 
 KINDS = [
     ("reach", "fixed", 0.95),
@@ -47,3 +51,16 @@ def test_expert_success_over_many_seeds(task, variety, least):
 def test_expert_success_with_panda_gyms_timing(task, variety, least):
     # a preset for comparing speed, not what tasks are judged by: there the puck tips over in one episode of ten
     assert success_rate(task, variety, range(2000, 2040), "panda_gym") >= least
+
+
+def test_the_arm_s_posture_tells_nothing_of_what_was_before():
+    env = RobotEnv("push", variety="fixed", cameras=("front",))
+    for seed in range(3):
+        env.reset(seed=seed)
+        behave = BEHAVIORS["play"](env, np.random.default_rng(seed))
+        for _ in range(300):
+            env.step(behave())
+        now = env.sim.joints(NAME)[:7]
+        env.robot.reset((*env.state[:2], TIP_HEIGHT_M))
+        assert np.abs(now - env.sim.joints(NAME)[:7]).max() < 0.05  # rad
+    env.close()
