@@ -114,7 +114,7 @@ def figures(
     First those of embeddings, then those of policies; known, reached: one seed's figures from what was measured.
     """
     for seed in config.seeds:
-        for one in world.videos(_folder(part, seed, config) / "video", seed, config):
+        for one in world.videos(_folder(world, part, seed, config) / "video", seed, config):
             collect(one)
     for jobs, summarise in zip(jobs_of(world, part, config), (known, reached), strict=True):
         for done in run_jobs(jobs, config):
@@ -125,19 +125,18 @@ def jobs_of(world: World, part: str, config: ControlConfig) -> tuple[list[Job], 
     """Return the trainings of embeddings, and those of policies, each in the order of their seeds."""
     learned: list[Job] = []
     acted: list[Job] = []
-    video = [repr((one.recording, one.episodes)) for one in world.videos(Path(), 0, config)]
     measuring = settings_hash(train_and_measure, world.places, world.more)
-    embeddings = {name: variant.folder(name, video, *MOVED_BY) for name, variant in world.embeddings.items()}
+    embeddings = {name: variant.folder(name) for name, variant in world.embeddings.items()}
     policies = {}
     for name, learner in world.learners.items():
         embedding = Path(embeddings[learner.embedding]) if learner.embedding else None
         agent = agent_of(Path(), embedding, learner, 0, world, Path(), config.tier)
         sees = _seen_by(world, learner) if agent.observe == "embedding" else ()
         exam = world.exams, STARTS, FIRST_START, BASELINES
-        made_from = agent, learner.rounds, video, *exam, train_and_play, *MOVED_BY, *sees
+        made_from = agent, learner.rounds, *exam, train_and_play, *sees
         policies[name] = f"policy-{name}-{settings_hash(*made_from)}"
     for seed in config.seeds:
-        folder = _folder(part, seed, config)
+        folder = _folder(world, part, seed, config)
         of_seed: dict[str | None, Job] = {
             name: Job(folder / run / measuring, seed, name, train_and_measure, (name, seed, world, config.tier))
             for name, run in embeddings.items()
@@ -159,8 +158,10 @@ def _seen_by(world: World, learner: Learner) -> tuple[FunctionType, ...]:
     return (Senses.observation,) if own is Embedding.observe else (Senses.observation, own)
 
 
-def _folder(part: str, seed: int, config: ControlConfig) -> Path:
-    return Path(config.runs) / config.tier.folder(part) / f"seed-{seed}"
+def _folder(world: World, part: str, seed: int, config: ControlConfig) -> Path:
+    """Return where a seed's video is and what is learned from it: another for other recordings."""
+    recordings = [repr((one.recording, one.episodes)) for one in world.videos(Path(), 0, config)]
+    return Path(config.runs) / config.tier.folder(part) / f"seed-{seed}-{settings_hash(*recordings, *MOVED_BY)}"
 
 
 def train_and_measure(run: Path, name: str, seed: int, world: World, tier: Tier) -> Measured:

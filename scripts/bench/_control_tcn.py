@@ -70,16 +70,18 @@ _SAME = ("alignment_floor", "attribute_error_floor", "pixel_spearman", "pixel_sa
 def figures(config: ControlConfig) -> Iterator[tuple[dict[str, Figure], Origin]]:
     """Yield the figures over the seeds that are done, after each, and where they are from."""
     root = Path(config.runs) / config.tier.folder("tcn")
-    folders = {name: variant.folder(name, record, *MOVED_BY) for name, variant in VARIANTS.items()}
-    pixels = f"pixels-{settings_hash(_MEASURING, measure_pixels, PixelEncoder.embed_hwc, record, *MOVED_BY)}"
+    folders = {name: variant.folder(name) for name, variant in VARIANTS.items()}
+    pixels = f"pixels-{settings_hash(_MEASURING, measure_pixels, PixelEncoder.embed_hwc)}"
+    recorded = settings_hash(record, *MOVED_BY)
     jobs = []
     for seed in config.seeds:
-        record(root / f"seed-{seed}", seed, config)
+        folder = root / f"seed-{seed}-{recorded}"
+        record(folder, seed, config)
         jobs += [
-            Job(root / f"seed-{seed}" / run / _MEASURING, seed, name, train_and_measure, (seed, name, config.tier))
+            Job(folder / run / _MEASURING, seed, name, train_and_measure, (seed, name, config.tier))
             for name, run in folders.items()
         ]
-        jobs.append(Job(root / f"seed-{seed}" / pixels, seed, "pixels", measure_pixels, ()))
+        jobs.append(Job(folder / pixels, seed, "pixels", measure_pixels, ()))
     for done in run_jobs(jobs, config):
         yield over_seeds([seed_figures(one) for one in done.seeds], unit), done.origin
 

@@ -41,7 +41,7 @@ _IN_BATCHES = ("slow_start",)
 """Options that are numbers of batches: a quick look has as large a share of them as of all batches."""
 
 MOVED_BY = behaviors, panda
-"""Who moves how where things are pushed: part of the names of what is learned there."""
+"""Who moves how where things are pushed: part of the names of recordings, and so of what is learned from them."""
 
 
 @dataclass(frozen=True)
