@@ -100,7 +100,8 @@ has, the untrained net first.
 
 def measure(config: CompareConfig) -> dict[str, Figure]:
     """Run what is missing, write the figures and the page, and return the figures."""
-    results, root = Results(config.file, config.command, config.seeds), Path(config.runs) / config.tier.folder("all")
+    results = Results(config.file, config.command, config.seeds)
+    root = Path(config.runs) / f"{config.tier.folder('all')}-{settings_hash(record, record_probe, *MOVED_BY)}"
     for seed in config.seeds:
         record(root / f"seed-{seed}" / "video", seed, config)
         record_probe(root / f"seed-{seed}" / "video", seed, config)

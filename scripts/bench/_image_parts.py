@@ -21,7 +21,7 @@ from scripts.bench._image_config import ImageConfig
 from scripts.bench._image_counts import numbers, record_bins
 from scripts.bench._image_probe import PLACES, Features, classes, pooled, positions, principal
 from scripts.bench._intervals import Figure
-from scripts.bench._jobs import Job, Measured, Variant, over_seeds, run_jobs, settings_hash
+from scripts.bench._jobs import MOVED_BY, Job, Measured, Variant, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial, named
 from sslctrl.clips import Episode
@@ -93,7 +93,8 @@ CHANCE = {"rotation": 1 / 4, "relative_position": 1 / 8, "jigsaw": 1 / 24}
 
 def measure(config: ImageConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
-    results, root = Results(config.file, config.command, config.seeds), Path(config.runs) / config.tier.folder("image")
+    results = Results(config.file, config.command, config.seeds)
+    root = Path(config.runs) / f"{config.tier.folder('image')}-{settings_hash(record, *MOVED_BY)}"
     record(root / "video", config)
 
     def jobs(folders: dict[str, str], run: Callable[..., Measured], *given: Any) -> list[Job]:

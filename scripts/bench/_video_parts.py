@@ -12,7 +12,7 @@ from scripts.bench import _video_scores as scores
 from scripts.bench._figures import Results
 from scripts.bench._image_scores import metrics
 from scripts.bench._intervals import Figure
-from scripts.bench._jobs import Job, Measured, over_seeds, run_jobs
+from scripts.bench._jobs import MOVED_BY, Job, Measured, over_seeds, run_jobs, settings_hash
 from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial, named
 from scripts.bench._video_config import VideoConfig
@@ -71,7 +71,8 @@ TRIALS: dict[str, dict[str, Trial]] = {
 
 def measure(config: VideoConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
-    results, root = Results(config.file, config.command, config.seeds), Path(config.runs) / config.tier.folder("video")
+    results = Results(config.file, config.command, config.seeds)
+    root = Path(config.runs) / f"{config.tier.folder('video')}-{settings_hash(record, *MOVED_BY)}"
     record(root / "video", config)
     for task in config.chosen:
         folders = {where: trial.folder(task, where, *_MEASURING) for where, trial in TRIALS[task].items()}
