@@ -35,7 +35,7 @@ def import_video(config: ImportConfig) -> EpisodeStore:
             f"the videos have {', '.join(map(str, lengths))} frames; allowed is one number, above {config.every}; "
             "cut them to the same moments"
         )
-    rates = [film.rate_hz for film in films]
+    rates = [film.rate_hz for film in films if film.rate_hz]  # some do not say
     if not all(math.isclose(rate, rates[0], rel_tol=0.1) for rate in rates):
         raise InputError(
             f"the videos have {', '.join(f'{rate:.4g}' for rate in rates)} frames a second; allowed is one rate; "
