@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agents.checkpoint import sha256_of
-from agents.config import FREE
+from agents.config import FREE, TrainAgentConfig
 from agents.online_config import OnlineConfig
 from agents.train import train_agent
 from agents.worlds import horizon_of
@@ -40,10 +40,10 @@ def learn_online(config: OnlineConfig) -> Path:
             f"{config.video} has the cameras {', '.join(cameras)}; allowed is video of the policy's own, "
             f"{agent.camera}, alone, as it is recorded, too; record it so"
         )
-    share, episode = agent.steps // config.rounds, agent.n_envs * horizon_of(agent.env_id)
-    if config.rounds > 1 and share < episode:
+    share, least = agent.steps // config.rounds, shortest_round(agent)
+    if config.rounds > 1 and share < least:
         raise InputError(
-            f"agent.steps is {agent.steps}, a round {share} of them; allowed are {episode} or more, one episode "
+            f"agent.steps is {agent.steps}, a round {share} of them; allowed are {least} or more, one episode "
             "of each world, since what it saw is what the next round learns from; raise steps"
         )
     size_px = load_embedding(config.embedding, agent.allow).size_px
@@ -58,6 +58,11 @@ def learn_online(config: OnlineConfig) -> Path:
     free = (*(f"agent.{name}" for name in FREE), *fit_config.FREE)
     with RunDir(run, config, agent.seed, computes_on(agent.device), free=free):
         return _learned(config)
+
+
+def shortest_round(agent: TrainAgentConfig) -> int:
+    """Return the steps of one episode in each of a policy's worlds: of a shorter round nothing is seen whole."""
+    return agent.n_envs * horizon_of(agent.env_id)
 
 
 def _learned(config: OnlineConfig) -> Path:

@@ -118,7 +118,7 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
         world: Variant("tcn", about.options, TCN_STEPS).folder(world, about, *_CONTROL)
         for world, about in WORLDS.items()
     }
-    probe = f"reach-probe-{settings_hash(probe_reach, record_probe, *MOVED_BY, _image_probe, probe_r2)}"
+    probe = f"reach-probe-{settings_hash(probe_reach, _image_probe, probe_r2)}"
     jobs: list[Job] = []
     for seed, name in product(config.seeds, names):
         folder, learns = folder_of(name, root / f"seed-{seed}"), _learned(name, seed, root, config)
@@ -149,7 +149,7 @@ def _made_from(name: str) -> str:
     task, options = named(name)
     if task == "random":
         return settings_hash(spec_of(_random(options, 0)))
-    return settings_hash(trial_of(task).made_from(task, options), record, *MOVED_BY)
+    return trial_of(task).made_from(task, options)
 
 
 def _random(options: dict[str, Any], seed: int) -> Objective:
@@ -264,7 +264,7 @@ def control(run: Path, name: str, world: str, seed: int, root: Path, tier: Tier)
     }
 
 
-_LEARN = learn, record, untrained, _image_probe, probe_r2, *MOVED_BY
+_LEARN = learn, untrained, _image_probe, probe_r2
 _CONTROL = (
     *_LEARN, control, TrainAgentConfig.__init__.__defaults__, EXAMS, STARTS, Senses.observation,
 )  # fmt: skip

@@ -13,11 +13,10 @@ import torch
 
 from agents.config import EvaluateConfig, TrainAgentConfig
 from agents.evaluate import evaluate
-from agents.online import learn_online
+from agents.online import learn_online, shortest_round
 from agents.online_config import OnlineConfig
 from agents.senses import Senses
 from agents.train import train_agent
-from agents.worlds import horizon_of
 from envs.collect import collect
 from envs.collect_config import CollectConfig
 from envs.tasks.base import Variety
@@ -202,8 +201,7 @@ def train_and_play(
         embedding = world.embeddings[learner.embedding].train(embedding, video, seed, tier)
     agent = agent_of(run, embedding, learner, seed, world, video, tier)
     if learner.rounds > 1:
-        whole = agent.steps // (agent.n_envs * horizon_of(agent.env_id))  # a round is an episode of each world or more
-        rounds = min(learner.rounds, max(1, whole))
+        rounds = min(learner.rounds, max(1, agent.steps // shortest_round(agent)))  # a quick look's are fewer
         policy = learn_online(OnlineConfig(agent, rounds, FitConfig(tier.learned(500), seed=seed)))
     else:
         policy = train_agent(agent)
