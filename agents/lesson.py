@@ -51,6 +51,8 @@ def lesson_of(config: TrainAgentConfig, embedding: Path | None) -> Lesson:
     for encoder in (senses.observer, senses.judged):
         _check_camera(encoder, "camera", config.camera)
     if demo is None:
+        if config.demo_camera != TrainAgentConfig.demo_camera:
+            raise InputError(f"demo_camera is {config.demo_camera!r}, and there is no demonstration; leave it out")
         return Lesson(senses, judge_of(config), goals_of(config, senses, None), None)
     _check_camera(senses.judged, "demo_camera", config.demo_camera)
     if senses.judged is not None and senses.judged.history.first:

@@ -107,6 +107,10 @@ def parse(config_class: type[Config], args: Sequence[str]) -> Config:
         given, rest = own.parse_known_args(args)
     except argparse.ArgumentError as error:
         raise InputError("--config has no value; allowed is a YAML file; name one") from error
+    named = [arg.partition("=")[0] for arg in rest]
+    many = [flag for flag, kind in _typed_flags(config_class).items() if get_origin(kind) in (dict, tuple, list)]
+    if twice := next((flag for flag in many if named.count(flag) > 1), None):  # the last alone would count
+        raise InputError(f"{twice} is given twice; allowed is once, with all its values behind it; give it once")
     default: Any = tyro.MISSING_NONPROP  # the other one would make every field required
     if given.config is not None:
         default = configs.load(config_class, given.config, absent=tyro.MISSING)
@@ -133,12 +137,16 @@ def parse(config_class: type[Config], args: Sequence[str]) -> Config:
 
 def flags(config_class: type, inside: str = "--") -> list[str]:
     """Return every flag of a config class."""
-    found = []
+    return list(_typed_flags(config_class, inside))
+
+
+def _typed_flags(config_class: type, inside: str = "--") -> dict[str, Any]:
+    found: dict[str, Any] = {}
     hints = get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
-        name = inside + field.name.replace("_", "-")
-        nested = hints[field.name]
-        found += flags(nested, f"{name}.") if isinstance(nested, type) and dataclasses.is_dataclass(nested) else [name]
+        name, kind = inside + field.name.replace("_", "-"), hints[field.name]
+        nested = isinstance(kind, type) and dataclasses.is_dataclass(kind)
+        found |= _typed_flags(kind, f"{name}.") if nested else {name: kind}
     return found
 
 
@@ -153,12 +161,20 @@ def _registry() -> ConstructorRegistry:
         return PrimitiveConstructorSpec(
             nargs="*",
             metavar="[NAME=VALUE ...]",
-            instance_from_str=lambda pairs: dict(map(_pair, pairs)),
+            instance_from_str=_pairs,
             is_instance=lambda value: isinstance(value, dict),
             str_from_instance=lambda value: [f"{key}={json.dumps(item)}" for key, item in value.items()],
         )
 
     return registry
+
+
+def _pairs(texts: list[str]) -> dict[str, Any]:
+    pairs = dict(map(_pair, texts))
+    if len(pairs) < len(texts):
+        names = [_pair(text)[0] for text in texts]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} given twice; allowed is once")
+    return pairs
 
 
 def _pair(text: str) -> tuple[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sslctrl import durable
 from sslctrl.clips import Episode
 from sslctrl.errors import DataError, InputError
-from sslctrl.run import CONFIG, RECORD
+from sslctrl.run import CONFIG, RECORD, write_atomically
 from sslctrl.store import EpisodeStore
 
 
@@ -23,8 +25,15 @@ def files_in(folder: Path, endings: Sequence[str], kind: str) -> list[Path]:
     return [path for path in files if runs.isdisjoint(path.parents)]
 
 
-def kept_at(out: Path) -> EpisodeStore | None:
-    """Return the store that an earlier import made, or None. Raises InputError where something else is in its place."""
+def source_file(out: Path) -> Path:
+    """Return where it stands what a store was imported from, and how: beside it, and no part of its digest."""
+    return out.with_name(f"{out.name}.json")
+
+
+def kept_at(out: Path, source: Mapping[str, Any]) -> EpisodeStore | None:
+    """Return the store that an earlier import made, or None. Raises InputError where something else is in its place, or
+    an import of other files or with other options.
+    """
     if not out.exists():
         return None
     store = EpisodeStore(out)
@@ -33,13 +42,17 @@ def kept_at(out: Path) -> EpisodeStore | None:
             f"the import's own store is to be {out}, where something else is; allowed is a free place; "
             "give another run folder"
         )
+    file = source_file(out)
+    if file.exists() and (found := file.read_text()) != json.dumps(source):
+        raise InputError(f"{out} was imported from {found}, asked for is {json.dumps(source)}; give another run folder")
     return store
 
 
-def make_store(episodes: Iterable[Episode], out: Path) -> EpisodeStore:
+def make_store(episodes: Iterable[Episode], out: Path, source: Mapping[str, Any]) -> EpisodeStore:
     """Make a store of the episodes beside `out`, then move it there. Raises StorageError."""
     with durable.whole(out) as aside:
         store = EpisodeStore(aside, create=True)
         for episode in episodes:
             store.add(episode)
+        write_atomically(source_file(out), json.dumps(source))
     return EpisodeStore(out)

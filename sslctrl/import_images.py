@@ -29,9 +29,11 @@ def import_images(folder: Path, out: Path, size_px: int = 64, crops: int = 0) ->
 
     Of each image the middle square and `crops` random ones, of a third of its shorter side or more, all resized; what
     is transparent becomes white. Their files' names are in the episodes' meta, under `images`. Raises DataError where
-    there is no such folder or a file cannot be read, InputError for fewer than two images or a size below 8.
+    there is no such folder or a file cannot be read, InputError for fewer than two images, a size below 8, or another
+    import in its place.
     """
-    if (kept := kept_at(out)) is not None:
+    source = {"folder": str(folder), "size_px": size_px, "crops": crops}
+    if (kept := kept_at(out, source)) is not None:
         return kept
     check_least(0, crops=crops)
     files = files_in(folder, ENDINGS, "images")
@@ -41,7 +43,7 @@ def import_images(folder: Path, out: Path, size_px: int = 64, crops: int = 0) ->
             f"{', '.join(ENDINGS)}, and 8 or more"
         )
     images = _squares(tqdm(files, desc="images", disable=None), folder, size_px, crops)
-    return make_store((_episode(part) for part in _parts(images)), out)
+    return make_store((_episode(part) for part in _parts(images)), out, source)
 
 
 def read_image(path: Path) -> np.ndarray:

@@ -20,18 +20,19 @@ def import_videos(folder: Path, out: Path, size_px: int = 64, every: int = 1) ->
     """Make a store of all videos in a folder and the folders in it, and return it; one that exists is kept as it is.
 
     Of each, the middle square of one frame of `every`; the episode's meta has its file's name under `video`. Raises
-    DataError where there is no such folder or a file cannot be read, InputError where none holds two such frames.
+    DataError where there is no such folder or a file cannot be read, InputError where none holds two such frames, or
+    another import is in its place.
     """
-    if (kept := kept_at(out)) is not None:
+    source = {"folder": str(folder), "size_px": size_px, "every": every}
+    if (kept := kept_at(out, source)) is not None:
         return kept
     files = files_in(folder, ENDINGS, "videos")
     check_least(8, size_px=size_px)
     check_least(1, every=every)
     if not files:
         raise InputError(f"{folder} holds no video; allowed are {', '.join(ENDINGS)}, 1 or more; give another folder")
-    return make_store(
-        (_episode(path, folder, size_px, every) for path in tqdm(files, desc="videos", disable=None)), out
-    )
+    episodes = (_episode(path, folder, size_px, every) for path in tqdm(files, desc="videos", disable=None))
+    return make_store(episodes, out, source)
 
 
 def _episode(path: Path, folder: Path, size_px: int, every: int) -> Episode:

@@ -152,8 +152,12 @@ class EpisodeStore:
 
     def digest(self) -> str:
         """Return the sha256 of all contents: equal for two stores whose episodes are the same under the same ids."""
-        lines = [f"{id} {meta['digest']}\n" for id, meta in zip(self._ids, self._metas, strict=True)]
+        lines = [f"{id} {digest}\n" for id, digest in self.digests().items()]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def digests(self) -> dict[str, str]:
+        """Return each episode's sha256 by its id: equal for two of the same contents, in whatever store."""
+        return {id: meta["digest"] for id, meta in zip(self._ids, self._metas, strict=True)}
 
     def clips(self, pick: Pick) -> Clips:
         """Gather a batch as torch tensors, frames as uint8. Raises InputError for a pick outside the store."""

@@ -32,6 +32,15 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
     return store
 
 
+@pytest.fixture(scope="session")
+def other_store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
+    """Six other episodes of the kind, held out from those of `tiny_store`; do not add to it."""
+    store = EpisodeStore(tmp_path_factory.mktemp("other") / "store", create=True)
+    for seed in range(6):
+        store.add(moving_square(50 + seed, steps=9 + seed))
+    return store
+
+
 @pytest.fixture
 def square_store(tmp_path: Path) -> EpisodeStore:
     """Two short episodes in a store of the test's own, to damage or add to."""

@@ -144,7 +144,13 @@ def objective_names() -> tuple[str, ...]:
 def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
     with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator
         torch.manual_seed(spec.seed)
-        backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
+        try:
+            backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
+        except RuntimeError as error:  # torch's, of sizes that no machine has
+            told = " ".join(str(error).split("\n")[0].split())
+            raise InputError(
+                f"backbone {spec.backbone!r} with {spec.backbone_options} cannot be built ({told}); change its options"
+            ) from error
         channels_of(backbone)
         if _PLUS in spec.name:
             objective = _combined(spec, backbone, allow)

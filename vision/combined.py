@@ -13,17 +13,21 @@ from sslctrl.errors import InputError
 from sslctrl.objective import Loss, Objective
 from sslctrl.store import EpisodeStore
 
+_BEGINNING = 20
+"""Batches: a loss of one alone may be nothing, where a batch has no triplet to learn from."""
+
 
 class Combined(Objective):
     """The weighted sum of the losses of `parts`, each of a batch of its own picking (Doersch, Zisserman 2017, arXiv
-    1708.07860, section 3, without their lasso), and as a share of what it was on the first batch: with nats, squared
-    errors and norms as they are, one part would have the backbone to itself.
+    1708.07860, section 3, without their lasso), each as a share of its mean over the first 20 batches: with nats,
+    squared errors and norms as they are, one part would have the backbone to itself.
 
     All parts have been built on the same backbone, which becomes this one's. Of AdamW's betas each is the least that a
     part asks for: players against each other need little memory, others do with it. Raises InputError.
     """
 
-    first: Tensor
+    begun: Tensor
+    """float32 (parts + 1,): each part's losses of the first batches, summed up, and how many these are."""
 
     def __init__(self, parts: Mapping[str, Objective], weights: tuple[float, ...] = ()) -> None:
         super().__init__()
@@ -38,7 +42,7 @@ class Combined(Objective):
             del part.backbone  # as a module of the part's, under whose name its weights would be saved once more
             object.__setattr__(part, "backbone", self.backbone)
         self.parts = nn.ModuleList(parts.values())
-        self.register_buffer("first", torch.zeros(len(parts)))
+        self.register_buffer("begun", torch.zeros(len(parts) + 1))
         self.betas = tuple(map(min, zip(*(part.betas for part in parts.values()), strict=True)))
 
     @property
@@ -75,8 +79,10 @@ class Combined(Objective):
         losses = [part.loss(own, rng) for part, own in zip(self.objectives.values(), given, strict=True)]
         values = torch.stack([loss.value for loss in losses])
         if self.training:
-            self.first = torch.where(self.first > 0, self.first, values.detach().abs())
-        begun = torch.where(self.first > 0, self.first, 1)
+            counted = torch.cat([values.detach().abs(), values.new_ones(1)])
+            self.begun = torch.where(self.begun[-1] < _BEGINNING, self.begun + counted, self.begun)
+        mean = self.begun[:-1] / self.begun[-1].clamp(min=1)
+        begun = torch.where(mean > 0, mean, 1)
         metrics = {}
         for name, loss in zip(self.names, losses, strict=True):
             metrics |= {f"{name}.loss": loss.value.detach()}

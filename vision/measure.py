@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from sslctrl.clips import Episode
 from sslctrl.embeddings.base import Embedding
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
 from sslctrl.errors import InputError
@@ -22,6 +24,8 @@ RESOLUTION_M = 0.01
 """The displacement that a picture is taken to show: about a pixel of a 64 px view of the table."""
 _LEAST = 20
 """Frames that probes are fitted on, at the least: a tenth of them says when to stop."""
+_VARIES_M = 1e-6
+"""A position that varies by less is always the same: of a hand at constant height there is nothing to read."""
 _UNTRAINED_SEED = 12345  # other than the seeds people train with, so that these weights are no one's first
 
 
@@ -30,8 +34,8 @@ def measure(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = 
 
     Of two cameras or more `alignment_error`: mean over the episodes and the pairs of cameras, and marks to read it by:
     `alignment_random_encoder`, that of the net `untrained`, and `alignment_floor`, that of the true positions seen to
-    1 cm. Where positions are known, `probe_linear_<state>`, `probe_mlp_<state>`: R^2 of each, read from the first
-    camera's embeddings. Of Grasp2Vec what `measure_grasps` does. Raises as `check_heldout`.
+    1 cm. Where positions are known, `probe_linear_<state>`, `probe_mlp_<state>`: R^2 of each that varies, read from the
+    first camera's embeddings. Of Grasp2Vec what `measure_grasps` does. Raises as `check_heldout`.
     """
     if isinstance(embedding, Grasp2Vec):
         return measure_grasps(embedding, store)
@@ -54,15 +58,18 @@ def measure(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = 
     if aligned and columns:
         measured["alignment_floor"] = float(np.mean([state_floor(part, RESOLUTION_M) for part in positions]))
     episode_of = np.repeat(np.arange(len(z)), [len(part) for part in z])
-    for kind in ("linear", "mlp") if columns else ():
-        values = probe_r2(np.concatenate(z), np.concatenate(positions), episode_of, kind)
-        measured |= {f"probe_{kind}_{name}": float(value) for name, value in zip(names, values, strict=True)}
+    where = np.concatenate(positions)
+    varied = np.ptp(where, axis=0) > _VARIES_M
+    for kind in ("linear", "mlp") if varied.any() else ():
+        values = probe_r2(np.concatenate(z), where[:, varied], episode_of, kind)
+        read = (name for name, varies in zip(names, varied, strict=True) if varies)
+        measured |= {f"probe_{kind}_{name}": float(value) for name, value in zip(read, values, strict=True)}
     return measured
 
 
 def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[str] = ()) -> None:
     """Raise InputError where nothing of a store can be measured: one episode, neither a second camera nor positions,
-    too few frames for these, frames of another size.
+    too few frames for these, frames of another size or of several, states that differ in their names.
 
     Raises DataError where it is damaged.
     """
@@ -84,6 +91,23 @@ def check_heldout(embedding: Embedding, store: EpisodeStore, cameras: Sequence[s
             "episodes, or more of them"
         )
     embedding.embed_video(store.read(store.ids[0]).frames[views[0], :1])
+    kinds = {id: _kind(store.read(id)) for id in store.ids}
+    first = kinds[store.ids[0]]
+    if other := next((id for id in store.ids if kinds[id] != first), None):
+        raise InputError(
+            f"{store.root / other} has frames of {kinds[other].size} px and states {kinds[other].names}, the first "
+            f"episode {first.size} and {first.names}; allowed are the same in all; record them alike"
+        )
+
+
+class _Kind(NamedTuple):
+    size: tuple[int, ...]
+    width: int
+    names: list[str]
+
+
+def _kind(episode: Episode) -> _Kind:
+    return _Kind(episode.frames.shape[2:4], episode.state.shape[1], episode.meta.get("state_names", []))
 
 
 def _positions(store: EpisodeStore) -> tuple[list[int], list[str]]:

@@ -45,7 +45,9 @@ def speeds_px(flow: np.ndarray) -> np.ndarray:
 
 
 class Motion:
-    """How much every view of every episode of a store moves from frame to frame: the mean length of its flow."""
+    """How much every view of every episode of a store moves from frame to frame: the mean of its flow's
+    speeds (`speeds_px`).
+    """
 
     def __init__(self) -> None:
         self.of: Sequence[np.ndarray] = ()
@@ -94,7 +96,7 @@ class Motion:
 def _amounts(root: Path, ids: tuple[str, ...], _digest: str) -> list[np.ndarray]:
     store = EpisodeStore(root).subset(ids)
     return [
-        np.array([[speeds_px(flow).mean() for flow in flows(view)] for view in store.read(id).frames])
+        np.array([[speeds_px(flow).mean() for flow in flows(view)] for view in store.read(id).frames], np.float64)
         for id in tqdm(store.ids, desc="motion", unit="episode", disable=None)
     ]
 

@@ -14,6 +14,7 @@ from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError, Interrupted, SslctrlError, nearest
 from sslctrl.fit import computes_on, fit
+from sslctrl.import_folder import source_file
 from sslctrl.import_images import import_images
 from sslctrl.import_videos import import_videos
 from sslctrl.objective import Objective
@@ -41,8 +42,9 @@ def train(config: TrainConfig) -> Path:
     """Train an embedding and return its last checkpoint; `<run>/metrics.json` where there is an `eval_store`, of which
     it is measured through the cameras that it learns from.
 
-    Raises InputError for unknown names and options, DataError for a store that is missing or damaged, StorageError
-    where the run's folder cannot be written, Interrupted, with everything saved, after Ctrl-C.
+    Raises InputError for unknown names and options, a run inside its store and held-out episodes that are learned from,
+    DataError for a store that is missing or damaged, StorageError where the run's folder cannot be written,
+    Interrupted, with everything saved, after Ctrl-C.
     """
     _check_name(config.name, EMBEDDINGS.names(), "embedding")
     embedding = _built(config, config.name)
@@ -52,6 +54,8 @@ def train(config: TrainConfig) -> Path:
     if held_out is not None:  # before the training, so that a mistake costs no hour
         check_heldout(embedding, held_out, embedding.learns_from)
     store = EpisodeStore(config.store)
+    if held_out is not None:
+        _check_unseen(held_out, store)
     if config.frozen:
         for backbone in embedding.backbones:
             settle(backbone, store, config.fit.seed)
@@ -68,6 +72,8 @@ def train_pretext(config: PretextConfig) -> Path:
     for name in config.task.split("+"):
         _check_name(name, (*IMAGE_TASKS.names(), *VIDEO_TASKS.names()), "pretext task")
     objective = _built(config, config.task)
+    if config.images is not None:
+        _check_stills(objective)
     with _footage(config) as store:
         run, path = _fitted(config, objective, store)
         write_pictures(run.path, objective, store, config.fit.seed)
@@ -89,8 +95,17 @@ def write_pictures(folder: Path, objective: Objective, store: EpisodeStore, seed
 def pictured(objective: Objective) -> dict[str, Objective]:
     """Return which file of a run shows which task: one, or each of several."""
     if isinstance(objective, Combined):
-        return {f"picture-{name.split(':')[-1]}.png": task for name, task in objective.objectives.items()}
+        return {f"picture-{name.replace(':', '.')}.png": task for name, task in objective.objectives.items()}
     return {"picture.png": objective}
+
+
+def _check_stills(objective: Objective) -> None:
+    """Raise InputError where a task asks about video."""
+    parts = objective.objectives if isinstance(objective, Combined) else {objective.spec.name: objective}
+    if moving := [name for name, task in parts.items() if isinstance(task, VideoTask)]:
+        raise InputError(
+            f"{moving[0]} learns from video, and images are no video; allowed is --videos or --store; give one of them"
+        )
 
 
 def _shown(task: Objective, store: EpisodeStore, seed: int) -> Tensor | None:
@@ -121,6 +136,7 @@ def _footage(config: PretextConfig) -> Iterator[EpisodeStore]:
         imported = store.root not in known and store.root.parent == Path(config.run)
         if imported and not isinstance(error, Interrupted) and not checkpoint.folders(Path(config.run)):
             shutil.rmtree(store.root, ignore_errors=True)
+            source_file(store.root).unlink(missing_ok=True)
         raise
 
 
@@ -159,7 +175,22 @@ def _built(config: TrainConfig | PretextConfig, name: str) -> Objective:
     return build_objective(spec)
 
 
+def _check_unseen(held_out: EpisodeStore, store: EpisodeStore) -> None:
+    """Raise InputError where episodes to measure on are learned from."""
+    learned = set(store.digests().values())
+    if shared := [id for id, digest in held_out.digests().items() if digest in learned]:
+        raise InputError(
+            f"{len(shared)} of the {len(held_out)} episodes of {held_out.root} are in {store.root}, too (the first is "
+            f"{shared[0]}); allowed are others than are learned from; record them with another seed"
+        )
+
+
 def _fitted(config: TrainConfig | PretextConfig, objective: Objective, store: EpisodeStore) -> tuple[RunDir, Path]:
     """Train in the run's folder, and return it and the last checkpoint."""
+    if Path(config.run).resolve().is_relative_to(store.root.resolve()):
+        raise InputError(
+            f"the run's folder {config.run} is in the store {store.root}, which would take it for an episode; allowed "
+            "is any other place; give another"
+        )
     with RunDir(config.run, config, config.fit.seed, computes_on(config.fit.device), store.digest(), FREE) as run:
         return run, fit(objective, store, config.run, config.fit)

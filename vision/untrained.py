@@ -32,13 +32,14 @@ def untrained(objective: Same, store: EpisodeStore, seed: int) -> Same:
 @torch.no_grad()
 def settle(backbone: nn.Module, store: EpisodeStore, seed: int) -> None:
     """Let batch norm find the statistics of a store's plain frames: an untrained net has none, and some tasks saw grey
-    ones or differences. Leaves the backbone in eval mode.
+    ones or differences. All else is in eval mode, and is left there: dropout would draw from the global generator.
     """
+    backbone.eval()
     norms = [module for module in backbone.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over the batches
-    backbone.train()
+        norm.train()
     for batch in range(_BATCHES):
         clips = store.clips(random_frames(store.layout, numpy_rng(seed, batch, 11), _FRAMES))
         backbone(to_float(clips.frames, next(backbone.parameters()).device).flatten(0, 2))

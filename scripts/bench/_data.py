@@ -132,7 +132,8 @@ def _fashion(package: Path, out: Path, part: str, count: int) -> None:
     frames = padded[..., None].repeat(3, axis=-1)
     state = np.eye(len(CLASSES), dtype=np.float32)[labels[:count]]
     parts = [np.s_[start : start + 250] for start in range(0, count, 250)]
-    make_store((footage(frames[None, part], ("image",), state=state[part], state_names=CLASSES) for part in parts), out)
+    episodes = (footage(frames[None, some], ("image",), state=state[some], state_names=CLASSES) for some in parts)
+    make_store(episodes, out, {"package": package.name, "part": part, "count": count})
 
 
 def _clips(package: Path, out: Path, size_px: int) -> None:

@@ -41,7 +41,7 @@ def measure(config: DemoBenchConfig) -> dict[str, Figure]:
         demo_config = replace(settings, run=run)
         shown.append(Job(run, seed, "demo", show, (demo_config,)))
         for name, changes in BASELINES.items():
-            folder = run / f"{name}-{settings_hash(changes, made_from, play)}"
+            folder = run / f"{name}-{settings_hash(changes, TIMES.get(name), made_from, play)}"
             played.append(Job(folder, seed, name, play, (name, demo_config), shown[-1]))
     demos: list[Measured] = []
     for done in run_jobs(shown, config):  # first, since what is beside them sees their embedding
@@ -73,11 +73,13 @@ BASELINES: dict[str, dict[str, Any]] = {
     "pixel_same_view": {"reward_from": "pixels", "demo_camera": POLICY_CAMERA},
     "random_encoder": {},
     "oracle": _STATE,
-    "oracle_her": {**_STATE, "her": True, "steps": 30_000, "demonstration": None, "prior": None, "embedding": None},
+    "oracle_her": {**_STATE, "her": True, "demonstration": None, "prior": None, "embedding": None},
 }
 """What differs from the demo's own training of its policy: rewards of raw pixels, seen by two cameras and by one; an
 untrained net, for its eyes and its reward; the true distance; and the same with hindsight goals, for any goal.
 """
+TIMES = {"oracle_her": 2}
+"""As many steps as the demo's policy."""
 
 
 def play(run: Path, name: str, config: DemoConfig) -> Measured:
@@ -85,7 +87,8 @@ def play(run: Path, name: str, config: DemoConfig) -> Measured:
     embedding = checkpoint.newest(Path(config.run) / "embedding")
     if name == "random_encoder":
         embedding = _untrained(embedding, Path(config.run), run / "untrained", config.seed)
-    training = replace(agent_config(config, embedding), run=run / "agent", **BASELINES[name])
+    steps = TIMES.get(name, 1) * config.agent_steps
+    training = replace(agent_config(config, embedding), run=run / "agent", steps=steps, **BASELINES[name])
     exam = EvaluateConfig(
         run / "evaluation", train_agent(training), ("agent",), demonstration=training.demonstration,
         episodes=config.test_episodes,

@@ -31,9 +31,14 @@ def stores(data: str, root: Path) -> tuple[EpisodeStore, EpisodeStore]:
     """Return what is learned from, and other episodes, or later parts of the same clips, to test on. Raises DataError
     where real clips were not fetched.
     """
-    if data.startswith("clips"):
+    if not is_recorded(data):
         return store_of(data, "train"), store_of(data, "test")
     return EpisodeStore(root / "video" / data / "train"), EpisodeStore(root / "video" / data / "test")
+
+
+def is_recorded(data: str) -> bool:
+    """Return whether data are recorded here; real clips are not, and stay what they are."""
+    return not data.startswith("clips")
 
 
 def record(folder: Path, config: VideoConfig) -> None:

@@ -16,7 +16,7 @@ from scripts.bench._jobs import MOVED_BY, Job, Measured, over_seeds, run_jobs, s
 from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial, named
 from scripts.bench._video_config import VideoConfig
-from scripts.bench._video_data import record, stores
+from scripts.bench._video_data import is_recorded, record, stores
 from sslctrl.store import EpisodeStore
 from vision import propagation
 from vision.video_task import VideoTask
@@ -72,14 +72,16 @@ TRIALS: dict[str, dict[str, Trial]] = {
 def measure(config: VideoConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
     results = Results(config.file, config.command, config.seeds)
-    root = Path(config.runs) / f"{config.tier.folder('video')}-{settings_hash(record, *MOVED_BY)}"
+    runs = Path(config.runs)
+    root = runs / f"{config.tier.folder('video')}-{settings_hash(record, *MOVED_BY)}"
     record(root / "video", config)
     for task in config.chosen:
         folders = {where: trial.folder(task, where, *_MEASURING) for where, trial in TRIALS[task].items()}
         jobs = [
-            Job(root / f"seed-{seed}" / run, seed, where, train_and_measure, (task, where, seed, root, config.tier))
+            Job(place / f"seed-{seed}" / run, seed, where, train_and_measure, (task, where, seed, root, config.tier))
             for seed in config.seeds
             for where, run in folders.items()
+            for place in (root if is_recorded(TRIALS[task][where].data) else runs / config.tier.folder("video"),)
         ]
         for done in run_jobs(jobs, config):
             results.record(over_seeds([figures_of(task, seed) for seed in done.seeds], unit), done.origin)

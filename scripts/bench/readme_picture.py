@@ -50,9 +50,9 @@ def _films(config: PictureConfig) -> np.ndarray:
     import numpy as np
 
     from agents.demo import DEMONSTRATION_CAMERA, POLICY_CAMERA
-    from sslctrl.errors import DataError
+    from sslctrl.errors import DataError, InputError
     from sslctrl.store import EpisodeStore
-    from sslctrl.views import enlarge, view_of
+    from sslctrl.views import square, view_of
 
     films = (
         (config.run / "video/demonstration", 0, DEMONSTRATION_CAMERA),
@@ -61,10 +61,12 @@ def _films(config: PictureConfig) -> np.ndarray:
     rows = []
     for folder, number, camera in films:
         store = EpisodeStore(folder)
-        if len(store) <= number:
+        if not 0 <= number < len(store):
             raise DataError(f"{folder} holds {len(store)} episodes; allowed is a finished demo's; run make demo")
         frames = view_of(store.read(store.ids[number]), camera)
-        shown = np.concatenate([*enlarge(frames[list(config.steps)], config.side_px)], axis=1)
+        if not 0 <= min(config.steps) <= max(config.steps) < len(frames):
+            raise InputError(f"steps are {config.steps}; allowed are 0 to {len(frames) - 1}, those of {folder}")
+        shown = np.concatenate([*square(frames[list(config.steps)], config.side_px)], axis=1)
         rows += [shown, np.full((9, *shown.shape[1:]), 255, np.uint8)]
     return np.concatenate(rows[:-1])
 

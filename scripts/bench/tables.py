@@ -123,7 +123,7 @@ def _source(content: Mapping[str, Any], names: list[str]) -> str:
     """Say by which command, at which commits, when and where these figures were made."""
     commits, machines = Origin.joined(origin_of(name, content) for name in names)
     commands = dict.fromkeys(fields_of(name, content)["command"] for name in names)
-    return f"`{'`, `'.join(commands)}` at `{commits}`, {content['date'][:10]}, on {machines}"
+    return f"`{'`, `'.join(commands)}` at `{commits}`, last added to on {content['date'][:10]}, on {machines}"
 
 
 def row(name: str, figure: Figure, goals: Mapping[str, Goal]) -> str:

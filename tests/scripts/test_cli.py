@@ -111,6 +111,8 @@ def test_a_config_file_may_leave_a_required_field_to_a_flag(tmp_path: Path) -> N
         ("--out a --kind c", "'c'"),
         ("--out a --size-px wide", "--size-px: invalid literal"),
         ("--out a --options dim", "'dim' given; allowed is NAME=VALUE"),
+        ("--out a --options dim=2 dim=3", "dim given twice"),
+        ("--out a --options dim=2 --options kind=b", "--options is given twice; allowed is once"),
         ("--out a --config", "--config has no value"),
         ("--out a --config /nowhere.yaml", "/nowhere.yaml"),
     ],

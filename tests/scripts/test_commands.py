@@ -16,6 +16,7 @@ import pytest
 from sslctrl import config as configs
 from sslctrl.errors import InputError
 from sslctrl.fit_config import FitConfig
+from sslctrl.footage import footage
 from sslctrl.store import EpisodeStore
 from sslctrl.views import write_picture
 from vision.build import load_embedding, load_objective
@@ -102,8 +103,10 @@ NET = ["--backbone-options", "widths=[4,8]", "strides=[2,2]"]
 
 
 @pytest.mark.slow
-def test_trains_an_embedding_from_flags_and_again_from_its_own_yaml(tiny_store, script, tmp_path: Path) -> None:
-    flags = ["--store", tiny_store.root, "--eval-store", tiny_store.root, *TINY, *NET, "--fit.steps", 2]
+def test_trains_an_embedding_from_flags_and_again_from_its_own_yaml(
+    tiny_store, other_store, script, tmp_path: Path
+) -> None:
+    flags = ["--store", tiny_store.root, "--eval-store", other_store.root, *TINY, *NET, "--fit.steps", 2]
     first = script("train_embedding", "--run", "r", *flags)
     assert first.code == 0, first.err
     assert load_embedding(first.out.strip()).dim == 4
@@ -198,6 +201,19 @@ def test_recipes_run_to_their_report(name: str, flags: tuple, says: str, script,
         assert picture_of(run, "imagined", script) is not None
     reached = picture_of(run, "reached", script)
     assert reached is None if name == "tcn_push" else reached.shape == (3 * 192 + 9, 4 * 192, 3)
+
+
+def test_films_of_two_sizes_make_one_picture(tmp_path: Path, script) -> None:
+    for folder, size_px, camera in (("video/demonstration", 16, "left"), ("evaluation/agent", 32, "front")):
+        store = EpisodeStore(tmp_path / folder, create=True)
+        frames = np.full((1, 51, size_px, size_px, 3), size_px, np.uint8)
+        for _ in range(2):
+            store.add(footage(frames, (camera,)))
+    shown = picture_of(tmp_path, "films", script)
+    assert shown is not None and shown.shape == (2 * 192 + 9, 5 * 192, 3)
+    assert (shown[0] == 16).all() and (shown[-1] == 32).all()
+    late = script("bench/readme_picture", "--run", tmp_path, "--out", tmp_path / "late.png", "--steps", 0, 60)
+    assert late.code == 2 and "steps are (0, 60); allowed are 0 to 50" in late.err
 
 
 def picture_of(run: Path, shows: str, script) -> np.ndarray | None:

@@ -74,7 +74,18 @@ def test_a_folder_becomes_a_store_of_squares_and_random_crops(tmp_path: Path, mo
     heights = np.ptp(frames[:, :, 15, 0].astype(int), axis=1)
     assert heights[0] > 240 and (heights[[1, 2, 4, 5, 7, 8]] > 60).all() and heights.min() < 200  # a third, or more
     assert store.verify() == []
-    assert import_images(tmp_path / "pictures", tmp_path / "store").digest() == store.digest()  # kept as it is
+    assert import_images(tmp_path / "pictures", tmp_path / "store", 30, 2).digest() == store.digest()  # kept as it is
+
+
+def test_an_import_of_others_or_otherwise_is_not_taken_for_what_is_asked(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for folder in ("in", "other"):
+            write(tmp_path / folder / f"{name}.png", np.zeros((9, 9), np.uint8))
+    made = import_images(tmp_path / "in", tmp_path / "store", 8).digest()
+    for folder, size_px, crops in (("other", 8, 0), ("in", 9, 0), ("in", 8, 1)):
+        with pytest.raises(InputError, match=r"was imported from .* give another run folder"):
+            import_images(tmp_path / folder, tmp_path / "store", size_px, crops)
+    assert import_images(tmp_path / "in", tmp_path / "store", 8).digest() == made
 
 
 def test_bad_folders_are_one_line_and_leave_no_store(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_losses_of_any_size_pull_alike(tiny_store: EpisodeStore) -> None:
 
         one.loss = scaled  # type: ignore[method-assign]
         both.prepare(tiny_store)
-        for step in range(2):  # what the first batch said is kept
+        for step in range(2):  # what the first batches said is kept
             clips = tiny_store.clips(both.pick(tiny_store.layout, np.random.default_rng(step)))
             both.zero_grad()
             loss = both.loss(clips, rng()).value
@@ -150,6 +150,24 @@ def test_a_picture_a_part(tiny_store: EpisodeStore, tmp_path: Path) -> None:
 def test_bad_mixes_are_refused_in_one_line(name: str, options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         build(name, options)
+
+
+def test_one_batch_without_a_loss_is_not_what_the_others_are_measured_by(tiny_store: EpisodeStore) -> None:
+    both = build("rotation+odd_one_out").train()
+    part = both.objectives["rotation"]
+    both.prepare(tiny_store)
+    clips = tiny_store.clips(both.pick(tiny_store.layout, np.random.default_rng(0)))
+    for value in (0.001, *[4.0] * 30, 400.0):
+        part.loss = lambda clips, rng, value=value: Loss(torch.tensor(value), {})  # type: ignore[method-assign]
+        both.loss(clips, rng())
+    assert both.begun[0] / both.begun[-1] == pytest.approx((0.001 + 19 * 4.0) / 20)
+
+
+@pytest.mark.parametrize("task", ["arrow_of_time", "rotation+video_colorization"])
+def test_pictures_are_no_video(task: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"{task.split('+')[-1]} learns from video"):
+        train_pretext(PretextConfig(tmp_path / "run", images=tmp_path, task=task, backbone_options=BACKBONE))
+    assert not (tmp_path / "run").exists()
 
 
 def test_clips_of_fewer_parts_are_refused(tiny_store: EpisodeStore) -> None:

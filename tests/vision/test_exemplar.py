@@ -238,7 +238,9 @@ def test_shows_patches_with_their_nearest() -> None:
     assert model.show(images[:2], rng()).shape == (3, 2, 3, 16, 16)
 
 
-@pytest.mark.parametrize("options", [{"views": 1}, {"seeds": 1}, {"dim": 0}, {"loss": "hinge"}, {"batch": 0}])
+@pytest.mark.parametrize(
+    "options", [{"views": 1}, {"seeds": 1}, {"dim": 0}, {"dim": 7}, {"loss": "hinge"}, {"batch": 0}]
+)
 def test_options_are_refused(options) -> None:
     with pytest.raises(InputError, match=next(iter(options))):
         small(**options)

@@ -38,29 +38,35 @@ def untrained(seed: int = 0):
     return build_objective(ObjectiveSpec("tcn", OPTIONS, "conv", NET, seed=seed)).eval()
 
 
-def test_leaves_a_checkpoint_its_config_and_metrics(tiny_store: EpisodeStore, tmp_path: Path) -> None:
-    asked = config(tiny_store, tmp_path / "run", eval_store=tiny_store.root)
+def test_leaves_a_checkpoint_its_config_and_metrics(
+    tiny_store: EpisodeStore, other_store: EpisodeStore, tmp_path: Path
+) -> None:
+    asked = config(tiny_store, tmp_path / "run", eval_store=other_store.root)
     path = train(asked)
     assert path == tmp_path / "run" / "checkpoints" / "step-00000003"
     assert configs.load(TrainConfig, tmp_path / "run" / "config.yaml") == asked
     written = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert written == pytest.approx(measure(load_embedding(path), tiny_store))
+    assert written == pytest.approx(measure(load_embedding(path), other_store))
 
 
-def test_an_embedding_of_one_camera_is_measured_through_it(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+def test_an_embedding_of_one_camera_is_measured_through_it(
+    tiny_store: EpisodeStore, other_store: EpisodeStore, tmp_path: Path
+) -> None:
     options = {"camera": tiny_store.cameras[1], "size_px": 32, "dim": 4, "width": 2, "batch": 4}
-    given = {"name": "vae", "options": options, "eval_store": tiny_store.root}
+    given = {"name": "vae", "options": options, "eval_store": other_store.root}
     path = train(config(tiny_store, tmp_path / "run", **given))
     written = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert written == pytest.approx(measure(load_embedding(path), tiny_store, tiny_store.cameras[1:2]))
+    assert written == pytest.approx(measure(load_embedding(path), other_store, tiny_store.cameras[1:2]))
     assert "alignment_error" not in written and any(name.startswith("probe_") for name in written)
 
 
-def test_a_finished_run_is_measured_again_without_training(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+def test_a_finished_run_is_measured_again_without_training(
+    tiny_store: EpisodeStore, other_store: EpisodeStore, tmp_path: Path
+) -> None:
     first = train(config(tiny_store, tmp_path / "run"))
     weights = (first / "weights.safetensors").stat().st_mtime_ns
     assert not (tmp_path / "run" / "metrics.json").exists()
-    assert train(config(tiny_store, tmp_path / "run", eval_store=tiny_store.root)) == first
+    assert train(config(tiny_store, tmp_path / "run", eval_store=other_store.root)) == first
     assert (first / "weights.safetensors").stat().st_mtime_ns == weights
     assert (tmp_path / "run" / "metrics.json").exists()
 
@@ -117,6 +123,51 @@ def test_what_cannot_be_measured_is_refused_before_the_training(tiny_store: Epis
         options = OPTIONS | {"size_px": 16}
         train(config(tiny_store, tmp_path / "run", options=options, eval_store=tiny_store.root))
     assert not (tmp_path / "run").exists()
+
+
+def test_what_was_learned_from_is_not_held_out(
+    tiny_store: EpisodeStore, other_store: EpisodeStore, tmp_path: Path
+) -> None:
+    mixed = EpisodeStore(tmp_path / "mixed", create=True)
+    for store, id in ((other_store, "000000"), (tiny_store, "000003"), (other_store, "000001")):
+        mixed.add(store.read(id))
+    with pytest.raises(InputError, match=r"1 of the 3 episodes .* \(the first is 000001"):
+        train(config(tiny_store, tmp_path / "run", eval_store=mixed.root))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("differs", ["size", "width", "names"])
+def test_held_out_episodes_that_differ_are_refused(differs: str, tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    store = EpisodeStore(tmp_path / "s", create=True)
+    for id in tiny_store.ids[:5]:
+        store.add(tiny_store.read(id))
+    odd = tiny_store.read(tiny_store.ids[5])
+    meta = odd.meta | {"state_names": ["vx", "y"] if differs == "names" else ["x"]}
+    changed = {
+        "size": odd._replace(frames=odd.frames.repeat(2, axis=2).repeat(2, axis=3)),
+        "width": odd._replace(state=odd.state[:, :1], meta=meta),
+        "names": odd._replace(meta=meta),
+    }
+    store.add(changed[differs])
+    with pytest.raises(InputError, match=r"000005 has frames of .* allowed are the same in all"):
+        measure(untrained(), store)  # type: ignore[arg-type]
+
+
+def test_a_position_that_never_changes_is_not_read(tiny_store: EpisodeStore, tmp_path: Path) -> None:
+    store = EpisodeStore(tmp_path / "s", create=True)
+    for id in tiny_store.ids:
+        episode = tiny_store.read(id)
+        state = np.concatenate([episode.state, np.full((len(episode.state), 1), 0.3, np.float32)], axis=1)
+        store.add(episode._replace(state=state, meta=episode.meta | {"state_names": ["x", "y", "hand_z"]}))
+    found = measure(untrained(), store)  # type: ignore[arg-type]
+    assert {name for name in found if name.startswith("probe_linear")} == {"probe_linear_x", "probe_linear_y"}
+
+
+@pytest.mark.parametrize("inside", ["", "run"])
+def test_a_run_inside_its_store_is_refused(inside: str, square_store: EpisodeStore) -> None:
+    with pytest.raises(InputError, match="is in the store"):
+        train(config(square_store, square_store.root / inside))
+    assert EpisodeStore(square_store.root).ids == square_store.ids and not (square_store.root / "run").exists()
 
 
 def test_a_pretext_task_has_its_own_verb(tiny_store: EpisodeStore, tmp_path: Path) -> None:

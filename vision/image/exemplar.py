@@ -19,6 +19,7 @@ from sslctrl.objective import Loss
 from vision.image_task import ImageTask
 
 _FEATURES = 512  # the paper's last layer before the softmax
+_DIM = 128
 _MARGIN = 0.5
 
 
@@ -49,7 +50,7 @@ class Exemplar(ImageTask):
         views: int = 2,
         seeds: int = 500,
         loss: str = "softmax",
-        dim: int = 128,
+        dim: int = _DIM,
         color: bool = True,
     ) -> None:
         super().__init__(backbone, batch)
@@ -59,6 +60,8 @@ class Exemplar(ImageTask):
             raise InputError(f"loss is {loss!r}; allowed are softmax, triplet; change it")
         if loss == "triplet":
             check_least(2, batch=batch)  # another image of a batch repels
+        elif dim != _DIM:
+            raise InputError(f"dim is {dim} with loss {loss}, an output a seed; allowed is triplet's; leave it out")
         self.views, self.seeds, self.kind, self.color = views, seeds, loss, color
         self.features = nn.Sequential(*grid_head(backbone, _FEATURES, bias=False), nn.BatchNorm1d(_FEATURES), nn.ReLU())
         self.head = nn.Linear(_FEATURES, seeds if loss == "softmax" else dim)

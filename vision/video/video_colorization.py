@@ -28,6 +28,7 @@ from vision.video_task import VideoTask
 
 _COLORED_FRAMES = 100
 """Of which k-means finds the colours."""
+_MOST_CLUSTERS = 256
 _POINTS, _EXAM_TEMPERATURE = 4, 0.5
 _CHANGED = 0.05
 _LEAST_COLOR = 0.5
@@ -76,10 +77,10 @@ class VideoColorization(VideoTask):
         clusters: int = 16,
     ) -> None:
         super().__init__(backbone, batch)
-        if min(references, every, dim, enlarge, targets) < 1 or clusters < 2:
+        if min(references, every, dim, enlarge, targets) < 1 or not 2 <= clusters <= _MOST_CLUSTERS:
             raise InputError(
                 f"references is {references}, every {every}, dim {dim}, enlarge {enlarge}, targets {targets}, clusters "
-                f"{clusters}; allowed are 1 or more of each, 2 or more clusters; change them"
+                f"{clusters}; allowed are 1 or more of each, 2 to {_MOST_CLUSTERS} clusters; change them"
             )
         self.references, self.every, self.enlarge, self.targets = references, every, enlarge, targets
         self.head = nn.Conv2d(channels_of(backbone), dim, 1)
@@ -98,8 +99,10 @@ class VideoColorization(VideoTask):
                     f"{store.root} has no colour: a and b of Lab deviate by {pixels.std(0).max():.2g}; allowed is "
                     f"{_LEAST_COLOR:g} or more; give video in colour, or another task"
                 )
-            found = KMeans(len(self.colors), random_state=0).fit(pixels).cluster_centers_
-            self.colors.copy_(torch.from_numpy(found[np.lexsort(found.T)]))
+            count = min(len(self.colors), len(np.unique(pixels, axis=0)))
+            found = KMeans(count, random_state=0).fit(pixels).cluster_centers_
+            found = found[np.lexsort(found.T)]
+            self.colors.copy_(torch.from_numpy(found[np.arange(len(self.colors)).clip(max=count - 1)]))
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
         """Pick clips that move; the last frame is the one to colour. The label says nothing."""
