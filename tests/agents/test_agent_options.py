@@ -50,6 +50,10 @@ def test_options_that_cannot_be_are_one_line(
     [
         ({"env_id": "sslctrl/Psh-v0"}, "the nearest are sslctrl/Push-v0"),
         ({"demo_camera": "lft"}, "the nearest are left"),
+        (
+            {"demonstration": None, "reward_from": "state", "her": True, "demo_camera": "front"},
+            "demo_camera is 'front', and there is no demonstration",
+        ),
         ({"reward": "hubert"}, "the nearest are huber"),
         ({"prior": None, "steps": 90}, "warmup takes 100"),
         ({"prior": None, "steps": 101, "n_envs": 16}, "warmup takes 112"),
