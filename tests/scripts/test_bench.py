@@ -183,7 +183,7 @@ def test_each_figure_keeps_where_it_is_from(tmp_path: Path, monkeypatch) -> None
     assert content["commit"] == "three" and Results(path, "c").figures["a"] == Figure(1, 0, 2, 3, "m")
     both, one = tables.table(path, []), tables.table(path, ["a"])
     assert "at `one; three`, last added to on 2" in both and "on a laptop; a big one\n" in both
-    assert "at `one`, 2" in one and "on a laptop\n" in one
+    assert "at `one`, last added to on 2" in one and "on a laptop\n" in one
 
 
 def test_what_is_no_longer_measured_is_dropped(tmp_path: Path) -> None:
