@@ -135,9 +135,9 @@ def parse(config_class: type[Config], args: Sequence[str]) -> Config:
     return config
 
 
-def flags(config_class: type, inside: str = "--") -> list[str]:
+def flags(config_class: type) -> list[str]:
     """Return every flag of a config class."""
-    return list(_typed_flags(config_class, inside))
+    return list(_typed_flags(config_class))
 
 
 def _typed_flags(config_class: type, inside: str = "--") -> dict[str, Any]:
@@ -170,10 +170,11 @@ def _registry() -> ConstructorRegistry:
 
 
 def _pairs(texts: list[str]) -> dict[str, Any]:
-    pairs = dict(map(_pair, texts))
-    if len(pairs) < len(texts):
-        names = [_pair(text)[0] for text in texts]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} given twice; allowed is once")
+    pairs: dict[str, Any] = {}
+    for name, value in map(_pair, texts):
+        if name in pairs:
+            raise ValueError(f"{name} given twice; allowed is once")
+        pairs[name] = value
     return pairs
 
 
