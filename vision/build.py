@@ -66,7 +66,14 @@ def build_objective(spec: ObjectiveSpec) -> Objective:
                 f"there is no folder {spec.backbone}; the nearest backbones are "
                 f"{nearest(spec.backbone, BACKBONES.names())}; give the folder of a run, or one of these"
             )
-    objective = _build(spec, allow=None)
+    try:
+        objective = _build(spec, allow=None)
+    except RuntimeError as error:  # torch's, of sizes that no machine has; of a file, `build_saved` says so
+        told = " ".join(str(error).split("\n")[0].split())
+        raise InputError(
+            f"{spec.name!r} with {spec.options} on backbone {spec.backbone!r} with {spec.backbone_options} cannot be "
+            f"built ({told}); change the options"
+        ) from error
     if spec.init:
         tensors = checkpoint.read(checkpoint.newest(Path(spec.init)), KIND).tensors
         weights = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
@@ -144,13 +151,7 @@ def objective_names() -> tuple[str, ...]:
 def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
     with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator
         torch.manual_seed(spec.seed)
-        try:
-            backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
-        except RuntimeError as error:  # torch's, of sizes that no machine has
-            told = " ".join(str(error).split("\n")[0].split())
-            raise InputError(
-                f"backbone {spec.backbone!r} with {spec.backbone_options} cannot be built ({told}); change its options"
-            ) from error
+        backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
         channels_of(backbone)
         if _PLUS in spec.name:
             objective = _combined(spec, backbone, allow)

@@ -72,16 +72,22 @@ TRIALS: dict[str, dict[str, Trial]] = {
 def measure(config: VideoConfig) -> dict[str, Figure]:
     """Run what is missing and return all figures of the file. Raises DataError or StorageError for a bad file."""
     results = Results(config.file, config.command, config.seeds)
-    runs = Path(config.runs)
-    root = runs / f"{config.tier.folder('video')}-{settings_hash(record, *MOVED_BY)}"
+    real = Path(config.runs) / config.tier.folder("video")
+    root = real.with_name(f"{real.name}-{settings_hash(record, *MOVED_BY)}")
     record(root / "video", config)
     for task in config.chosen:
         folders = {where: trial.folder(task, where, *_MEASURING) for where, trial in TRIALS[task].items()}
+        places = {where: root if is_recorded(trial.data) else real for where, trial in TRIALS[task].items()}
         jobs = [
-            Job(place / f"seed-{seed}" / run, seed, where, train_and_measure, (task, where, seed, root, config.tier))
+            Job(
+                places[where] / f"seed-{seed}" / run,
+                seed,
+                where,
+                train_and_measure,
+                (task, where, seed, root, config.tier),
+            )
             for seed in config.seeds
             for where, run in folders.items()
-            for place in (root if is_recorded(TRIALS[task][where].data) else runs / config.tier.folder("video"),)
         ]
         for done in run_jobs(jobs, config):
             results.record(over_seeds([figures_of(task, seed) for seed in done.seeds], unit), done.origin)

@@ -11,7 +11,7 @@ from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.errors import CheckpointError, InputError
 from sslctrl.objective import Objective
 from sslctrl.training_state import KIND, spec_of
-from vision.build import ObjectiveSpec, build_objective, load_embedding, load_objective, objective_names
+from vision.build import ObjectiveSpec, build_objective, build_saved, load_embedding, load_objective, objective_names
 
 TCN = {"dim": 4, "points": 4, "hidden": 8, "size_px": 32}
 TINY = {"widths": [4, 8], "strides": [2, 2]}
@@ -243,3 +243,12 @@ def test_a_users_own_classes_run_only_where_they_are_allowed(tmp_path: Path, mon
 
 def test_names_are_listed() -> None:
     assert {"tcn", "vae", "autoencoder", "rotation"} <= set(objective_names())
+
+
+def test_sizes_that_no_machine_has_are_one_line_and_of_a_file_damage() -> None:
+    asked = spec(backbone_options={"widths": [10**12, 8], "strides": [2, 2]})
+    with pytest.raises(InputError, match=r"cannot be built .* change the options") as caught:
+        build_objective(asked)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(CheckpointError, match="cannot be built"):
+        build_saved(vars(asked))

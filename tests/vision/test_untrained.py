@@ -8,7 +8,7 @@ from sslctrl.embeddings.base import Embedding
 from sslctrl.objective import channels_first, to_float
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective
-from vision.untrained import untrained
+from vision.untrained import settle, untrained
 
 
 def net(seed: int) -> Embedding:
@@ -34,3 +34,13 @@ def test_weights_are_the_seeds_and_maps_are_normal_on_the_video(tiny_store: Epis
         fresh.backbone(to_float(frames, "cpu"))
     spread = seen[0].std((0, 2, 3))
     assert seen[0].mean((0, 2, 3)).abs().max() < 0.3 and spread.min() > 0.7 and spread.max() < 1.4
+
+
+def test_dropout_does_not_decide_what_is_found(tiny_store: EpisodeStore) -> None:
+    backbone = torch.nn.Sequential(torch.nn.Dropout(0.5), torch.nn.BatchNorm2d(3))
+    means = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        settle(backbone, tiny_store, 7)
+        means.append(backbone[1].running_mean.clone())
+    assert torch.equal(*means) and not backbone.training

@@ -169,7 +169,9 @@ def test_marks_of_several_are_means_by_likeness() -> None:
     assert found[1, 0, 0, 0].item() == pytest.approx(float(20 * two[0] + 40 * two[1]), rel=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"references": 0}, {"every": 0}, {"dim": 0}, {"enlarge": 0}, {"clusters": 1}])
+@pytest.mark.parametrize(
+    "options", [{"references": 0}, {"every": 0}, {"dim": 0}, {"enlarge": 0}, {"clusters": 1}, {"clusters": 257}]
+)
 def test_bad_options_are_refused(options: dict) -> None:
     (name,) = options
     with pytest.raises(InputError, match=f"{name} {options[name]}|{name} is {options[name]}"):

@@ -101,7 +101,7 @@ class VideoColorization(VideoTask):
                 )
             count = min(len(self.colors), len(np.unique(pixels, axis=0)))
             found = KMeans(count, random_state=0).fit(pixels).cluster_centers_
-            found = found[np.lexsort(found.T)]
+            found = found[np.lexsort(found.T)]  # where these are fewer than asked for, the last one stands for the rest
             self.colors.copy_(torch.from_numpy(found[np.arange(len(self.colors)).clip(max=count - 1)]))
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
