@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 import gymnasium as gym
@@ -19,7 +19,7 @@ from envs.tasks import TASKS
 from envs.tasks.base import Task, Variety
 from envs.tiny import TinyRenderer
 from envs.tray import CENTER_M
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_among
 
 RENDERERS: dict[str, Callable[[Sequence[Part]], Renderer]] = {"raster": RasterRenderer, "tiny": TinyRenderer}
 TIMINGS = {"default": Timing(), "panda_gym": PANDA_GYM_TIMING}
@@ -54,12 +54,12 @@ class RobotEnv(gym.Env):
         render_mode: Literal["rgb_array"] | None = None,
     ) -> None:
         if variety is not None:
-            _check_choice("variety", variety, get_args(Variety))
-        _check_choice("reward", reward, ("sparse", "dense"))
+            check_among(get_args(Variety), variety=variety)
+        check_among(("sparse", "dense"), reward=reward)
         if render_mode is not None:
-            _check_choice("render_mode", render_mode, self.metadata["render_modes"])
-        _check_choice("timing", timing, TIMINGS)
-        _check_choice("renderer", renderer, RENDERERS)
+            check_among(self.metadata["render_modes"], render_mode=render_mode)
+        check_among(TIMINGS, timing=timing)
+        check_among(RENDERERS, renderer=renderer)
         if not 0 <= randomize <= 1:
             raise InputError(f"randomize {randomize} given; it is a strength from 0 (none) to 1 (most)")
         if randomize and renderer == "tiny":
@@ -119,7 +119,7 @@ class RobotEnv(gym.Env):
         """
         options = options or {}
         for name in options:
-            _check_choice("reset option", name, ("goal", "goal_px"))
+            check_among(("goal", "goal_px"), option=name)
         goal = self._checked_goal(options["goal"]) if "goal" in options else None
         goal_px = options.get("goal_px", 0)
         if pictured := np.ndim(goal_px) > 0 or goal_px != 0:
@@ -276,11 +276,6 @@ def _numbers(given: Any) -> np.ndarray | None:
         return np.array(given, np.float64)
     except (TypeError, ValueError):
         return None
-
-
-def _check_choice(what: str, given: object, allowed: Iterable[str]) -> None:
-    if given not in tuple(allowed):
-        raise InputError(f"{what} {given!r} given; choose one of {', '.join(allowed)}")
 
 
 def _select(cameras: dict[str, Camera], names: Sequence[str]) -> tuple[Camera, ...]:

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs.env import BOUND, world_of
-from sslctrl.errors import InputError, check_least
+from sslctrl.errors import InputError, check_among, check_least
 from sslctrl.history import History, Moments
 
 
@@ -37,8 +37,8 @@ class PixelObservation(gym.Wrapper, gym.utils.RecordConstructorArgs):
         world, limit = world_of(env), env.spec.max_episode_steps if env.spec else None
         if limit is None:
             raise InputError(f"{env} has no limit of steps; allowed is what gymnasium.make('sslctrl/...') makes")
-        if camera is not None and camera not in world.cameras:
-            raise InputError(f"camera {camera!r} given; choose one of {', '.join(world.cameras)}")
+        if camera is not None:
+            check_among(world.cameras, camera=camera)
         history = History(*history)  # a plain tuple, as a spec from JSON has it, too
         check_least(1, frames=history.frames, stride=history.stride)
         self.world, self.camera, self.size_px, self.limit = world, camera, size_px, limit

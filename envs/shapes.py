@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from envs.meshes import GREY, Color, Mesh, box, circle, cylinder, painted, prism
-from sslctrl.errors import InputError
+from sslctrl.errors import check_among
 
 
 def _half_cylinder(size_m: float) -> Mesh:
@@ -53,6 +53,5 @@ SHAPES: dict[str, Callable[[float], Mesh]] = {
 
 def shape(name: str, size_m: float = 0.06, color: Color = GREY) -> Mesh:
     """The object ``name`` of :data:`SHAPES`, its origin inside it, standing on z = -height/2. InputError if unknown."""
-    if name not in SHAPES:
-        raise InputError(f"shape {name!r} given; choose one of {', '.join(SHAPES)}")
+    check_among(SHAPES, shape=name)
     return painted(SHAPES[name](size_m), color)

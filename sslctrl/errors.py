@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class SslctrlError(Exception):
@@ -55,6 +55,13 @@ def check_least(least: float, **values: float) -> None:
     for name, value in values.items():
         if not value >= least:
             raise InputError(f"{name} is {value}; allowed is {least} or more; change it")
+
+
+def check_among(allowed: Collection[str], **values: object) -> None:
+    """Raise InputError for a value, given by its name, that is not among the allowed ones."""
+    for name, value in values.items():
+        if value not in tuple(allowed):
+            raise InputError(f"{name} is {value!r}; allowed are {', '.join(allowed)}; choose one of them")
 
 
 def nearest(word: str, allowed: Iterable[str], count: int = 3) -> str:

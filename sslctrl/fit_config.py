@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sslctrl.errors import InputError, check_least
+from sslctrl.errors import InputError, check_among, check_least
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class FitConfig:
         check_least(0, warmup=self.warmup, seed=self.seed, weight_decay=self.weight_decay, clip=self.clip)
         if not 0 < self.lr < float("inf"):
             raise InputError(f"lr is {self.lr}; allowed is above 0, often 1e-4 to 3e-3; change it")
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise InputError(f"device is {self.device!r}; allowed are auto, cpu, cuda; change it")
+        check_among(("auto", "cpu", "cuda"), device=self.device)
 
 
 SHAPES_THE_RESULT = ("steps", "lr", "weight_decay", "warmup", "clip", "seed")

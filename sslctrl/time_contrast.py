@@ -13,13 +13,12 @@ from torch.nn import functional
 
 from sslctrl.body import least_moments, unexplained
 from sslctrl.clips import Layout
-from sslctrl.errors import InputError, check_least
+from sslctrl.errors import InputError, check_among, check_least
 from sslctrl.losses.npairs import npairs
 from sslctrl.losses.triplet import semihard_triplet
 from sslctrl.sampling import camera_indices
 
 LossName = Literal["npairs", "triplet"]
-_LOSSES = get_args(LossName)
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,7 @@ class TimeContrast:
     margin: float
 
     def __post_init__(self) -> None:
-        if self.loss not in _LOSSES:
-            raise InputError(f"loss is {self.loss!r}; allowed are {', '.join(_LOSSES)}; choose one of them")
+        check_among(get_args(LossName), loss=self.loss)
         check_least(0, l2=self.l2, margin=self.margin)
 
     def __call__(self, anchors: Tensor, positives: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from sslctrl.body_layer import BodyLayer
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.decoder import Decoder, Likelihood
 from sslctrl.embeddings.vae import gaussian_kl
-from sslctrl.errors import InputError, check_least
+from sslctrl.errors import InputError, check_among, check_least
 from sslctrl.heads import FlatHead, fresh_copy, map_shape
 from sslctrl.history import History
 from sslctrl.imagining import Imagining
@@ -48,8 +48,7 @@ class CcVae(Imagining):
         context_from: Literal["first", "any"] = "first",
     ) -> None:
         super().__init__(backbone, dim, size_px, batch, camera, History(first=True))
-        if context_from not in ("first", "any"):
-            raise InputError(f"context_from is {context_from!r}; allowed are first, any; change it")
+        check_among(("first", "any"), context_from=context_from)
         check_least(1, context_dim=context_dim)
         shape = map_shape(backbone, size_px)
         self.context_backbone = fresh_copy(backbone)

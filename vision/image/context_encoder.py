@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_among
 from sslctrl.heads import channels_of
 from sslctrl.objective import Loss
 from vision.adversarial import told_apart, with_fixed_weights
@@ -53,8 +53,7 @@ class ContextEncoder(ImageTask):
         adversarial: float = 0.001,
     ) -> None:
         super().__init__(backbone, batch)
-        if mask not in _HOLES:
-            raise InputError(f"mask is {mask!r}; allowed are {', '.join(_HOLES)}; change it")
+        check_among(_HOLES, mask=mask)
         if not 0 <= adversarial < 1:
             raise InputError(f"adversarial is {adversarial}; allowed is 0 or more, below 1; 0.001 is the paper's")
         self.mask, self.adversarial = mask, adversarial

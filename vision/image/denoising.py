@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_among
 from sslctrl.objective import Loss
 from vision.decoder import MapDecoder
 from vision.image_task import ImageTask
@@ -39,8 +39,7 @@ class Denoising(ImageTask):
 
     def __init__(self, backbone: nn.Module, batch: int = 32, noise: Noise = "mask", nu: float = 0.25) -> None:
         super().__init__(backbone, batch)
-        if noise not in get_args(Noise):
-            raise InputError(f"noise is {noise!r}; allowed are {', '.join(get_args(Noise))}; change it")
+        check_among(get_args(Noise), noise=noise)
         if not 0 < nu < 1:
             raise InputError(f"nu is {nu}; allowed is above 0 and below 1, often 0.1 to 0.5; change it")
         self.noise, self.nu = noise, nu

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_among
 from sslctrl.objective import Loss, classification
 from vision.image_task import ImageTask
 from vision.patches import ROWS, Grid, LateFusion, mosaic
@@ -56,8 +56,7 @@ class RelativePosition(ImageTask):
         hidden: int = 128,
     ) -> None:
         super().__init__(backbone, batch)
-        if color not in _COLORS:
-            raise InputError(f"color is {color!r}; allowed are {', '.join(_COLORS)}; choose one")
+        check_among(_COLORS, color=color)
         if not 0 <= downsample <= 1:
             raise InputError(f"downsample is {downsample}; allowed is a share from 0 to 1; change it")
         self.grid = Grid(patch, gap, jitter)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslctrl.clips import Clips
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_among
 from sslctrl.heads import channels_of, fresh_copy
 from sslctrl.objective import Loss
 from vision.color import (
@@ -55,8 +55,7 @@ class SplitBrain(ImageTask):
 
     def __init__(self, backbone: nn.Module, batch: int = 32, split: Literal["lab", "rgbd"] = "lab") -> None:
         super().__init__(backbone, batch)
-        if split not in _PREDICTED:
-            raise InputError(f"split is {split!r}; allowed are {', '.join(_PREDICTED)}; change it")
+        check_among(_PREDICTED, split=split)
         self.split, self.sees_depth = split, split == "rgbd"
         self.register_buffer("bins", ab_bins(), persistent=False)
         self.other_backbone = fresh_copy(backbone)
