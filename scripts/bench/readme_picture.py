@@ -1,6 +1,6 @@
 """Write one of the README's pictures anew, from a finished run.
 
-python scripts/bench/readme_picture.py --run runs/demo --out docs/pictures/demo.png
+python scripts/bench/readme_picture.py --run runs/demo --rollout 3 --out docs/pictures/demo.png
 python scripts/bench/readme_picture.py --run runs/recipes/grasp2vec --shows heat --out docs/pictures/grasp2vec.png
 python scripts/bench/readme_picture.py --run runs/recipes/rig --shows reached --out docs/pictures/rig.png
 python scripts/bench/readme_picture.py --run runs/recipes/ccrig --shows imagined --out docs/pictures/ccrig.png

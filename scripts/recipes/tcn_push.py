@@ -13,7 +13,7 @@ from scripts._cli import main
 
 @dataclass(frozen=True)
 class Recipe:
-    """Record play, learn an embedding from it, imitate one demonstration: about 14 minutes on two cores."""
+    """Record play, learn an embedding from it, imitate one demonstration: about 12 minutes on two cores."""
 
     run: Path = Path("runs/recipes/tcn")
     """Folder of everything; what is done there is not done again."""
