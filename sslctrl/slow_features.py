@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from sslctrl.store import EpisodeStore
 
 _WHITE_NOISE = 0.5  # its variance over that of its change from one moment to another
-_LAG_S = 1 / 6  # single-view TCN takes moments within 0.2 s for the same
+_STEP_S = 1 / 24  # where a video does not say
 _EPISODES = 60
 _PAIRS = 60 * 32  # of moments, in each camera: over all episodes
 
 
 def slow_features(
-    embedding: Embedding, store: EpisodeStore, cameras: Sequence[str], rng: np.random.Generator
+    embedding: Embedding, store: EpisodeStore, cameras: Sequence[str], lag_s: float, rng: np.random.Generator
 ) -> Tensor:
     """Return the rows (D, D) that turn an embedding z into its slow features, the slowest first (Wiskott and
     Sejnowski 2002, section 3).
 
-    Noise is what z changes by within a sixth of a second, and what two cameras disagree on at one step. Kept are the
-    features whose variance within an episode is more than half their noise, as white noise's would be; the other rows
-    are zeros, and where none is kept the rows are the identity. A feature is scaled so that this variance is the square
-    of its ratio to the noise: the slower, the more it weighs. So what moves all the time, as a robot's hand, weighs
-    less than what moves now and then, as the things it pushes.
+    Noise is what z changes by within `lag_s` seconds, a step at least, and what two cameras disagree on at one step.
+    Kept are the features whose variance within an episode is more than half their noise, as white noise's would be; the
+    other rows are zeros, and where none is kept the rows are the identity. A feature is scaled so that this variance is
+    the square of its ratio to the noise: the slower, the more it weighs. So what moves all the time, as a robot's hand,
+    weighs less than what moves now and then, as the things it pushes.
     """
     views = camera_indices(store.layout, cameras)
     chosen = rng.permutation(np.flatnonzero(store.lengths >= 2))[:_EPISODES]
     changes, spreads, disagreements = [], [], []
     for index in chosen:
         episode = store.read(store.ids[index])
-        moments = _pairs_of_moments(episode, math.ceil(_PAIRS / len(chosen)), rng)
+        moments = _pairs_of_moments(episode, math.ceil(_PAIRS / len(chosen)), lag_s, rng)
         frames = episode.frames[views[:, None, None], moments]  # (V, 2, n, H, W, 3)
         z = embedding.embed_hwc(frames.reshape(-1, *frames.shape[3:])).reshape(*frames.shape[:3], -1).astype(np.float64)
         changes.append(z[:, 1] - z[:, 0])
@@ -59,10 +59,10 @@ def slow_features(
     return torch.from_numpy(rows).float()
 
 
-def _pairs_of_moments(episode: Episode, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw up to so many steps, and those a sixth of a second later: int (2, n)."""
+def _pairs_of_moments(episode: Episode, count: int, lag_s: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw up to so many steps, and those so much later: int (2, n)."""
     length = episode.frames.shape[1]
-    lag = min(max(1, round(_LAG_S / seconds_a_step(episode.meta, otherwise=_LAG_S / 4))), length - 1)
+    lag = round(min(max(1, lag_s / seconds_a_step(episode.meta, otherwise=_STEP_S)), length - 1))
     before = rng.choice(length - lag, size=min(count, length - lag), replace=False)
     return np.stack([before, before + lag])
 

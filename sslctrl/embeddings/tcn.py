@@ -12,7 +12,7 @@ from sslctrl.augment import DEFAULT, STILL, augment
 from sslctrl.body import check_weight, coordinates
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.embeddings.base import Embedding
-from sslctrl.errors import InputError
+from sslctrl.errors import InputError, check_least
 from sslctrl.heads import PositionHead, channels_of
 from sslctrl.objective import Loss
 from sslctrl.slow_features import slow_features
@@ -31,6 +31,10 @@ class Tcn(Embedding):
     A robot's own body tells most moments of an episode apart, so that little else need be learned: of hand and puck,
     the puck is all but absent. With `body`, columns of the proprioception, `body_weight` of the loss is the same
     contrast of what they leave unexplained in the embedding (`sslctrl.body`); distances then show the puck, too.
+
+    What the trained embedding changes by within `slow_s` seconds, a step at least, counts as noise to its slow features
+    (`sslctrl.slow_features`): the longer, the less a hand weighs that moves all the time; the shorter, the better views
+    align. 0 leaves the embedding as the loss made it.
     """
 
     readout: Tensor
@@ -53,7 +57,7 @@ class Tcn(Embedding):
         cameras: tuple[str, ...] = (),
         augment: bool = True,
         hue: float = 0.0,
-        slow: bool = True,
+        slow_s: float = 1 / 6,
         size_px: int = 64,
     ) -> None:
         super().__init__(backbone, dim, size_px)
@@ -66,6 +70,7 @@ class Tcn(Embedding):
         if window and window < steps_per_batch:
             raise InputError(f"window is {window}; allowed are 0, the whole episode, or {steps_per_batch} or more")
         check_weight(body_weight)
+        check_least(0, slow_s=slow_s)
         self.contrast = TimeContrast(loss, l2, margin)
         self.body, self.body_weight = body, body_weight
         self.views_per_batch = views_per_batch
@@ -73,7 +78,7 @@ class Tcn(Embedding):
         self.window = window
         self.cameras = cameras
         self.strength = replace(DEFAULT if augment else STILL, hue=hue)
-        self.slow = slow
+        self.slow_s = slow_s
         self.register_buffer("readout", torch.eye(dim))
 
     def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
@@ -109,10 +114,10 @@ class Tcn(Embedding):
         return self.contrast.normal(self._raw(images)) @ self.readout.mT
 
     def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
-        """Read the embedding out by its slow features, if `slow`: distances then weigh what rarely moves."""
+        """Read the embedding out by its slow features, unless `slow_s` is 0: distances then weigh what rarely moves."""
         self.readout.copy_(torch.eye(self.dim))
-        if self.slow:
-            self.readout.copy_(slow_features(self, store, self.cameras, rng))
+        if self.slow_s:
+            self.readout.copy_(slow_features(self, store, self.cameras, self.slow_s, rng))
 
     def _raw(self, images: Tensor) -> Tensor:
         return self.head(self.backbone(images))

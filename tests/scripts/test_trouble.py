@@ -45,7 +45,7 @@ def refused(ran: subprocess.CompletedProcess[str], code: int, *words: str) -> No
     "config",
     [
         TrainConfig(Path("a"), Path("b")),
-        TrainConfig(Path("a"), Path("b"), options={"widths": [1, 2], "loss": "triplet", "l2": 0.5, "slow": False}),
+        TrainConfig(Path("a"), Path("b"), options={"widths": [1, 2], "loss": "triplet", "l2": 0.5, "augment": False}),
         PretextConfig(Path("a"), Path("b"), backbone="resnet"),
         CollectConfig(Path("out")),
         CollectConfig(Path("out"), steps=3, behaviors=("expert", "random"), goal=(0.1, -0.2), cameras=("top",)),

@@ -15,6 +15,7 @@ STEPS, VIEWS = 240, 2
 MIX = np.random.default_rng(3).normal(size=(4, 4))
 FAST = np.random.default_rng(4).normal(size=STEPS)
 SLOW, SLOWER = 0, 1
+LAG_S = 1 / 6
 
 
 class Known:
@@ -51,19 +52,38 @@ def counted(tmp_path: Path) -> EpisodeStore:
 
 
 def test_the_slower_comes_first_and_weighs_more(counted: EpisodeStore) -> None:
-    rows = slow_features(Known(), counted, (), np.random.default_rng(0)).numpy()  # type: ignore[arg-type]
+    rows = slow_features(Known(), counted, (), LAG_S, np.random.default_rng(0)).numpy()  # type: ignore[arg-type]
     assert (np.abs(rows).sum(axis=1) > 0).tolist() == [True, True, False, False]
     weights = np.abs(rows[:2] @ MIX) * Known.sizes  # of each signal in each feature
     assert weights[:, [2, 3]].max() < 0.1 * weights[:, [SLOW, SLOWER]].max()
     assert weights[0].argmax() == SLOWER and weights[1].argmax() == SLOW
-    # sin(k phase) has variance 1/2, and its change over a phase of d the variance 2 sin(k d / 2)^2: 4 steps
-    ratio = [0.25 / np.sin(k * (2 * np.pi * 4 / STEPS) / 2) ** 2 for k in (4, 8)]
-    assert weights[0, SLOWER] ** 2 / 2 == pytest.approx(ratio[0] ** 2, rel=0.3)
-    assert weights[1, SLOW] ** 2 / 2 == pytest.approx(ratio[1] ** 2, rel=0.3)
+    assert weights[0, SLOWER] ** 2 / 2 == pytest.approx(ratio_to_noise(4, steps=4) ** 2, rel=0.3)
+    assert weights[1, SLOW] ** 2 / 2 == pytest.approx(ratio_to_noise(8, steps=4) ** 2, rel=0.3)
+
+
+@pytest.mark.parametrize(("lag_s", "steps"), [(1 / 12, 2), (1 / 8, 3)])
+def test_noise_is_of_the_lag_that_is_asked_for(lag_s: float, steps: int, counted: EpisodeStore) -> None:
+    rows = slow_features(Known(), counted, ("a",), lag_s, np.random.default_rng(0)).numpy()  # type: ignore[arg-type]
+    weights = np.abs(rows @ MIX) * Known.sizes
+    assert weights[0, SLOWER] ** 2 / 2 == pytest.approx(ratio_to_noise(4, steps) ** 2, rel=0.4)
+
+
+@pytest.mark.parametrize(("lag_s", "as_if"), [(0.001, 1 / 24), (float("inf"), (STEPS - 1) / 24)])
+def test_a_lag_is_a_step_at_least_and_an_episode_at_most(lag_s: float, as_if: float, counted: EpisodeStore) -> None:
+    asked, wanted = (
+        slow_features(Known(), counted, (), lag, np.random.default_rng(0))  # type: ignore[arg-type]
+        for lag in (lag_s, as_if)
+    )
+    assert asked.isfinite().all() and asked.equal(wanted)
+
+
+def ratio_to_noise(k: int, steps: int) -> float:
+    """Return the variance of sin(k phase), 1/2, over that of its change in so many steps."""
+    return 0.25 / np.sin(k * (2 * np.pi * steps / STEPS) / 2) ** 2
 
 
 def test_one_camera_is_enough(counted: EpisodeStore) -> None:
-    rows = slow_features(Known(), counted, ("a",), np.random.default_rng(0)).numpy()  # type: ignore[arg-type]
+    rows = slow_features(Known(), counted, ("a",), LAG_S, np.random.default_rng(0)).numpy()  # type: ignore[arg-type]
     weights = np.abs(rows @ MIX) * Known.sizes
     assert weights[:, 2].max() < 0.1 * weights[:, :2].max()
 
@@ -78,15 +98,15 @@ def test_where_nothing_is_slow_all_is_left_as_it_is(counted: EpisodeStore) -> No
             return np.zeros((len(frames), 4))
 
     for known in (Fast(), Still()):
-        rows = slow_features(known, counted, (), np.random.default_rng(0))  # type: ignore[arg-type]
+        rows = slow_features(known, counted, (), LAG_S, np.random.default_rng(0))  # type: ignore[arg-type]
         assert rows.tolist() == np.eye(4).tolist()
 
 
 def test_the_time_between_moments_is_the_videos_own(counted: EpisodeStore) -> None:
-    every_step = slow_features(Known(), counted, (), np.random.default_rng(0))  # type: ignore[arg-type]
+    every_step = slow_features(Known(), counted, (), LAG_S, np.random.default_rng(0))  # type: ignore[arg-type]
     slower = EpisodeStore(counted.root.parent / "slower", create=True)
     for id in counted.ids:
         episode = counted.read(id)
         slower.add(episode._replace(meta={**episode.meta, "dt_s": 1 / 6}))
-    by_the_step = slow_features(Known(), slower, (), np.random.default_rng(0))  # type: ignore[arg-type]
+    by_the_step = slow_features(Known(), slower, (), LAG_S, np.random.default_rng(0))  # type: ignore[arg-type]
     assert by_the_step.norm() > 3 * every_step.norm()  # the change of one step is less noise than that of four

@@ -249,6 +249,11 @@ def test_a_share_of_the_loss_is_of_what_the_body_leaves_unexplained() -> None:
     assert model.loss(Clips(frames, proprio=proprio), torch.Generator()).value.item() == pytest.approx(wanted, rel=1e-4)
 
 
+def test_refuses_noise_of_less_than_no_time() -> None:
+    with pytest.raises(InputError, match=r"slow_s is -0\.1; allowed is 0 or more"):
+        small(slow_s=-0.1)
+
+
 @pytest.mark.parametrize("options", [{"views_per_batch": 1}, {"steps_per_batch": 1}])
 def test_refuses_batches_without_contrast(options: dict[str, int]) -> None:
     with pytest.raises(InputError, match="2 or more of each"):
@@ -265,7 +270,7 @@ def test_loss_refuses(shape: tuple[int, int, int]) -> None:
 
 
 def test_finish_reads_out_slow_features_once(tiny_store, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, slow = small(slow=False), small()
+    plain, slow = small(slow_s=0.0), small()
     frames = clips().frames.flatten(0, 2)
     before, rows = plain.embed(frames), vectors(4, 4)
 
