@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslctrl.clips import Clips, Layout, Pick
-from sslctrl.errors import InputError, check_least
+from sslctrl.errors import InputError, check_among, check_least
 from sslctrl.heads import grid_head
 from sslctrl.losses.triplet import semihard_triplet
 from sslctrl.objective import Loss
@@ -56,8 +56,7 @@ class Exemplar(ImageTask):
         super().__init__(backbone, batch)
         check_least(2, views=views, seeds=seeds)
         check_least(1, dim=dim)
-        if loss not in ("softmax", "triplet"):
-            raise InputError(f"loss is {loss!r}; allowed are softmax, triplet; change it")
+        check_among(("softmax", "triplet"), loss=loss)
         if loss == "triplet":
             check_least(2, batch=batch)  # another image of a batch repels
         elif dim != _DIM:
