@@ -21,7 +21,7 @@ from envs.env import RobotEnv, world_of
 from envs.recording import episode_of
 from envs.render import check_size
 from sslctrl.clips import Episode
-from sslctrl.errors import InputError, Interrupted
+from sslctrl.errors import InputError, Interrupted, check_among
 from sslctrl.store import EpisodeStore
 
 
@@ -161,8 +161,7 @@ def _cached_environment(
 
 def _check(config: CollectConfig) -> None:
     for behavior in config.behaviors:
-        if behavior not in BEHAVIORS:
-            raise InputError(f"behaviour {behavior!r} given; choose from {', '.join(BEHAVIORS)}")
+        check_among(BEHAVIORS, behavior=behavior)
         if config.goal is not None and BEHAVIORS[behavior].own_goals:
             raise InputError(
                 f"a goal is given, and {behavior} chooses goals of its own; allowed are behaviors that keep to one; "

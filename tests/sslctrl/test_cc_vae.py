@@ -111,5 +111,6 @@ def test_clips_without_context_are_refused() -> None:
 
 @pytest.mark.parametrize("options", [{"beta": -1.0}, {"batch": 0}, {"context_dim": 0}, {"context_from": "last"}])
 def test_options_are_refused(options: dict) -> None:
-    with pytest.raises(InputError, match="allowed"):
+    ((name, value),) = options.items()
+    with pytest.raises(InputError, match=f"{name} is {value!r}.*; allowed"):
         small(**options)
