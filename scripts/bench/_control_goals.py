@@ -28,6 +28,7 @@ from scripts.bench._tier import Tier
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
 from sslctrl.fit_config import FitConfig
+from sslctrl.goal_prior import GoalPrior
 from sslctrl.metrics.distances import compared
 from sslctrl.metrics.probe import probe_r2
 from sslctrl.store import EpisodeStore
@@ -132,8 +133,9 @@ def jobs_of(world: World, part: str, config: ControlConfig) -> tuple[list[Job], 
         embedding = Path(embeddings[learner.embedding]) if learner.embedding else None
         agent = agent_of(Path(), embedding, learner, 0, world, Path(), config.tier)
         sees = _seen_by(world, learner) if agent.observe == "embedding" else ()
+        pursues = (GoalPrior.fit_to, GoalPrior.fit, GoalPrior.sample) if agent.goal_from == "imagined" else ()
         exam = world.exams, STARTS, FIRST_START, BASELINES
-        made_from = agent, learner.rounds, *exam, train_and_play, *sees
+        made_from = agent, learner.rounds, *exam, train_and_play, *sees, *pursues
         policies[name] = f"policy-{name}-{settings_hash(*made_from)}"
     for seed in config.seeds:
         folder = _folder(world, part, seed, config)
