@@ -107,7 +107,7 @@ def parse(config_class: type[Config], args: Sequence[str]) -> Config:
         given, rest = own.parse_known_args(args)
     except argparse.ArgumentError as error:
         raise InputError("--config has no value; allowed is a YAML file; name one") from error
-    named = [arg.partition("=")[0] for arg in rest]
+    named = [arg.partition("=")[0].replace("_", "-") for arg in rest]
     many = [flag for flag, kind in _typed_flags(config_class).items() if get_origin(kind) in (dict, tuple, list)]
     if twice := next((flag for flag in many if named.count(flag) > 1), None):  # the last alone would count
         raise InputError(f"{twice} is given twice; allowed is once, with all its values behind it; give it once")

@@ -132,13 +132,15 @@ def newest(path: Path) -> Path:
 def about_of(path: Path) -> dict[str, Any]:
     """Read only what a checkpoint says of itself: kind, spec, extra, sha256. Raises CheckpointError as `read` does."""
     file = path / ABOUT
-    if not path.is_dir():
-        there = folders(path.parents[1]) if path.parent.name == "checkpoints" else []
-        advice = f"the newest there is {there[0]}" if there else "check the name"
-        raise CheckpointError(f"there is no folder {path}; allowed is that of a run or of a checkpoint; {advice}")
     try:
         about = json.loads(file.read_bytes())
     except UNREADABLE as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not path.is_dir():
+            there = folders(path.parents[1]) if path.parent.name == "checkpoints" else []
+            advice = f"the newest there is {there[0]}" if there else "check the name"
+            raise CheckpointError(
+                f"there is no folder {path}; allowed is that of a run or of a checkpoint; {advice}"
+            ) from error
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"{file} cannot be read ({reason}); a checkpoint folder has one; {_ADVICE}") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as YAML: `load(type(config), save(config, path))` gives the same config back."""
+"""Frozen dataclasses as YAML: what `to_yaml` writes, `load` gives back."""
 
 from __future__ import annotations
 
@@ -9,27 +9,17 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 
-from sslctrl.durable import storage_error
 from sslctrl.errors import InputError, nearest
 
 Config = TypeVar("Config")
 
 
-def save(config: Any, path: str | Path) -> Path:
-    """Write a config as YAML and return the path. Raises StorageError where it cannot be written."""
-    path = Path(path)
-    try:
-        path.write_text(to_yaml(config))
-    except OSError as error:
-        raise storage_error(error, path) from error
-    return path
-
-
 def load(cls: type[Config], path: str | Path, absent: Any = MISSING) -> Config:
     """Read a config of a class from YAML; fields that the file does not name have their defaults.
 
-    A field without a default must be named, unless `absent` says what shall stand there. Raises InputError naming the
-    file and the key that is unknown, missing or of the wrong type.
+    A field without a default must be named, unless `absent` says what shall stand there: it then is a draft, which the
+    class itself has not checked. Raises InputError naming the file and the key that is unknown, missing or of the wrong
+    type.
     """
     return from_plain(cls, load_plain(path), str(path), absent)
 
@@ -41,7 +31,7 @@ def load_plain(path: str | Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the config {path} ({reason}); give a YAML file") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of the 30th of February
         reason = " ".join(str(error).split())
         raise InputError(f"{path} is not YAML ({reason}); allowed is `key: value` a line; mend it") from error
     if values is not None and not isinstance(values, dict):
@@ -93,14 +83,29 @@ def from_plain(cls: type[Config], values: Any, source: str, absent: Any = MISSIN
         elif field.default is MISSING and field.default_factory is MISSING:
             if absent is MISSING:
                 raise InputError(f"{source}: {inside}{name} is missing, and has no default; add `{name}: ...`")
-            built[name] = absent
-    return cls(**built)
+            nested = _nested(hints[name])
+            built[name] = absent if nested is None else from_plain(nested, {}, source, absent, f"{inside}{name}.")
+    return cls(**built) if absent is MISSING else _draft(cls, built)
+
+
+def _draft(cls: type[Config], values: Mapping[str, Any]) -> Config:
+    """Return a config that its own class has not checked, with defaults where no value is given."""
+    draft = object.__new__(cls)
+    for field in fields(cls):  # type: ignore[arg-type]
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        object.__setattr__(draft, field.name, values.get(field.name, default))
+    return draft
+
+
+def _nested(hint: Any) -> type | None:
+    """Return the dataclass that a field holds, if it holds one."""
+    return next((kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and is_dataclass(kind)), None)
 
 
 def _typed(hint: Any, value: Any, source: str, absent: Any, name: str) -> Any:
     from pydantic import ConfigDict, TypeAdapter, ValidationError  # 0.2 s that only a config file costs
 
-    nested = next((kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and is_dataclass(kind)), None)
+    nested = _nested(hint)
     if nested is not None and isinstance(value, Mapping):
         return from_plain(nested, value, source, absent, f"{name}.")
     adapter = TypeAdapter(hint, config=None if nested else ConfigDict(coerce_numbers_to_str=True))

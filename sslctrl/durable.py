@@ -16,8 +16,8 @@ from pathlib import Path
 
 from sslctrl.errors import StorageError
 
-ASIDE = ".tmp-"
-_OLD = ".old-"
+ASIDE = ".sslctrl-tmp-"
+_OLD = ".sslctrl-old-"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _EXISTS = (errno.EEXIST, errno.ENOTEMPTY)
 
@@ -42,8 +42,7 @@ def publish(folder: Path, files: Mapping[str, bytes], replace: bool = False) -> 
 
 @contextmanager
 def whole(folder: Path, replace: bool = False) -> Iterator[Path]:
-    """Let a folder be made under another name, the one that is given, and rename it when it is whole; whoever fills it
-    flushes what is in it.
+    """Let a folder be made under another name, the one that is given, and rename it when it is whole and on the disk.
 
     Of one that is not whole, nothing is left. Raises StorageError where it cannot be written, or exists already and is
     not to be replaced.
@@ -53,6 +52,8 @@ def whole(folder: Path, replace: bool = False) -> Iterator[Path]:
         with _renamed(folder, replace) as aside:
             sweep(folder.parent, folder.name, after_s=1.0)
             yield aside
+            for path in aside.rglob("*"):
+                flush(path)
     except OSError as error:
         if error.errno in _EXISTS:
             raise StorageError(f"{folder} exists already; allowed is a new one; use it, or name another") from error

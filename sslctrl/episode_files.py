@@ -45,15 +45,15 @@ def encode(episode: Episode) -> dict[str, bytes]:
 def load_meta(folder: Path) -> dict[str, Any]:
     """Read `meta.json` as it lies on the disk. Raises DataError where it is missing, damaged or of another format."""
     path = folder / META
-    if not path.exists():
-        raise DataError(
-            f"{folder} has no {META}: it is no episode; give a folder that collect recorded, of episodes alone"
-        )
     try:
         meta = json.loads(path.read_bytes())
         digest = _sha256(_canonical({key: value for key, value in meta.items() if key != "digest"}))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(
+            f"{folder} has no {META}: it is no episode; give a folder that collect recorded, of episodes alone"
+        ) from error
     except (*UNREADABLE, AttributeError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if meta.get("format") != FORMAT:
         raise DataError(f"{path} is of format {meta.get('format')!r}; allowed is {FORMAT!r}; record the episode anew")
     if digest != meta.get("digest"):
@@ -91,7 +91,7 @@ def load_array(folder: Path, name: str, meta: Mapping[str, Any]) -> np.ndarray:
                 array = np.lib.format.read_array(file, allow_pickle=False)
             array.flags.writeable = False
     except UNREADABLE as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if problem := _problem(name, array, len(meta["cameras"]), meta["length"]):
         raise DataError(f"{path} {problem}; {_ADVICE}")
     return array
@@ -182,8 +182,9 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Say in one line what could not be read, and what to do."""
     reason = str(getattr(error, "strerror", None) or f"{type(error).__name__}: {error}").replace("\n", " ")
     whole = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)  # as far as anyone knows
     advice = "see to the disk, your rights and the limit of open files (ulimit -n)" if whole else _ADVICE
-    return DataError(f"{path} cannot be read ({reason}); every episode needs it; {advice}")
+    return DataError(f"{path} cannot be read ({reason}); {advice}")

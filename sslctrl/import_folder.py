@@ -15,14 +15,15 @@ from sslctrl.store import EpisodeStore
 
 
 def files_in(folder: Path, endings: Sequence[str], kind: str) -> list[Path]:
-    """Return the files of these endings in a folder and the folders in it, sorted, but for hidden ones and those of
+    """Return the files of these endings in a folder and the folders in it, sorted, but for what is hidden and for
     our own runs, which draw pictures, too. Raises DataError where there is no such folder; `kind` says what of.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder of {kind}; give one that holds {', '.join(endings)}")
     runs = {path.parent for path in folder.rglob(RECORD) if (path.parent / CONFIG).exists()} - {folder}
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.name[0] != ".")
-    return [path for path in files if runs.isdisjoint(path.parents)]
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+    ours = (path for path in found if runs.isdisjoint(path.parents))
+    return sorted(path for path in ours if not any(part[0] == "." for part in path.relative_to(folder).parts))
 
 
 def source_file(out: Path) -> Path:

@@ -47,8 +47,9 @@ def import_video(config: ImportConfig) -> EpisodeStore:
                 f"{path} has {len(values)} rows; allowed is one a frame of the films, {lengths[0]}; mend it"
             )
     frames = np.stack([film.frames for film in films])
+    film = max(films, key=lambda film: film.rate_hz)  # one that says it, if any does
     nothing = np.zeros((lengths[0], 0), np.float32)
-    episode = footage(frames, cameras, {"success": config.success, **pace(films[0], config.every)})._replace(
+    episode = footage(frames, cameras, {"success": config.success, **pace(film, config.every)})._replace(
         proprio=(nothing if proprio is None else proprio)[:: config.every],
         action=(nothing if actions is None else actions)[:: config.every][:-1],
     )

@@ -20,8 +20,8 @@ def import_videos(folder: Path, out: Path, size_px: int = 64, every: int = 1) ->
     """Make a store of all videos in a folder and the folders in it, and return it; one that exists is kept as it is.
 
     Of each, the middle square of one frame of `every`; the episode's meta has its file's name under `video`. Raises
-    DataError where there is no such folder or a file cannot be read, InputError where none holds two such frames, or
-    another import is in its place.
+    DataError where there is no such folder or a file cannot be read, InputError where one has fewer than two such
+    frames, or another import is in its place.
     """
     source = {"folder": str(folder), "size_px": size_px, "every": every}
     if (kept := kept_at(out, source)) is not None:

@@ -40,12 +40,12 @@ def check_options(name: str, cls: type, options: Mapping[str, Any], given: Mappi
         raise InputError(f"{name!r} needs the option {missing[0]!r}; allowed are {', '.join(allowed)}; give it a value")
     passed = {key: _coerce(name, key, value, _hint(cls, allowed[key])) for key, value in options.items()}
     everything = {key: passed.get(key, item.default) for key, item in allowed.items()}
-    if odd := [key for key, value in passed.items() if not isinstance(value, Path) and not _is_plain(value)]:
+    if odd := [key for key, value in passed.items() if not _is_plain(value)]:
         raise InputError(
             f"option {odd[0]!r} of {name!r} is {passed[odd[0]]!r}, which no file can hold; allowed are numbers, text, "
             "paths, lists, and dicts whose keys are text, of these; change the value"
         )
-    recorded = {key: _plain(value) for key, value in everything.items() if isinstance(value, Path) or _is_plain(value)}
+    recorded = {key: _plain(value) for key, value in everything.items() if _is_plain(value)}
     return Options(passed, recorded)
 
 
@@ -102,7 +102,7 @@ def _is_plain(value: Any) -> bool:
         return all(_is_plain(item) for item in value)
     if isinstance(value, Mapping):
         return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
-    return value is None or isinstance(value, bool | int | float | str)
+    return value is None or isinstance(value, bool | int | float | str | Path)
 
 
 def _plain(value: Any) -> Any:

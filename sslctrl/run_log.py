@@ -52,7 +52,7 @@ class RunLog:
 def keep_until(path: Path, step: int) -> None:
     """Drop a log's records of later steps, which a resumed run makes anew, and a line that a crash cut."""
     lines = path.read_text(errors="replace").splitlines(keepends=True) if path.exists() else ()
-    write_atomically(path, "".join(line for line in lines if _step(line) <= step))
+    write_atomically(path, "".join(line for line in lines if line.endswith("\n") and _step(line) <= step))
 
 
 def _step(line: str) -> float:

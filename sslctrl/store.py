@@ -50,11 +50,14 @@ class EpisodeStore:
         if create:
             durable.make_folder(self.root)
             durable.sweep(self.root)
-        if not self.root.is_dir():
+        try:
+            self._ids = _list_ids(self.root)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise DataError(
                 f"{self.root} is not a folder of episodes; give a store's folder, or record one with collect"
-            )
-        self._ids = _list_ids(self.root)
+            ) from error
+        except OSError as error:
+            raise episode_files.unreadable(self.root, error) from error
         self._open: dict[str, _Opened] = {}
 
     def __getstate__(self) -> dict[str, Any]:

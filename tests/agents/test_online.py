@@ -26,6 +26,7 @@ from agents.report.config import ReportConfig
 from agents.report.write import write_report
 from agents.train import train_agent
 from agents.worlds import task_of
+from sslctrl import durable
 from sslctrl.errors import InputError
 from sslctrl.fit_config import FitConfig
 from sslctrl.imagining import Imagining
@@ -218,7 +219,7 @@ def test_what_cannot_be_is_one_line(recorded: Path, front: Path, tmp_path: Path)
 
 
 def test_gathered_video_is_made_whole_or_not_at_all(recorded: Path, front: Path, tmp_path: Path) -> None:
-    aside = tmp_path / ".tmp-video"
+    aside = tmp_path / f"{durable.ASIDE}video"
     aside.mkdir()
     (aside / "0-half").mkdir()  # as if the process had died
     os.utime(aside, (0, 0))

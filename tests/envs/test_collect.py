@@ -18,6 +18,7 @@ from envs.behaviors import BEHAVIORS
 from envs.cameras import rig
 from envs.collect import CollectConfig, check_kept, collect, record_episode, record_missing
 from envs.tray import CENTER_M, HALF_M
+from sslctrl import durable
 from sslctrl.errors import InputError, Interrupted
 from sslctrl.footage import footage
 from sslctrl.store import EpisodeStore
@@ -97,7 +98,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_store(tmp_path):
     resumed = tmp_path / "resumed"
     shutil.copytree(whole.root, resumed)
     kept = {path: path.stat().st_mtime_ns for path in (resumed / "000000").iterdir()}
-    half_written = resumed / ".tmp-000001"
+    half_written = resumed / f"{durable.ASIDE}000001"
     (resumed / "000001").rename(half_written)  # as if the process had died before renaming it
     (half_written / "meta.json").unlink()
     shutil.rmtree(resumed / "000003")

@@ -36,6 +36,7 @@ class Job:
     options: dict[str, Any] = field(default_factory=dict)
     goal: tuple[float, ...] | None = None
     inner: Inner = field(default_factory=Inner)
+    two_words: tuple[str, ...] = ()
 
 
 def fails(config: Job) -> None:
@@ -87,7 +88,8 @@ def test_flags_of_every_kind() -> None:
 
 def test_flags_override_yaml_each_as_a_whole(tmp_path: Path) -> None:
     base = Job(Path("a"), "b", 48, ("p", "q"), {"dim": 1, "loss": "x"}, (0.5,), Inner(9, False))
-    path = str(configs.save(base, tmp_path / "c.yaml"))
+    path = f"{tmp_path}/c.yaml"
+    Path(path).write_text(configs.to_yaml(base))
     assert _cli.parse(Job, ["--config", path]) == base
     changed = _cli.parse(Job, ["--inner.steps", "4", "--config", path, "--options", "dim=2", "--goal", "None"])
     assert changed == Job(Path("a"), "b", 48, ("p", "q"), {"dim": 2}, None, Inner(4, False))
@@ -113,6 +115,7 @@ def test_a_config_file_may_leave_a_required_field_to_a_flag(tmp_path: Path) -> N
         ("--out a --options dim", "'dim' given; allowed is NAME=VALUE"),
         ("--out a --options dim=2 dim=3", "dim given twice"),
         ("--out a --options dim=2 --options kind=b", "--options is given twice; allowed is once"),
+        ("--out a --two-words p --two_words q", "--two-words is given twice; allowed is once"),
         ("--out a --config", "--config has no value"),
         ("--out a --config /nowhere.yaml", "/nowhere.yaml"),
     ],

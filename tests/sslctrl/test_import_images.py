@@ -21,10 +21,11 @@ def write(path: Path, image: np.ndarray) -> None:
 
 
 def test_what_runs_have_drawn_is_no_picture_to_learn_from(tmp_path: Path) -> None:
-    for name in ("a.png", "b/._c.png", "b/c.png", "run/picture.png", "run/deep/d.png"):
+    for name in ("a.png", "b/._c.png", "b/c.png", ".trash/d.png", "run/picture.png", "run/deep/d.png"):
         write(tmp_path / "in" / name, np.full((8, 8, 3), 9, np.uint8))
     for name in ("config.yaml", "run.json"):
         (tmp_path / "in" / "run" / name).write_text("{}")
+    (tmp_path / "in" / "album.png").mkdir()
     store = import_images(tmp_path / "in", tmp_path / "out", 8)
     assert store.read(store.ids[0]).meta["images"] == ["a.png", "b/c.png"]
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sslctrl import import_video as module
 from sslctrl.errors import DataError, InputError, SslctrlError
 from sslctrl.film import read_film
 from sslctrl.import_config import ImportConfig
@@ -49,6 +50,14 @@ def test_two_films_become_one_episode(tmp_path: Path) -> None:
     np.testing.assert_array_equal(episode.proprio, np.arange(20, dtype=np.float32).reshape(10, 2))
     np.testing.assert_array_equal(episode.action[:, 0], np.arange(9, dtype=np.float32))
     assert store.verify() == []
+
+
+def test_the_pace_is_that_of_the_film_that_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    videos = (film(tmp_path / "front.avi"), film(tmp_path / "side.avi", left=16))
+    rates = iter((0.0, 20.0))
+    monkeypatch.setattr(module, "read_film", lambda *given: read_film(*given)._replace(rate_hz=next(rates)))
+    store = import_video(ImportConfig(tmp_path / "store", videos, size_px=48))
+    assert store.read("000000").meta["dt_s"] == pytest.approx(0.05)
 
 
 def test_every_second_frame_under_names_of_ones_own(tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_paths_and_dicts_are_recorded_and_build_the_same_again(shapes: Registry)
     assert (built.where, built.more) == (Path("a/b"), {"gain": 5, "of": [1, {"x": None}]})
     again = shapes.build("square", json.loads(json.dumps(built.spec.options)))
     assert (again.where, again.more, again.spec) == (built.where, built.more, built.spec)
+    assert shapes.build("square", {"more": {"in": [Path("a")]}}).spec.options["more"] == {"in": ["a"]}
 
 
 @pytest.mark.parametrize(

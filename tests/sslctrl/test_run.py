@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sslctrl import config as configs
+from sslctrl import durable
 from sslctrl import run as runs
 from sslctrl.errors import CheckpointError, InputError, Interrupted, StorageError
 from sslctrl.fit_config import FitConfig
@@ -96,7 +97,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(StorageError, match="no room"):
         run.write_json("metrics.json", {"x": 2})
     assert json.loads((tmp_path / "metrics.json").read_text()) == {"x": 1}
-    assert not list(tmp_path.glob(".tmp-*"))
+    assert not list(tmp_path.glob(f"{durable.ASIDE}*"))
 
 
 def test_json_has_no_nan(tmp_path: Path) -> None:

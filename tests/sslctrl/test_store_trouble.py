@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,15 +53,17 @@ def test_a_damaged_byte_in_a_header_is_found_whatever_it_makes_of_it(square_stor
 
 def test_leftovers_are_ignored_and_old_ones_are_swept(square_store: EpisodeStore) -> None:
     root = square_store.root
-    for name in (".tmp-old", ".tmp-young"):
-        (root / name).mkdir()
-        (root / name / "frames.npy").write_bytes(b"half")
+    old, young, others = root / f"{durable.ASIDE}old", root / f"{durable.ASIDE}young", root / ".tmp-others"
     hour_ago = time.time() - 3600
-    os.utime(root / ".tmp-old", (hour_ago, hour_ago))
+    for left in (old, young, others):
+        left.mkdir()
+        (left / "frames.npy").write_bytes(b"half")
+        if left != young:
+            os.utime(left, (hour_ago, hour_ago))
     assert EpisodeStore(root).ids == square_store.ids
     assert EpisodeStore(root, create=True).ids == square_store.ids
-    assert not (root / ".tmp-old").exists()
-    assert (root / ".tmp-young").exists()  # perhaps another process writes it at this moment
+    assert not old.exists() and others.exists()
+    assert young.exists()  # perhaps another process writes it at this moment
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
@@ -141,7 +144,7 @@ def test_what_is_to_be_replaced_is_there_until_it_is(tmp_path: Path, monkeypatch
         durable.publish(folder, {"a": b"new"}, replace=True)
     monkeypatch.undo()
     assert (folder / "a").read_bytes() == b"old" and list(tmp_path.iterdir()) == [folder]
-    folder.rename(tmp_path / ".old-step-1")  # as a kill between the two would leave it
+    folder.rename(tmp_path / ".sslctrl-old-step-1")  # as a kill between the two would leave it
     durable.sweep(tmp_path)
     assert (folder / "a").read_bytes() == b"old"
     durable.publish(folder, {"a": b"new"}, replace=True)
@@ -175,9 +178,19 @@ def test_a_file_that_may_not_be_opened_is_not_called_damaged(square_store: Episo
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(np.lib.format, "open_memmap", refuse)
-    with pytest.raises(DataError, match=r"\(Too many open files\); .* see to the disk, .* open files") as caught:
+    with pytest.raises(DataError, match=r"\(Too many open files\); see to the disk, .* open files") as caught:
         square_store.read(square_store.ids[0])
     assert "delete" not in str(caught.value)
+
+
+@pytest.mark.parametrize("function", [os.scandir, Path.read_bytes])
+def test_a_store_that_may_not_be_read_is_named_so(square_store: EpisodeStore, monkeypatch, function: Any) -> None:
+    def refuse(*given: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os if function is os.scandir else Path, function.__name__, refuse)
+    with pytest.raises(DataError, match=r"cannot be read \(Permission denied\); see to the disk, your rights"):
+        _ = EpisodeStore(square_store.root).layout
 
 
 def test_a_store_that_was_read_can_be_handed_to_a_process(square_store: EpisodeStore) -> None:

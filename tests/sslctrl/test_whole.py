@@ -18,6 +18,17 @@ def test_a_folder_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").rglob("*")] == ["out", "a"]
 
 
+def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[str] = []
+    real = durable.flush
+    monkeypatch.setattr(durable, "flush", lambda path: (flushed.append(path.name), real(path)))
+    with durable.whole(tmp_path / "out") as aside:
+        (aside / "in").mkdir()
+        (aside / "in" / "a").write_text("a")
+        flushed.clear()
+    assert sorted(flushed[:-1]) == ["a", "in"] and flushed[-1] == tmp_path.name
+
+
 def test_of_one_that_is_not_whole_nothing_is_left(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), durable.whole(tmp_path / "out") as aside:
         (aside / "a").write_text("a")
@@ -38,12 +49,12 @@ def test_of_two_makers_one_is_whole_and_the_other_is_told(tmp_path: Path) -> Non
 
 
 def test_what_a_killed_maker_left_is_gone_with_the_next(tmp_path: Path) -> None:
-    for left in (".tmp-b[1]-0abc", ".tmp-other-0abc"):
+    for left in (f"{durable.ASIDE}b[1]-0abc", f"{durable.ASIDE}other-0abc"):
         (tmp_path / left).mkdir()
         os.utime(tmp_path / left, (0, 0))
     with durable.whole(tmp_path / "b[1]"):
         pass
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".tmp-other-0abc", "b[1]"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{durable.ASIDE}other-0abc", "b[1]"]
 
 
 @pytest.mark.parametrize("replace", [False, True])
