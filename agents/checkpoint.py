@@ -41,15 +41,16 @@ class Agent(NamedTuple):
     """float64 (G,): the true goal that it was trained for; None: any."""
 
 
-def keep_embedding(config: TrainAgentConfig) -> Path | None:
-    """Copy the embedding into the run, so that the run's agents need no other folder, and return the copy.
+def keep_embedding(config: TrainAgentConfig, path: Path | None) -> Path | None:
+    """Copy the embedding, a checkpoint, into the run, so that the run's agents need no other folder, and return the
+    copy.
 
     Raises CheckpointError for one that is damaged, InputError where the run began with another, or where the copy's
     place is taken.
     """
-    if config.embedding is None:
+    if path is None:
         return None
-    path, own = checkpoint.newest(Path(config.embedding)), Path(config.run) / EMBEDDING
+    own = Path(config.run) / EMBEDDING
     checkpoint.read(path, training_state.KIND)  # every byte verified
     if own.exists() and not (own / checkpoint.ABOUT).exists():
         raise InputError(
@@ -74,7 +75,8 @@ def check_goals(path: Path, lesson: Lesson) -> None:
         )
     if isinstance(lesson.goals, Targets):
         saved = checkpoint.read(path, KIND).tensors[_TARGETS].numpy()
-        if not np.allclose(saved, lesson.goals.targets, 1e-4, 1e-5):  # machines round otherwise
+        asked = lesson.goals.targets
+        if saved.shape != asked.shape or not np.allclose(saved, asked, 1e-4, 1e-5):  # machines round otherwise
             raise InputError(
                 f"{path} learned from a demonstration that looks otherwise; allowed is the one that the run began "
                 "with; give that, or another run folder"

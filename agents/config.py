@@ -154,7 +154,8 @@ class TrainAgentConfig:
             )
         if not self.her and self.relabel_future != TrainAgentConfig.relabel_future:
             raise InputError(f"relabel_future is {self.relabel_future}, and only her relabels goals; give her, too")
-        if self.prior is not None and self.record is not None and Path(self.prior) == Path(self.record):
+        stores = [Path(path).resolve() for path in (self.prior, self.record) if path is not None]
+        if len(set(stores)) < len(stores):
             raise InputError(
                 f"record and prior are both {self.record}, and a run goes on only with the prior that it began with; "
                 "allowed are two stores; record into another"

@@ -17,7 +17,7 @@ from agents.worlds import horizon_of
 from sslctrl import checkpoint, durable, fit_config
 from sslctrl.errors import InputError
 from sslctrl.fit import computes_on, fit
-from sslctrl.rng import seed_of
+from sslctrl.rng import numpy_rng, seed_of
 from sslctrl.run import RunDir, write_atomically
 from sslctrl.store import EpisodeStore
 from vision.build import load_embedding
@@ -35,6 +35,7 @@ def learn_online(config: OnlineConfig) -> Path:
     """
     agent, run = config.agent, Path(config.agent.run)
     store = EpisodeStore(config.video)
+    store.check_outside(run)
     if (cameras := list(store.cameras)) != [agent.camera]:
         raise InputError(
             f"{config.video} has the cameras {', '.join(cameras)}; allowed is video of the policy's own, "
@@ -46,7 +47,10 @@ def learn_online(config: OnlineConfig) -> Path:
             f"agent.steps is {agent.steps}, a round {share} of them; allowed are {least} or more, one episode "
             "of each world, since what it saw is what the next round learns from; raise steps"
         )
-    size_px = load_embedding(config.embedding, agent.allow).size_px
+    embedding = load_embedding(config.embedding, agent.allow)
+    if config.rounds > 1:
+        embedding.pick(store.layout, numpy_rng(agent.seed, 0))  # refuses what it could not learn from
+    size_px = embedding.size_px
     if sizes := sorted({store.read(id).frames.shape[2:4] for id in store.ids} - {(size_px, size_px)}):
         raise InputError(
             f"{config.video} has frames of {' x '.join(map(str, sizes[0]))} px; allowed are the embedding's own, "
@@ -76,10 +80,10 @@ def _learned(config: OnlineConfig) -> Path:
                 load_embedding(embedding, agent.allow), EpisodeStore(video), folder / "embedding",
                 replace(config.fit, seed=_seed(config.fit.seed, turn)),
             )  # fmt: skip
-        seen = folder / "seen"
+        seen, steps = folder / "seen", agent.steps * (turn + 1) // config.rounds - agent.steps * turn // config.rounds
         init = train_agent(
             replace(
-                agent, run=folder / "agent", steps=agent.steps // config.rounds, seed=_seed(agent.seed, turn),
+                agent, run=folder / "agent", steps=steps, seed=_seed(agent.seed, turn),
                 embedding=embedding, prior=video, init=init, record=seen,
             )
         )  # fmt: skip

@@ -24,6 +24,7 @@ from agents.watch import Watch
 from agents.worlds import horizon_of, maker, task_of, vector_of
 from agents.wrapper import LearnedVecEnv
 from sslctrl import durable
+from sslctrl.checkpoint import newest
 from sslctrl.errors import InputError, Interrupted
 from sslctrl.fit import computes_on
 from sslctrl.rng import seed_of
@@ -55,19 +56,22 @@ def train_agent(config: TrainAgentConfig) -> Path:
     torch.set_num_threads(config.threads)
     recorded = None if config.prior is None else EpisodeStore(config.prior)
     _check(config, recorded)
-    lesson = lesson_of(config, config.embedding)
+    embedding = None if config.embedding is None else newest(Path(config.embedding))  # once: its run may go on
+    lesson = lesson_of(config, embedding)
     warn_of_other_video(config)
     dataset = "" if recorded is None else recorded.digest()
     with RunDir(config.run, config, config.seed, computes_on(config.device), dataset, FREE):
         durable.make_folder(Path(config.run) / "checkpoints")
         durable.sweep(Path(config.run) / "checkpoints")
-        return _go_on_or_begin(config, lesson, recorded)
+        return _go_on_or_begin(config, lesson, embedding, recorded)
 
 
-def _go_on_or_begin(config: TrainAgentConfig, lesson: Lesson, recorded: EpisodeStore | None) -> Path:
+def _go_on_or_begin(
+    config: TrainAgentConfig, lesson: Lesson, embedding: Path | None, recorded: EpisodeStore | None
+) -> Path:
     last = checkpoint.last_step(Path(config.run))
     if last is not None:
-        checkpoint.keep_embedding(config)  # refuses another than it began with, as does the next
+        checkpoint.keep_embedding(config, embedding)  # refuses another than it began with, as does the next
         checkpoint.check_goals(last[0], lesson)
         if last[1] >= config.steps:
             return last[0]
@@ -77,7 +81,7 @@ def _go_on_or_begin(config: TrainAgentConfig, lesson: Lesson, recorded: EpisodeS
     try:
         worlds = _worlds(config, lesson, config.n_envs, 0 if last is None else last[1])
         start = _begin(config, lesson, worlds, recorded) if last is None else _go_on(config, lesson, worlds, *last)
-        checkpoint.keep_embedding(config)  # now that nothing else can refuse to begin
+        checkpoint.keep_embedding(config, embedding)  # now that nothing else can refuse to begin
         return _learn(config, lesson, start)
     except (EOFError, ConnectionError) as error:  # of the pipe to a world's process
         raise Interrupted(
@@ -185,6 +189,8 @@ def _worlds(config: TrainAgentConfig, lesson: Lesson, count: int, begun: int | N
 
 
 def _check(config: TrainAgentConfig, recorded: EpisodeStore | None) -> None:
+    if recorded is not None:
+        recorded.check_outside(config.run)
     if recorded is not None and (steps := int((recorded.lengths - 1).sum())) < config.n_envs:
         raise InputError(
             f"{config.prior} has {steps} control steps, and n_envs is {config.n_envs}; allowed are as many or more; "

@@ -40,10 +40,10 @@ BEFORE, AFTER, OUTCOME = 0, 1, 2
 """The frames of an episode that is one grasp: the scene before it, the scene after it, and what the gripper holds."""
 
 
-def seconds_a_step(meta: Mapping[str, Any], otherwise: float = 0.1) -> float:
-    """Return the time from one frame to the next of an episode's meta; `otherwise` where it says none that can be."""
+def seconds_a_step(meta: Mapping[str, Any]) -> float:
+    """Return the time from one frame to the next of an episode's meta; .1 s where it says none that can be."""
     dt = meta.get("dt_s")
-    return float(dt) if isinstance(dt, int | float) and 1e-3 < dt < 60 else otherwise
+    return float(dt) if isinstance(dt, int | float) and 1e-3 < dt < 60 else 0.1
 
 
 class Layout(NamedTuple):

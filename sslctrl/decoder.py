@@ -26,6 +26,7 @@ class Decoder(nn.Module):
         doublings = (size_px // _SMALLEST).bit_length() - 1
         if doublings < 1 or size_px != _SMALLEST << doublings:
             raise InputError(f"size_px is {size_px}; allowed are 16, 32, 64, 128, ...; record frames of such a size")
+        self.dim = dim
         widths = [width << step for step in reversed(range(doublings))]
         layers: list[nn.Module] = [
             nn.Linear(dim, _HIDDEN),
@@ -44,9 +45,12 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def to_frames(self, z: Tensor) -> Tensor:
-        """Return uint8 frames (N, 3, size_px, size_px) of embeddings (N, D); no gradient."""
-        device = next(self.parameters()).device
-        return self(z.to(device)).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
+        """Return uint8 frames (N, 3, size_px, size_px) of embeddings (N, D), and no gradient. Raises
+        InputError on other shapes.
+        """
+        if z.ndim != 2 or z.shape[1] != self.dim:
+            raise InputError(f"z is {tuple(z.shape)}; allowed is (N, {self.dim}); reshape it")
+        return self(z.to(self.background)).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
 
 
 class Likelihood(nn.Module):

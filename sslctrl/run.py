@@ -52,7 +52,7 @@ class RunDir:
         identity = {"seed": seed, "dataset": dataset}
         record = self._record()  # read before anything is written: what is damaged stays as it is, to be looked at
         starts = record.pop("starts", [])
-        self._first = not (self.path / CONFIG).exists()
+        self._first, self._before = not (self.path / CONFIG).exists(), self._checkpoints()
         same_run.agree(self.path, record or identity, identity)
         asked = configs.to_plain(config)
         same_run.agree(self.path, self._config(type(config)) or asked, asked, free)
@@ -64,13 +64,17 @@ class RunDir:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         refused = isinstance(error, SslctrlError) and not isinstance(error, Interrupted)
-        if self._first and refused and not checkpoint.folders(self.path):
+        if self._first and refused and self._checkpoints() == self._before:
             for name in (CONFIG, RECORD):
                 (self.path / name).unlink(missing_ok=True)
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON file into the folder, whole or not at all, and return its path; NaN is not JSON: ValueError."""
         return write_atomically(self.path / name, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+    def _checkpoints(self) -> set[Path]:
+        """Return those of the run and of the runs in its folder, as rounds are."""
+        return {path for run in self.path.rglob("checkpoints") for path in checkpoint.folders(run.parent)}
 
     def _config(self, cls: type) -> dict[str, Any]:
         """Return the folder's config, with the defaults of fields that there were not yet when it was written."""

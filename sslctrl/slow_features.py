@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sslctrl.store import EpisodeStore
 
 _WHITE_NOISE = 0.5  # its variance over that of its change from one moment to another
-_STEP_S = 1 / 24  # where a video does not say
 _EPISODES = 60
 _PAIRS = 60 * 32  # of moments, in each camera: over all episodes
 
@@ -62,7 +61,7 @@ def slow_features(
 def _pairs_of_moments(episode: Episode, count: int, lag_s: float, rng: np.random.Generator) -> np.ndarray:
     """Draw up to so many steps, and those so much later: int (2, n)."""
     length = episode.frames.shape[1]
-    lag = round(min(max(1, lag_s / seconds_a_step(episode.meta, otherwise=_STEP_S)), length - 1))
+    lag = round(min(max(1, lag_s / seconds_a_step(episode.meta)), length - 1))
     before = rng.choice(length - lag, size=min(count, length - lag), replace=False)
     return np.stack([before, before + lag])
 

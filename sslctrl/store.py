@@ -100,6 +100,14 @@ class EpisodeStore:
         lengths = np.array([meta["length"] + 1 for meta in metas])
         return Layout(lengths, len(cameras), tuple(cameras), np.array([*map(seconds_a_step, metas)]), self.digest())
 
+    def check_outside(self, run: str | Path) -> None:
+        """Raise InputError where a run's folder lies in the store: it would be taken for an episode."""
+        if Path(run).resolve().is_relative_to(self.root.resolve()):
+            raise InputError(
+                f"the run's folder {run} is in the store {self.root}, which would take it for an episode; allowed is "
+                "any other place; give another"
+            )
+
     def add(self, episode: Episode, id: str | None = None) -> str:
         """Write an episode and return its id, by default the next number; it is on the disk when this returns.
 

@@ -150,7 +150,7 @@ def objective_names() -> tuple[str, ...]:
 
 def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
     with torch.random.fork_rng(devices=[]):  # torch's layers draw their weights from the global generator
-        torch.manual_seed(spec.seed)
+        torch.default_generator.manual_seed(spec.seed)  # torch.manual_seed would seed GPUs, too
         backbone = BACKBONES.build(spec.backbone, spec.backbone_options, allow)
         channels_of(backbone)
         if _PLUS in spec.name:

@@ -55,16 +55,16 @@ class Tracks:
         seen side by side. All that episodes share, a robot say, is of one thing there, too, and nothing tells. Raises
         InputError where no two are.
         """
-        order = rng.permutation(len(self)).tolist()
-        for begin in range(len(order)):  # of one film, a track may have been seen beside none
-            chosen: list[int] = []
-            for track in order[begin:]:
-                if all(self._apart(track, other) for other in chosen):
-                    chosen.append(track)
-                    if len(chosen) == count:
-                        break
-            if len(chosen) > 1:
-                return np.array(chosen)
+        order = rng.permutation(len(self))
+        for begin, track in enumerate(order):  # of one film, a track may have been seen beside none
+            apart = self._apart(track, order[begin + 1 :])
+            if not apart.any():
+                continue
+            chosen, left = [track], order[begin + 1 :][apart]
+            while len(left) and len(chosen) < count:
+                chosen.append(left[0])
+                left = left[1:][self._apart(left[0], left[1:])]
+            return np.array(chosen)
         raise InputError(
             f"the store shows {len(self)} moving things that may all be one; allowed are two episodes in which "
             "something moves, or things that move side by side; record more"
@@ -76,16 +76,22 @@ class Tracks:
         corner = self.corner[chosen[:, None], at]
         return Pick(self.episode[chosen], self.view[chosen][:, None], step[:, None], label=corner)
 
-    def _apart(self, first: int, second: int) -> bool:
-        """Tell whether two tracks are from different episodes, or share frames of a film and touch in none of them."""
-        if self.episode[first] != self.episode[second]:
-            return True
-        begin = max(self.start[first], self.start[second])
-        end = min(self.start[first] + self.length[first], self.start[second] + self.length[second])
-        if self.view[first] != self.view[second] or begin >= end:
-            return False
-        here, there = (self.corner[one, begin - self.start[one] : end - self.start[one]] for one in (first, second))
-        return bool((np.abs(here - there).max(1) >= self.side_px).all())
+    def _apart(self, one: int, others: np.ndarray) -> np.ndarray:
+        """Tell of each of the others, int (M,), whether it is from another episode than this track, or shares frames of
+        a film with it and touches it in none of them: bool (M,).
+        """
+        apart = self.episode[others] != self.episode[one]
+        begin, end = self.start[others], self.start[others] + self.length[others]
+        together = (begin < self.start[one] + self.length[one]) & (end > self.start[one])
+        near = np.flatnonzero(~apart & (self.view[others] == self.view[one]) & together)
+        beside = others[near]
+        step = np.arange(self.length[one])
+        theirs = step + self.start[one] - self.start[beside][:, None]  # their own frames at this one's
+        shared = (theirs >= 0) & (theirs < self.length[beside][:, None])
+        there = self.corner[beside[:, None], theirs.clip(0, self.corner.shape[1] - 1)]
+        clear = np.abs(there - self.corner[one, step]).max(-1) >= self.side_px
+        apart[near] = (clear | ~shared).all(1)
+        return apart
 
 
 def mine(store: EpisodeStore, frames: int, side: float) -> Tracks:

@@ -115,7 +115,8 @@ def _shown(task: Objective, store: EpisodeStore, seed: int) -> Tensor | None:
         return task.shown(clips, torch_rng(seed, 0, 9, device))
     if isinstance(task, VideoTask):
         task.prepare(store)
-        return task.show(store.clips(task.pick(store.layout, rng)), torch_rng(seed, 0, 9, device))[:, :_SHOWN]
+        shown = task.show(store.clips(task.pick(store.layout, rng)), torch_rng(seed, 0, 9, device))
+        return shown[:, :: -(-shown.shape[1] // _SHOWN)]  # of all the batch: one kind of clip may stand before another
     return None
 
 
@@ -187,10 +188,6 @@ def _check_unseen(held_out: EpisodeStore, store: EpisodeStore) -> None:
 
 def _fitted(config: TrainConfig | PretextConfig, objective: Objective, store: EpisodeStore) -> tuple[RunDir, Path]:
     """Train in the run's folder, and return it and the last checkpoint."""
-    if Path(config.run).resolve().is_relative_to(store.root.resolve()):
-        raise InputError(
-            f"the run's folder {config.run} is in the store {store.root}, which would take it for an episode; allowed "
-            "is any other place; give another"
-        )
+    store.check_outside(config.run)
     with RunDir(config.run, config, config.fit.seed, computes_on(config.fit.device), store.digest(), FREE) as run:
         return run, fit(objective, store, config.run, config.fit)

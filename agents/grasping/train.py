@@ -27,6 +27,7 @@ def train_grasping(config: GraspingConfig) -> dict[str, dict[str, float]]:
     damaged or hold no grasps, CheckpointError for a bad embedding, Interrupted, with everything saved, after Ctrl-C.
     """
     store, goals = EpisodeStore(config.grasps), load_embedding(config.embedding, config.allow)
+    store.check_outside(config.run)
     exams = [(one, variety_of(one), outcomes(one)) for one in map(EpisodeStore, config.exams or (config.grasps,))]
     for one, variety, pictures in exams:
         starts = range(FIRST_START, FIRST_START + config.starts)

@@ -70,8 +70,10 @@ class Task(ABC):
 
     @property
     def goal_box_m(self) -> tuple[np.ndarray, np.ndarray]:
-        """Between which corners (G,) goals must lie: by default, wherever the arm may reach."""
-        return np.full(self.goal_size, -REACH_M), np.full(self.goal_size, REACH_M)
+        """Between which corners (G,) goals must lie: by default, as far as the arm reaches before it, on the table or
+        above.
+        """
+        return np.array((0, -REACH_M, 0))[: self.goal_size], np.full(self.goal_size, REACH_M)
 
     def distance(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
         """Distance in metres between goals, (N, G) x (N, G) -> (N,) or (G,) x (G,) -> ()."""

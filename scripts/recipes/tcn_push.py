@@ -48,6 +48,7 @@ def push(recipe: Recipe) -> dict[str, float]:
         "train": {"episodes": recipe.episodes, "steps": 300, "seed": recipe.seed},
         "heldout": {"episodes": 20, "variety": "heldout", "seed": 10_000 + recipe.seed},
         "demonstration": {
+            "episodes": 1,
             "behaviors": ("expert",),
             "variety": "fixed",
             "goal": (0.5, -0.04),

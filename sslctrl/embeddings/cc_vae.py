@@ -137,9 +137,11 @@ class CcVae(Imagining):
     @torch.no_grad()
     def decode(self, z: Tensor, first: Tensor | None = None) -> Tensor:
         """Return what embeddings (N, D) look like in episodes that begin with uint8 frames (N, 3, H, W): uint8, the
-        same shape. Raises InputError without these. With `body`, the scene without it.
+        same shape. Raises InputError without these, or with another number of them. With `body`, the scene without it.
         """
         if first is None:
             raise InputError("no first frames are given; an embedding looks otherwise in each episode; give them")
+        if z.shape != (len(first), self.dim):
+            raise InputError(f"z is {tuple(z.shape)} with {len(first)} frames; allowed is ({len(first)}, {self.dim})")
         context = self.in_eval(self.context, first)
         return self.decoder.to_frames(torch.cat([z.to(self.device), context], dim=1))

@@ -35,6 +35,7 @@ from sslctrl.errors import InputError
         ({"device": "gpu"}, "device is 'gpu'"),
         ({"relabel_future": 0.3}, "only her relabels goals"),
         ({"record": Path("kept"), "prior": Path("kept")}, "record and prior are both kept"),
+        ({"record": Path("kept"), "prior": Path("kept").absolute()}, "record and prior are both kept"),
     ],
 )
 def test_options_that_cannot_be_are_one_line(

@@ -305,3 +305,5 @@ def test_an_exam_that_no_start_is_of_is_refused_before_anything_is_learned(tmp_p
     with pytest.raises(InputError, match="none of the 3 starts asks for one of the"):
         train_grasping(GraspingConfig(grasps.root, path, tmp_path / "run", starts=3))
     assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match="is in the store"):
+        train_grasping(GraspingConfig(grasps.root, path, grasps.root / "run"))

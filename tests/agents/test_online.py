@@ -160,18 +160,22 @@ def test_every_round_builds_on_all_before_and_none_begins_as_another_run_s(
         fits.append((embedding.path, len(store), config.seed))
         return run
 
+    def opened(path: Path, allow: object) -> SimpleNamespace:
+        return SimpleNamespace(path=path, size_px=SIZE_PX, pick=lambda layout, rng: None)
+
     monkeypatch.setattr("agents.online.train_agent", train)
     monkeypatch.setattr("agents.online.fit", fit)
-    monkeypatch.setattr("agents.online.load_embedding", lambda path, allow: SimpleNamespace(path=path, size_px=SIZE_PX))
+    monkeypatch.setattr("agents.online.load_embedding", opened)
     monkeypatch.setattr("agents.online._published", lambda run, rounds: run)
     for seed in (0, 1):
-        asked = config(recorded, front, tmp_path / str(seed), seed=seed, steps=300)
+        asked = config(recorded, front, tmp_path / str(seed), seed=seed, steps=302)
         learn_online(replace(asked, rounds=3, fit=replace(asked.fit, seed=seed)))
     count, rounds = len(EpisodeStore(front)), [tmp_path / "0" / f"round-{turn}" for turn in range(3)]
     assert [agent.init for agent in begun[:3]] == [None, *(folder / "agent/checkpoint" for folder in rounds[:2])]
     assert [path for path, _, _ in fits[:2]] == [recorded / "vae", rounds[1] / "embedding"]
     assert [agent.embedding for agent in begun[1:3]] == [folder / "embedding" for folder in rounds[1:]]
     assert begun[0].embedding == recorded / "vae"
+    assert [agent.steps for agent in begun[:3]] == [100, 101, 101]
     assert [episodes for _, episodes, _ in fits] == [2 * count, 3 * count] * 2
     assert len({agent.seed for agent in begun}) == 6 and len({seed for _, _, seed in fits}) == 4
 
@@ -204,6 +208,12 @@ def test_what_cannot_be_is_one_line(recorded: Path, front: Path, tmp_path: Path)
             config(recorded, front, tmp_path, **changes)
     with pytest.raises(InputError, match="the policy's own, front, alone"):
         learn_online(config(recorded, recorded / "prior", tmp_path))
+    shown: dict[str, Any] = {"goal_from": "shown", "relabel_prior": 0.0, "embedding": recorded / "embedding"}
+    with pytest.raises(InputError, match="cameras are front; allowed are 2 or more"):
+        learn_online(config(recorded, front, tmp_path / "run", **shown))
+    with pytest.raises(InputError, match="is in the store"):
+        learn_online(config(recorded, front, front / "run"))
+    assert not (tmp_path / "run").exists() and not (front / "run").exists()
     large, episode = EpisodeStore(tmp_path / "large", create=True), EpisodeStore(front).read("000000")
     large.add(episode._replace(frames=episode.frames.repeat(2, 2).repeat(2, 3)))
     with pytest.raises(InputError, match="large has frames of 32 x 32 px; allowed are the embedding's own, 16 px"):

@@ -60,14 +60,6 @@ def test_every_source_of_reward_trains(changes: dict[str, Any], recorded: Path, 
     assert isinstance(agent.goals, Targets) == (agent.config.reward_from != "state")
 
 
-def test_an_embedding_s_run_stands_for_its_newest_checkpoint(recorded: Path, tmp_path: Path) -> None:
-    shutil.copytree(recorded / "embedding", tmp_path / "tcn" / "checkpoints" / "step-00000007")
-    one = train_agent(tiny(recorded, tmp_path / "one", steps=8, embedding=tmp_path / "tcn"))
-    assert checkpoint.load(one).config.embedding == tmp_path / "tcn"
-    kept = (checkpoint.sha256_of(folder) for folder in (tmp_path / "one" / "embedding", recorded / "embedding"))
-    assert next(kept) == next(kept)
-
-
 def test_no_two_trainings_begin_alike_nor_as_an_exam(recorded: Path, tmp_path: Path, monkeypatch) -> None:
     begun: list[set[int]] = []
     real = DummyVecEnv.reset
@@ -254,6 +246,13 @@ def test_a_run_does_not_go_on_from_other_pictures_of_its_goal(recorded: Path, tm
     EpisodeStore(tmp_path / "turned", create=True).add(episode._replace(frames=episode.frames[:, :, ::-1]))
     with pytest.raises(InputError, match="from a demonstration that looks otherwise; allowed is the one"):
         train_agent(replace(config, demonstration=tmp_path / "turned"))
+    steps = tiny(recorded, tmp_path / "steps", steps=8, goal_from="steps")
+    train_agent(steps)
+    later = {name: getattr(episode, name)[9:] for name in ("state", "proprio", "action", "reward")}
+    cut = episode._replace(frames=episode.frames[:, 9:], **later, meta={"cameras": [*shown.cameras], "success": True})
+    EpisodeStore(tmp_path / "cut", create=True).add(cut)
+    with pytest.raises(InputError, match="from a demonstration that looks otherwise; allowed is the one"):
+        train_agent(replace(steps, demonstration=tmp_path / "cut"))
 
 
 def test_a_world_that_cannot_be_built_is_one_line(recorded: Path, tmp_path: Path, monkeypatch) -> None:
@@ -308,25 +307,6 @@ def test_a_prior_without_episodes_is_one_line(recorded: Path, tmp_path: Path) ->
     assert "holds no episode" in one_line(error, 3)
 
 
-def test_nobody_s_embedding_is_replaced_by_a_copy(recorded: Path, tmp_path: Path) -> None:
-    run = tmp_path / "push" / "embedding"
-    shutil.copytree(recorded / "embedding", run / "checkpoints" / "step-00000007")
-    with pytest.raises(InputError, match="embedding is there already"):
-        train_agent(tiny(recorded, tmp_path / "push", steps=8, embedding=run))
-    assert (run / "checkpoints" / "step-00000007" / "weights.safetensors").exists()
-    path = train_agent(tiny(recorded, tmp_path / "push" / "agent", steps=8, embedding=run))
-    assert checkpoint.load(path).senses.observer is not None
-
-
-def test_a_refused_start_keeps_no_embedding_for_the_next(recorded: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="frnt"):
-        train_agent(tiny(recorded, tmp_path, embedding=recorded / "vae", camera="frnt"))
-    assert not (tmp_path / "config.yaml").exists()
-    train_agent(tiny(recorded, tmp_path, steps=8))
-    kept, given = (checkpoint.sha256_of(folder) for folder in (tmp_path / "embedding", recorded / "embedding"))
-    assert kept == given
-
-
 def test_a_demonstration_that_is_not_there_is_one_line(recorded: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         train_agent(tiny(recorded, tmp_path / "run", demonstration=tmp_path / "none"))
@@ -370,13 +350,6 @@ def test_a_damaged_agent_is_one_line(part: str, trained: Path, tmp_path: Path) -
     with pytest.raises(CheckpointError) as error:
         checkpoint.load(tmp_path / "run")
     one_line(error, 4)
-
-
-def test_another_embedding_in_the_run_is_refused(trained: Path, recorded: Path, tmp_path: Path) -> None:
-    shutil.copytree(trained, tmp_path / "run")
-    shutil.rmtree(tmp_path / "run" / "embedding")
-    with pytest.raises(CheckpointError):
-        checkpoint.load(tmp_path / "run")
 
 
 def test_the_config_is_imported_without_torch() -> None:

@@ -156,6 +156,8 @@ def test_goal_option_fixes_the_goal_and_nothing_else(push):
     for bad in ((45.0, 0.0), (0.5, 0.4)):
         with pytest.raises(InputError, match=r"goal \[.*\] given; allowed is \[0.29, -0.16\] to \[0.61, 0.16\] m"):
             push.reset(seed=5, options={"goal": bad})
+    with pytest.raises(InputError, match=r"allowed is \[0.0, -0.855, 0.0\] to \[0.855, 0.855, 0.855\] m"):
+        RobotEnv("grasp").reset(options={"goal": (0.45, 0.0, -0.1)})
     with pytest.raises(InputError, match=r"'gaol'.*goal"):
         push.reset(seed=5, options={"gaol": (0.4, 0.0)})
 

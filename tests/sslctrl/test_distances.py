@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sslctrl.errors import InputError
 from sslctrl.metrics.distances import compared
 
 
@@ -11,5 +12,8 @@ def test_distances_of_the_same_pairs_are_ranked() -> None:
     found = compared(3 * places[:, ::-1] + 1, places, 500, np.random.default_rng(1))
     np.testing.assert_allclose(found.latent, 3 * found.true_m)
     assert len(found.true_m) == 500 and found.rank_correlation == pytest.approx(1.0)
+    assert compared(0 * places, places, 500, np.random.default_rng(1)).rank_correlation == 0
+    with pytest.raises(InputError, match="not finite"):
+        compared(np.inf * places, places, 500, np.random.default_rng(1))
     noise = np.random.default_rng(2).normal(size=(200, 2))
     assert abs(compared(noise, places, 5000, np.random.default_rng(1)).rank_correlation) < 0.1

@@ -33,7 +33,15 @@ def test_each_label_has_one_key_in_a_gallery_however_many_it_has() -> None:
     assert retrieval_top1(queries, np.ones(2000, int), keys, labels, rng()) == pytest.approx(0.5, abs=0.05)
 
 
+def test_one_embedding_for_all_finds_no_more_than_guesses_do() -> None:
+    labels = np.array([0] * 80 + [1, 2, 3] * 7)
+    for same in (np.zeros((len(labels), 3)), np.ones((len(labels), 3))):
+        assert retrieval_top1(same, labels, same, labels, rng()) == pytest.approx(1 / 4)
+
+
 def test_refuses() -> None:
+    with pytest.raises(InputError, match="not finite"):
+        retrieval_top1(np.full((1, 2), np.nan), np.zeros(1), np.zeros((1, 2)), np.zeros(1), rng())
     with pytest.raises(InputError, match=r"allowed are \(Q, D\)"):
         retrieval_top1(np.zeros((3, 2)), np.zeros(3), np.zeros((3, 4)), np.zeros(3), rng())
     with pytest.raises(InputError, match="no key has the label 2"):
@@ -47,3 +55,6 @@ def test_the_highest_point_must_lie_on_the_mask() -> None:
     maps[:, 1, 2] = 5
     masks[0, 1, 2] = masks[1, 2, 2] = True
     assert localised(maps, masks).tolist() == [True, False]
+    masks[:, 0] = True
+    maps[0], maps[1] = 1, np.nan
+    assert localised(maps, masks).tolist() == [False, False]

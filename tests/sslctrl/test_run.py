@@ -73,6 +73,13 @@ def test_a_refused_first_start_gives_the_folder_back(tmp_path: Path) -> None:
         runs.RunDir(tmp_path, Job(), seed=0)
 
 
+def test_a_first_start_that_was_refused_after_a_round_of_it_keeps_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError), runs.RunDir(tmp_path, Job(), seed=0):
+        (tmp_path / "round-0" / "agent" / "checkpoints" / "step-00000001").mkdir(parents=True)
+        raise InputError("too late")
+    assert (tmp_path / "config.yaml").exists() and (tmp_path / "run.json").exists()
+
+
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     runs.RunDir(tmp_path, Job(), seed=0)
     (tmp_path / "run.json").write_text('{"seed": 0')

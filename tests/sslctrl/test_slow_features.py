@@ -46,8 +46,8 @@ def counted(tmp_path: Path) -> EpisodeStore:
         frames[..., 0] = np.arange(STEPS)[None, :, None, None]
         frames[..., 1] = np.arange(VIEWS)[:, None, None, None]
         frames[..., 2] = number
-        none = np.zeros((STEPS, 0), np.float32)
-        store.add(Episode(frames, none, none, none[1:], none[1:, :0].sum(1), {"cameras": ["a", "b"], "success": False}))
+        none, meta = np.zeros((STEPS, 0), np.float32), {"cameras": ["a", "b"], "success": False, "dt_s": 1 / 24}
+        store.add(Episode(frames, none, none, none[1:], none[1:, :0].sum(1), meta))
     return store
 
 

@@ -218,6 +218,9 @@ def test_decoder_refuses_sizes_it_cannot_make(size_px: int) -> None:
 @pytest.mark.parametrize("size_px", [16, 32, 128])
 def test_decoder_sizes(size_px: int) -> None:
     assert Decoder(4, size_px, 2)(torch.zeros(1, 4)).shape == (1, 3, size_px, size_px)
+    assert Decoder(4, size_px, 2).to_frames(torch.zeros(2, 4, dtype=torch.float64)).shape == (2, 3, size_px, size_px)
+    with pytest.raises(InputError, match=r"z is \(2, 3\); allowed is \(N, 4\)"):
+        Decoder(4, size_px, 2).to_frames(torch.zeros(2, 3))
 
 
 def test_a_slow_start_falls_by_one_factor_to_beta_and_goes_on_where_it_was() -> None:

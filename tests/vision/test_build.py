@@ -32,8 +32,9 @@ def test_builds_by_name_and_records_its_options() -> None:
     assert spec_of(objective)["backbone_options"]["widths"] == [4, 8]
 
 
-def test_weights_are_a_function_of_the_seed_and_the_global_generator_is_left_alone() -> None:
+def test_weights_are_a_function_of_the_seed_and_the_global_generators_are_left_alone(monkeypatch) -> None:
     torch.manual_seed(7)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("a GPU's generator was seeded"))
     before = torch.get_rng_state()
     first, again, other = (build_objective(spec(seed=seed)).state_dict() for seed in (1, 1, 2))
     assert torch.equal(before, torch.get_rng_state())

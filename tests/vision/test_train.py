@@ -21,7 +21,7 @@ from sslctrl.metrics.alignment import alignment_of, state_floor
 from sslctrl.store import EpisodeStore
 from vision.build import ObjectiveSpec, build_objective, load_embedding, load_objective
 from vision.measure import RESOLUTION_M, measure
-from vision.train import train, train_pretext
+from vision.train import _shown, train, train_pretext
 from vision.train_config import PretextConfig, TrainConfig
 from vision.untrained import settle
 
@@ -190,6 +190,13 @@ def test_a_folder_of_footage_is_learned_from_too(tmp_path: Path) -> None:
     assert load_objective(train_pretext(asked)).spec.name == "arrow_of_time"
     assert EpisodeStore(tmp_path / "run" / "videos").lengths.tolist() == [16, 16]
     assert read_image(tmp_path / "run" / "picture.png").shape[2] == 3
+
+
+def test_a_picture_is_of_clips_of_all_kinds(tiny_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = build_objective(ObjectiveSpec("arrow_of_time", {"batch": 20, "groups": 2}, backbone_options=NET))
+    monkeypatch.setattr(type(task), "show", lambda self, clips, rng: clips.label[None])
+    kinds = _shown(task, tiny_store, seed=0)
+    assert kinds is not None and 4 <= kinds.numel() <= 8 and set(kinds[0].tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize("stray", [{"image_px": 32}, {"crops": 2}, {"every": 2}])

@@ -85,6 +85,15 @@ def test_pictures_of_large_frames_need_no_more_memory(tmp_path: Path, monkeypatc
     assert {shape[-2:] for shape in followed} == {(6, 6)}
 
 
+def test_marked_is_where_the_moving_thing_was_and_not_where_it_goes() -> None:
+    frames = torch.zeros(4, 3, 32, 32)
+    for step, frame in enumerate(frames):
+        frame[:, 8:14, 4 + 7 * step : 10 + 7 * step] = 1
+    moving, points = video_colorization._marks(frames)
+    assert torch.equal(moving, frames[0, 0]) and len(points)
+    assert points[:, 0].max() * 32 < 11  # corners of the square that was there
+
+
 def test_the_net_is_shown_no_colour(tmp_path: Path) -> None:
     store = films(tmp_path)
     task = prepared(store)

@@ -195,11 +195,11 @@ class VideoColorization(VideoTask):
 
 
 def _marks(frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Return which pixels of a clip's first frame change, float (H, W), and some corners there, (K, 2), x and y as
-    fractions of the picture.
+    """Return which pixels of a clip's first frame differ from all later frames, float (H, W), and some corners there,
+    (K, 2), x and y as fractions of the picture. What arrives at a place changes it, too, but not in all frames.
     """
-    first, last = (frames[at].mean(0) for at in (0, -1))
-    moving = ((first - last).abs() > _CHANGED).float()
+    first, *later = frames.mean(1)
+    moving = ((torch.stack(later) - first).abs() > _CHANGED).all(0).float()
     pixels, where = ((one * 255).byte().cpu().numpy() for one in (first, moving))
     corners = cv2.goodFeaturesToTrack(pixels, _POINTS, 0.01, min(first.shape) / 10, mask=where)
     found = np.zeros((0, 2), np.float32) if corners is None else corners[:, 0]
