@@ -24,8 +24,8 @@ def probe_r2(
     target: (N, S); episode: (N,), which episode each row is of: whole episodes are held out, since neighbouring frames
     are nearly the same. Features count up to 3 standard deviations: one that other episodes hardly use may be at 60 in
     a frame held out, and R^2 would be that frame's alone. `linear`: ridge, its strength by leaving out a fifth of the
-    episodes; `mlp`: two hidden layers of 64, stopped early. 1 is perfect, 0 as good as the mean. Raises InputError on
-    shapes, or fewer than 2 episodes.
+    episodes; `mlp`: two hidden layers of 64, stopped early. 1 is perfect, 0 as good as the mean, or a coordinate that
+    does not vary. Raises InputError on shapes, values that are not finite, or fewer than 2 episodes.
     """
     z, target, episode = np.asarray(z, np.float64), np.asarray(target), np.asarray(episode)
     if z.ndim != 2 or target.ndim != 2 or episode.shape != z.shape[:1] or len(target) != len(z):
@@ -33,6 +33,8 @@ def probe_r2(
             f"z, target, episode are {z.shape}, {target.shape}, {episode.shape}; "
             "allowed are (N, D), (N, S), (N,); reshape them"
         )
+    if not (np.isfinite(z).all() and np.isfinite(target).all()):
+        raise InputError("z or target is not finite; allowed are finite numbers; see what went wrong in training")
     if len(np.unique(episode)) < 2:
         raise InputError("all rows are of one episode; allowed are 2 episodes or more, to hold some out; record more")
     from sklearn.metrics import r2_score
@@ -43,7 +45,8 @@ def probe_r2(
     fitted = target[train, 0] if target.shape[1] == 1 else target[train]  # sklearn warns of a single column
     model = _model(kind, seed, episode[train]).fit(z[train], fitted)
     predicted = np.asarray(model.predict(z[test])).reshape(len(test), -1)
-    return np.asarray(r2_score(target[test], predicted, multioutput="raw_values"))
+    varies = np.ptp(target[test], axis=0) > 0
+    return np.where(varies, r2_score(target[test], predicted, multioutput="raw_values"), 0.0)
 
 
 def _model(kind: Literal["linear", "mlp"], seed: int, episode: np.ndarray):

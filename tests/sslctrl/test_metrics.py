@@ -121,6 +121,13 @@ def test_probe_reads_what_is_there_and_nothing_else(kind) -> None:
     assert (again == r2).all() and (other != r2).all()  # other episodes are held out
 
 
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_of_what_never_varies_nothing_is_read(kind) -> None:
+    z, episode = np.random.default_rng(6).normal(size=(200, 4)), np.repeat(np.arange(20), 10)
+    for target in (np.full((200, 1), 0.3), np.stack([np.full(200, 0.3), z[:, 0]], axis=1)):
+        assert probe_r2(z, target, episode, kind)[0] == 0
+
+
 def test_only_the_mlp_reads_a_square() -> None:
     z = np.random.default_rng(7).normal(size=(1500, 3))
     target, episode = z[:, :1] ** 2, np.repeat(np.arange(50), 30)
@@ -158,6 +165,8 @@ def test_probe_refuses() -> None:
     z = np.zeros((10, 2))
     with pytest.raises(InputError, match="one episode"):
         probe_r2(z, z, np.zeros(10))
+    with pytest.raises(InputError, match="not finite"):
+        probe_r2(np.full((10, 2), np.nan), z, np.arange(10))
     with pytest.raises(InputError, match=r"\(N, S\)"):
         probe_r2(z, z[:, 0], np.arange(10))
     with pytest.raises(InputError, match="linear, mlp"):
