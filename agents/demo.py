@@ -49,9 +49,12 @@ def demo(config: DemoConfig) -> Path:
 def _demo(config: DemoConfig, minutes: Callable[[], float]) -> Path:
     run = Path(config.run)
     record(config)
+    minutes()
     checkpoint = train(embedding_config(config))
+    minutes()
     embedding = load_embedding(checkpoint)
     agent = train_agent(agent_config(config, checkpoint))
+    minutes()
     evaluation = evaluate(
         EvaluateConfig(
             out=run / "evaluation",
@@ -154,17 +157,19 @@ def _alone(value: float, n: int) -> dict[str, Any]:
 
 @contextmanager
 def _minutes(run: Path) -> Iterator[Callable[[], float]]:
-    """Yield what tells the minutes of work so far, those of attempts that were stopped included, as a file keeps them.
-    What comes after the first whole run does not count.
+    """Yield what tells the minutes of work so far and notes them in a file, which those of attempts that were stopped,
+    or killed after their last stage that was noted, are from. What comes after the first whole run does not count.
     """
     path, began, finished = run / "seconds.json", time.monotonic(), (run / "demo.json").exists()
     before = json.loads(path.read_text()) if path.exists() else 0.0
 
-    def seconds() -> float:
-        return before if finished else before + time.monotonic() - began
+    def minutes() -> float:
+        seconds = before if finished else before + time.monotonic() - began
+        write_atomically(path, json.dumps(seconds))
+        return seconds / 60
 
     try:
-        yield lambda: seconds() / 60
+        yield minutes
     finally:
         if run.is_dir():
-            write_atomically(path, json.dumps(seconds()))
+            minutes()

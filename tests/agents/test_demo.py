@@ -25,6 +25,7 @@ def test_minutes_are_those_of_attempts_that_were_stopped_too(tmp_path: Path, mon
         raise KeyboardInterrupt
     with module._minutes(tmp_path) as minutes:
         assert minutes() == 11
+        assert json.loads((tmp_path / "seconds.json").read_text()) == 660  # should it be killed from here on
         (tmp_path / "demo.json").touch()
     with module._minutes(tmp_path) as minutes:
         assert minutes() == 11
