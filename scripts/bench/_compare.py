@@ -129,12 +129,11 @@ def measure(config: CompareConfig) -> dict[str, Figure]:
         ]
     for done in run_jobs(jobs, config):
         seeds = [joined(found, before) for found, before in zip(done.seeds, learned, strict=False)]
-        both = Origin.joined([source, done.origin])
-        results.record(over_seeds([flat(seed) for seed in seeds], unit, iqm), both)
+        answers = [{} for _ in seeds] if config.only else gains(seeds)
+        found = over_seeds([flat(seed) | answer for seed, answer in zip(seeds, answers, strict=True)], unit, iqm)
+        results.record(found, Origin.joined([source, done.origin]))
         if not config.only:
-            results.record(over_seeds(gains(seeds), unit, iqm), both)
-            others = (name for name in results.figures if "+" in name and name.partition(".")[0] not in names)
-            results.drop_others(tuple(others), ())
+            results.drop_others(("",), found)  # mixes and deeper nets of before
         write_page(config.board, results.figures, METRICS)
     return results.figures
 

@@ -11,8 +11,10 @@ from scripts.bench._pretext_config import PretextConfig
 from scripts.bench._video_config import TASKS as VIDEO_TASKS
 
 SINGLE = ("random", "supervised", "autoencoder", *IMAGE_TASKS, *VIDEO_TASKS)
-DEEPER = ("random", "supervised", "rotation", "relative_position", "video_colorization")
-"""Of which a deeper backbone is trained, too."""
+DEEPER = ("random", "supervised", "denoising", "exemplar", "context_encoder")
+"""Of which a deeper backbone is trained, too: of tasks, those whose policies were so far from an untrained net's, on
+Push or on Reach, that a deeper one's can be told from them.
+"""
 DEEP: dict[str, Any] = {"widths": (32, 48, 48, 48, 48), "strides": (2, 2, 1, 1, 1)}
 """Five layers instead of three, a map of the same size and as many channels."""
 SUFFIX = "-deep"

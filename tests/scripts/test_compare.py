@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from scripts.bench import _compare as compare
-from scripts.bench._compare_config import DEEP, DEEPER, SINGLE, CompareConfig
+from scripts.bench._compare_config import DEEP, DEEPER, QUESTIONS, SINGLE, CompareConfig
 from scripts.bench._compare_page import write_page
+from scripts.bench._figures import Results, origin
 from scripts.bench._image_scores import accuracy
-from scripts.bench._intervals import Figure
+from scripts.bench._intervals import Figure, from_seeds
+from scripts.bench._jobs import Done
 from scripts.bench._tier import Tier
 from scripts.bench._trials import Trial
 from sslctrl.errors import InputError
@@ -141,6 +145,22 @@ def test_the_page_has_every_figure_and_loads_nothing(tmp_path: Path) -> None:
     assert page.count("<svg") == 2 and not re.search(r"(src|href)=\"(?!#)(?!data:)", page.replace("xlink:href", ""))
     (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     assert f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}" in page
+
+
+def test_what_is_not_compared_any_more_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def done(jobs: Any, config: CompareConfig) -> Iterator[Done]:
+        one = dict.fromkeys(compare.METRICS, 0.5)
+        yield Done([{job.name: one for job in jobs}], origin())
+
+    for name in ("record", "record_probe"):
+        monkeypatch.setattr(compare, name, lambda *given: None)
+    monkeypatch.setattr(compare, "run_jobs", done)
+    config = CompareConfig(out=tmp_path / "x.json", page=tmp_path / "page.html", runs=tmp_path / "runs", seeds=(0,))
+    before = {"rotation-shallow.push_success": from_seeds([0.1], "fraction")}
+    Results(config.file, config.command, config.seeds).record(before, origin())
+    found = set(compare.measure(config))
+    mixes = {name.partition(".")[0] for name in found if "+" in name}
+    assert {name.partition(".")[0] for name in found} == {*config.tasks, *mixes, *QUESTIONS} and len(mixes) == 2
 
 
 def test_an_unknown_backbone_is_refused() -> None:
