@@ -118,6 +118,7 @@ def save(model: BaseAlgorithm, config: TrainAgentConfig, lesson: Lesson, step: i
 def load(path: Path, allow: Collection[str] = ()) -> Agent:
     """Open an agent's checkpoint, or the newest of a run folder. No code runs but ours and that in ``allow``.
 
+    It acts; its replay buffer stays behind, so that it learns on by `train_agent` alone, with ``init``.
     Raises CheckpointError where it, or the run's copy of the embedding, is missing, damaged or of another kind,
     InputError for a class not allowed.
     """

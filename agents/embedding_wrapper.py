@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from agents.judge import Judge
 from envs.env import RobotEnv
 from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError
@@ -39,8 +40,8 @@ class EmbeddingWrapper(gym.Wrapper):
 
         goal: uint8, a picture (H, W, 3), or the video of a demonstration (T, H, W, 3), whose end is the goal. own: what
         the policy sees of an observation besides, as the robot's joints: (N,). Raises InputError for a world that does
-        not render so or shows several cameras, a goal of another dtype or shape, and an `own` that returns something
-        else.
+        not render so or shows several cameras, for what is no embedding or reward, a goal of another dtype or shape,
+        and an `own` that returns something else; while it acts, for rewards that are not finite.
         """
         super().__init__(env)
         if env.render_mode != "rgb_array":
@@ -48,16 +49,21 @@ class EmbeddingWrapper(gym.Wrapper):
         if isinstance(env.unwrapped, RobotEnv) and len(env.unwrapped.cameras) > 1:
             names = ", ".join(env.unwrapped.cameras)
             raise InputError(f"{env} renders cameras {names} side by side; allowed is one; make it with cameras=[one]")
+        if not isinstance(embedding, Embedding) or not callable(reward):
+            raise InputError(
+                f"embedding is a {type(embedding).__name__}, reward a {type(reward).__name__}; allowed are what "
+                "load_embedding opens, and an object such as LatentDistance(); give these"
+            )
         frames = np.asarray(goal)
         frames = frames[None] if frames.ndim == 3 else frames
-        if not len(frames):
+        if not frames.size:
             raise InputError(
                 f"the goal is {frames.shape}; allowed are a picture, or a video of one frame or more; give one"
             )
         others = np.empty(0) if own is None else np.asarray(own(env.observation_space.sample()))
         if others.ndim != 1:
             raise InputError(f"own returns {others.shape}; allowed is (N,); flatten it")
-        self.embedding, self.reward, self.own = embedding, reward, own
+        self.embedding, self.reward, self.own = embedding, Judge(reward), own
         self._goal_moment = embedding.history.of(square(frames, embedding.size_px))[-1:].copy()
         self._moments = Moments(embedding.history)
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (2 * embedding.seen_dim + len(others),), np.float32)

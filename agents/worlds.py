@@ -97,7 +97,7 @@ def maker(
         }  # fmt: skip
         if camera is not None:  # render no more than is seen
             settings["cameras"] = tuple(dict.fromkeys((*CAMERAS, camera))) if all_cameras else (camera,)
-        env = gym.make(env_id, disable_env_checker=True, **settings)
+        env = gym.make(env_id, render_mode="rgb_array", disable_env_checker=True, **settings)
         env = env if goal is None else FixedGoal(env, goal)
         env = env if inside is None else inside(env)
         return PixelObservation(env, camera if size_px else None, size_px or 64, history, show_goal)

@@ -54,7 +54,7 @@ class Registry:
         must not choose what code runs. Raises InputError for an unknown name (with the nearest three) or a refused one.
         """
         if ":" in name:
-            if allow is not None and name not in allow:
+            if allow is not None and (isinstance(allow, str) or name not in allow):
                 raise InputError(
                     f"{name!r} is code of your own, and a file must not choose what runs; allowed is what you name; "
                     f"if you trust it, give --allow {name}, in Python allow=[{name!r}]"
@@ -107,7 +107,9 @@ class Registry:
                 f"cannot import {name!r} ({error}); allowed is package.module:Class of a module on the Python path; "
                 f"check both halves, or use one of {', '.join(self.names())}"
             ) from error
-        if not inspect.isclass(cls) or inspect.isabstract(cls) or not fulfils(cls, self.interface):
+        if inspect.isabstract(cls):
+            raise InputError(f"{name!r} lacks {', '.join(sorted(cls.__abstractmethods__))}; implement what is missing")
+        if not inspect.isclass(cls) or not fulfils(cls, self.interface):
             raise InputError(
                 f"{name!r} is not a {self.interface.__name__}; allowed is a concrete class of "
                 f"{self.interface.__module__}.{self.interface.__name__}; derive from it or implement its methods"

@@ -23,17 +23,24 @@ def spec_of(objective: Objective) -> dict[str, Any]:
     """Return name, options, backbone, backbone_options and, where it is, that this is frozen: what builds the objective
     again.
 
-    Raises InputError for an objective that no registry built.
+    Raises InputError for an objective, or a backbone of one, that no registry built.
     """
     spec = getattr(objective, "spec", None)
     if spec is None:
         raise InputError(
             f"{type(objective).__name__} has no spec, so that no checkpoint of it could be opened; "
-            "allowed is an object that a registry built; use Registry.build, or set its .spec to Spec(name, options)"
+            "allowed is what vision.build.build_objective built; build it so"
         )
     backbone = getattr(objective, "backbone", None)
     built = asdict(spec)
-    if isinstance(backbone, nn.Module) and (its := getattr(backbone, "spec", None)) is not None:
+    if isinstance(backbone, nn.Module):
+        its = getattr(backbone, "spec", None)
+        if its is None:
+            raise InputError(
+                f"the backbone of {type(objective).__name__}, a {type(backbone).__name__}, has no spec, so that no "
+                "checkpoint of it could be opened; allowed is one by name; build both by vision.build.build_objective, "
+                "or the backbone by BACKBONES.build"
+            )
         known = {"pretrained": False} if its.options.get("pretrained") else {}  # its weights are saved
         built |= {"backbone": its.name, "backbone_options": {**its.options, **known}}
         if is_frozen(backbone):

@@ -18,7 +18,7 @@ from agents.report.blocks import Block, Note, Section
 from agents.report.config import ReportConfig
 from agents.report.folder import RunFolder
 from sslctrl.durable import make_folder
-from sslctrl.errors import SslctrlError
+from sslctrl.errors import InputError, SslctrlError
 from sslctrl.run import write_atomically
 
 _SECTIONS: tuple[tuple[str, str, Callable[[RunFolder], Iterator[Block]], str], ...] = (
@@ -93,11 +93,17 @@ def _or_note(make: Callable[[RunFolder], Any], folder: RunFolder, otherwise: Any
 
 
 def _damage(folder: RunFolder) -> Iterator[SslctrlError]:
-    """Yield what keeps the key figures from being shown, and what was passed over."""
+    """Yield what keeps the key figures from being shown, what was passed over, and whose code is not allowed."""
     try:
         head.tiles(folder)
     except SslctrlError as error:
         yield error
+    try:
+        _ = folder.pretext if folder.task else folder.embedding
+    except InputError as error:
+        yield error
+    except SslctrlError:
+        pass  # the section that needs it says so
     yield from folder.damage
 
 

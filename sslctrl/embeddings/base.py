@@ -112,6 +112,22 @@ class Embedding(Objective):
         self._check_size(clips.frames)
         return to_float(clips.frames, self.device)
 
+    def check_width(self) -> None:
+        """Raise InputError where `encode` or `observe` return other shapes than `dim` and `seen_dim` say; one that
+        cannot read a black moment is left to those that it is given.
+        """
+        black = torch.zeros(1, *self.history.moment, 3, self.size_px, self.size_px, dtype=torch.uint8)
+        for net, width in ((self.encode, self.dim), (self.observe, self.seen_dim)):
+            try:
+                found = tuple(self.in_eval(net, black).shape)
+            except Exception:
+                return
+            if found != (1, width):
+                raise InputError(
+                    f"{type(self).__name__}.{net.__name__} returns {found} of one moment; allowed is (1, {width}), as "
+                    "its dim says; mend either"
+                )
+
     def _check_size(self, frames: Tensor) -> None:
         if frames.shape[-2:] != (self.size_px, self.size_px):
             raise InputError(

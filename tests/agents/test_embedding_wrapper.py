@@ -154,6 +154,18 @@ def test_what_is_no_vector_or_no_picture_is_refused() -> None:
         env.reset()
 
 
+def test_what_is_no_embedding_or_no_reward_is_refused() -> None:
+    given: Any
+    for given in ({"embedding": "runs/tcn"}, {"reward": "huber"}):
+        with pytest.raises(InputError, match="allowed are what load_embedding opens"):
+            EmbeddingWrapper(Slider(), **{"embedding": embedding("tcn"), "goal": _at(8).render()} | given)
+    for value in (np.array([np.nan]), np.float32(0)):
+        env = EmbeddingWrapper(Slider(), embedding("tcn"), _at(8).render(), reward=lambda z, z_next, goal, to=value: to)
+        env.reset()
+        with pytest.raises(InputError, match=r"allowed are \(1,\) finite numbers"):
+            env.step(ACTION)
+
+
 def test_the_embedding_is_left_as_it_was() -> None:
     net = embedding("tcn").train()
     EmbeddingWrapper(Slider(), net, _at(8).render()).reset()

@@ -95,6 +95,8 @@ def test_a_policy_is_measured_where_the_world_looks_otherwise(trained: Path, tmp
         world = world_for(agent, camera=camera)
         world.seed(config.seed)
         seen, over = world.reset(), False
+        picture = world.render()
+        assert picture is not None and picture.dtype == np.uint8 and picture.ndim == 3
         while not over:
             seen, _, (over,), (info,) = world.step(agent.model.predict(seen, deterministic=True)[0])
         found = json.loads((tmp_path / played / "evaluation.json").read_text())["policies"]["agent"]["each"]

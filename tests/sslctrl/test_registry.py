@@ -157,7 +157,7 @@ def test_anyones_own_class(shapes: Registry) -> None:
     assert built.spec.name == "shapebox.square:Square"
     for name, message in {
         "shapebox.square:Helper": "is not a Shape",
-        "shapebox.base:Shape": "is not a Shape; allowed is a concrete class",
+        "shapebox.base:Shape": "lacks area; implement what is missing",
         "shapebox.square:Nothing": "cannot import",
         "no.such:Thing": "cannot import",
         ".square:Square": "cannot import",
@@ -168,8 +168,9 @@ def test_anyones_own_class(shapes: Registry) -> None:
 
 
 def test_a_file_from_disk_chooses_no_code(shapes: Registry) -> None:
-    with pytest.raises(InputError, match=r"is code of your own.*allow=\['shapebox.breaks:X'\]"):
-        shapes.get("shapebox.breaks:X", allow=())
+    for allow in ((), "shapebox.breaks:XY"):  # of text, every part would be in it
+        with pytest.raises(InputError, match=r"is code of your own.*allow=\['shapebox.breaks:X'\]"):
+            shapes.get("shapebox.breaks:X", allow=allow)
     assert "shapebox.breaks" not in sys.modules
     assert shapes.get("shapebox.square:Square", allow=["shapebox.square:Square"]).__name__ == "Square"
     with pytest.raises(InputError, match="is code of your own"):

@@ -3,14 +3,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from sslctrl import checkpoint
+from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.embeddings import EMBEDDINGS
+from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import CheckpointError, InputError
-from sslctrl.objective import Objective
+from sslctrl.objective import Loss, Objective
 from sslctrl.training_state import KIND, spec_of
+from vision.backbones.conv import Conv
 from vision.build import ObjectiveSpec, build_objective, build_saved, load_embedding, load_objective, objective_names
 
 TCN = {"dim": 4, "points": 4, "hidden": 8, "size_px": 32}
@@ -77,6 +81,28 @@ class Flat(torch.nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images.mean((2, 3))
+
+
+class Wide(Embedding):
+    """Of another width than it says."""
+
+    def __init__(self, backbone: torch.nn.Module) -> None:
+        super().__init__(backbone, dim=2, size_px=32)
+
+    def pick(self, layout: Layout, rng: np.random.Generator) -> Pick:
+        raise NotImplementedError
+
+    def loss(self, clips: Clips, rng: torch.Generator) -> Loss:
+        raise NotImplementedError
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((2, 3))
+
+
+def test_what_could_not_be_opened_again_has_no_spec() -> None:
+    objective = EMBEDDINGS.build("tcn", {}, backbone=Conv((4, 8), (2, 2)))
+    with pytest.raises(InputError, match="backbone of Tcn, a Conv, has no spec"):
+        spec_of(objective)
 
 
 def test_a_backbone_may_read_images_of_one_size_alone() -> None:
@@ -216,6 +242,10 @@ def test_what_a_stopped_run_left_is_told_of(tmp_path: Path, caplog: pytest.LogCa
         ({"backbone": "torch.nn:Identity", "backbone_options": {}}, "Identity.channels is None"),
         ({"backbone": "test_build:Flat", "backbone_options": {}}, r"into \(1, 3\); allowed is a map \(1, 5, h, w\)"),
         ({"name": "vae", "backbone": "test_build:Flat", "backbone_options": {}, "options": {}}, "allowed is a map"),
+        (
+            {"name": "test_build:Wide", "options": {}},
+            r"returns \(1, 3\) of one moment; allowed is \(1, 2\)",
+        ),
     ],
 )
 def test_bad_input_is_one_line(changes: dict, message: str) -> None:
