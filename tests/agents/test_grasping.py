@@ -32,6 +32,7 @@ from sslctrl.objective import Loss, channels_first
 from sslctrl.registry import Spec
 from sslctrl.rng import torch_rng
 from sslctrl.store import EpisodeStore
+from vision.backbones import BACKBONES
 from vision.backbones.conv import Conv
 from vision.build import ObjectiveSpec, build_objective, load_embedding
 
@@ -87,7 +88,7 @@ class Colors(Embedding):
     """How red, green and blue an outcome is."""
 
     def __init__(self, size_px: int = SIZE_PX) -> None:
-        super().__init__(Conv((4,), (2,)), 3, size_px)
+        super().__init__(BACKBONES.build("conv", {"widths": (4,), "strides": (2,)}), 3, size_px)
         self.spec = Spec("tests", {})
 
     def encode(self, images: Tensor) -> Tensor:
