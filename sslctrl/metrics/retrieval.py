@@ -14,7 +14,7 @@ def retrieval_top1(
     """Return how often a query's nearest key, of one drawn for each label, has the query's label: a share of 1.
 
     queries (Q, D) and keys (K, D) are compared by their cosine; labels are (Q,) and (K,). Each query has a gallery of
-    its own: one key of every label that the keys have. Of several that are equally near one is drawn: where all
+    its own: one key of every label that the keys have. Of several that are equally near each counts its part: where all
     embeddings are one, the share is that of guessing. Raises InputError on shapes, values that are not finite, or where
     a query's label has no key.
     """
