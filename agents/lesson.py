@@ -97,7 +97,7 @@ def goals_of(config: TrainAgentConfig, senses: Senses, targets: np.ndarray | Non
         if not isinstance(senses.judged, Imagining):
             raise InputError(
                 "goal_from=imagined, and this embedding has no prior to imagine goals from; allowed are vae, cc_vae, "
-                "autoencoder; give one of these, or goal_from=shown"
+                "autoencoder, and your own sslctrl.imagining.Imagining; give one of these, or goal_from=shown"
             )
         if config.prior is None and not senses.judged.learns_from:
             raise InputError(

@@ -143,7 +143,7 @@ def _stretch(
     """Return the transitions of one stretch of an episode, as long as the world's limit or what is left."""
     span = slice(start, min(start + horizon, len(episode.action)) + 1)
     state, senses = np.asarray(episode.state[span], np.float32), lesson.senses
-    unknown = np.zeros((len(state), 0), np.float32)  # in video of a real robot, where nothing asks for it
+    unknown = np.zeros((len(state), 0), np.float32)  # where nothing asks for it: in video of a real robot it is
     raw = {
         "proprio": episode.proprio[span],
         "state": state,
@@ -151,7 +151,7 @@ def _stretch(
         "achieved_goal": unknown,
         "desired_goal": unknown,
     }
-    if state.shape[1]:
+    if senses.need_state:
         achieved = np.asarray(task.achieved_goal(state), np.float32)
         goal = episode.meta.get("goal") if lesson.goal is None else lesson.goal
         desired = achieved[-1] if goal is None else np.asarray(goal, np.float32)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from stable_baselines3 import HerReplayBuffer
+from stable_baselines3.common.type_aliases import DictReplayBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
 
 from agents.goals import Imagined
 
@@ -13,7 +15,7 @@ from agents.goals import Imagined
 class RelabellingBuffer(HerReplayBuffer):
     """Of every batch, a share ``prior`` of the transitions gets goals drawn from ``imagined``, a share ``future`` gets
     moments that came later in its episode; the others keep theirs. The goal changes before and after the step, and the
-    reward is computed afresh.
+    reward is computed afresh, of the whole step, so that one of progress is right, too.
     """
 
     def __init__(self, *args: Any, prior: float, future: float, **kwargs: Any) -> None:
@@ -21,6 +23,18 @@ class RelabellingBuffer(HerReplayBuffer):
         self.her_ratio = prior + future
         self.prior_of_relabelled = prior / max(self.her_ratio, 1e-9)
         self.imagined: Imagined | None = None
+
+    def _get_virtual_samples(
+        self, batch_indices: np.ndarray, env_indices: np.ndarray, env: VecNormalize | None = None
+    ) -> DictReplayBufferSamples:
+        samples = super()._get_virtual_samples(batch_indices, env_indices, env)  # whose rewards know no moment before
+        assert self.env is not None
+        before, after = (
+            side["achieved_goal"].cpu().numpy() for side in (samples.observations, samples.next_observations)
+        )
+        goals = samples.next_observations["desired_goal"].cpu().numpy()
+        rewards = self.env.env_method("compute_reward", after, goals, before=before, indices=[0])[0]
+        return samples._replace(rewards=self.to_torch(rewards[:, None]))
 
     def _sample_goals(self, batch_indices: np.ndarray, env_indices: np.ndarray) -> np.ndarray:
         goals = super()._sample_goals(batch_indices, env_indices)

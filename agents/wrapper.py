@@ -68,9 +68,13 @@ class LearnedVecEnv(VecEnvWrapper):
         self._before, self._begun = Percept(seen[:n], achieved[:n]), begun[:n]
         return self._policy_observation(observation[:n], achieved[:n].copy(), goals[:n].copy()), rewards, dones, infos
 
-    def compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, infos: Any = None) -> np.ndarray:
-        """Return the rewards (N,) of arriving at ``achieved_goal`` (N, D); ``infos`` is not used."""
-        return self.judge(achieved_goal, achieved_goal, desired_goal)
+    def compute_reward(
+        self, achieved_goal: np.ndarray, desired_goal: np.ndarray, infos: Any = None, before: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the rewards (N,) of arriving at ``achieved_goal`` (N, D) from ``before`` (N, D), or, where that is not
+        given, of being there; ``infos`` is not used.
+        """
+        return self.judge(achieved_goal if before is None else before, achieved_goal, desired_goal)
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any

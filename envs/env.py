@@ -13,6 +13,7 @@ from envs.cameras import Camera, rig
 from envs.looks import default_look, jitter, orbit, random_look
 from envs.meshes import Part
 from envs.panda import Panda
+from envs.promises import check_names, check_sizes
 from envs.render import RasterRenderer, Renderer, check_size
 from envs.sim import PANDA_GYM_TIMING, Sim, Timing
 from envs.tasks import TASKS
@@ -69,6 +70,7 @@ class RobotEnv(gym.Env):
         self.metadata = self.metadata | {"render_fps": round(1 / TIMINGS[timing].control_dt_s)}
         self.render_mode = render_mode
         self.task: Task = TASKS.get(task)(**({} if variety is None else {"variety": variety}))
+        check_names(self.task)
         self.sparse = reward == "sparse"
         self.randomize, self.orbit_rad = randomize, orbit_rad
         self.sim = Sim(TIMINGS[timing])
@@ -205,6 +207,7 @@ class RobotEnv(gym.Env):
         colors = self.task.reset(self.sim, self.robot, self.np_random)
         self._state = self.task.state(self.sim, self.robot)
         drawn = self.task.sample_goal(self.np_random, self._state)  # even where one is given: the look stays the same
+        check_sizes(self.task, self._state, drawn)
         self._goal = drawn if goal is None else goal
         at = self.np_random.bit_generator.state
         self._dress(colors)

@@ -14,7 +14,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
@@ -26,9 +26,11 @@ from sslctrl.durable import FULL, storage_error
 from sslctrl.errors import InputError, Interrupted, SslctrlError, nearest
 
 Config = TypeVar("Config")
+_OWN = re.compile(r"[\w.]+:\w+")
 
 FOOTER = """
---config FILE   values from YAML, as the config.yaml of another run of this script; a flag replaces a whole value
+--config FILE   values from YAML, as the config.yaml of another run of this script; a flag replaces a whole value;
+                your own package.module:Class runs only where a flag names it, too
 --debug         the traceback of an error, too
 
 exit code       0 done, 2 bad input, 3 damaged video, 4 damaged checkpoint, 5 disk full or not writable,
@@ -99,7 +101,8 @@ def _said(result: Any) -> str:
 def parse(config_class: type[Config], args: Sequence[str]) -> Config:
     """Return the config that flags say, over the values of `--config` where it is given.
 
-    Raises InputError, one line, for an unknown flag, a value of the wrong type or a required one that is missing.
+    Raises InputError, one line, for an unknown flag, a value of the wrong type or a required one that is missing, and
+    for code of one's own that the file alone names.
     """
     own = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     own.add_argument("--config", type=Path)
@@ -114,6 +117,12 @@ def parse(config_class: type[Config], args: Sequence[str]) -> Config:
     default: Any = tyro.MISSING_NONPROP  # the other one would make every field required
     if given.config is not None:
         default = configs.load(config_class, given.config, absent=tyro.MISSING)
+        for flag, name in _own_classes(default):
+            if flag not in named:
+                raise InputError(
+                    f"{given.config} names {name}, code of your own, and a file must not choose what runs; allowed is "
+                    f"what you name; if you trust it, give {flag} {name}, too"
+                )
     refused = io.StringIO()
     try:
         with contextlib.redirect_stderr(refused):
@@ -133,6 +142,17 @@ def parse(config_class: type[Config], args: Sequence[str]) -> Config:
         close = nearest(unknown[0], flags(config_class))
         raise InputError(f"there is no {unknown[0]!r}; the nearest are {close}; --help lists all")
     return config
+
+
+def _own_classes(config: Any, inside: str = "--") -> Iterator[tuple[str, str]]:
+    """Yield the flags under which a config names `package.module:Class`, and what they say."""
+    for field in dataclasses.fields(config):
+        flag, value = inside + field.name.replace("_", "-"), getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _own_classes(value, f"{flag}.")
+        texts = [text for text in (value if isinstance(value, tuple | list) else [value]) if isinstance(text, str)]
+        if any(_OWN.fullmatch(part) for text in texts for part in text.split("+")):
+            yield flag, " ".join(texts)
 
 
 def flags(config_class: type) -> list[str]:

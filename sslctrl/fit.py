@@ -124,6 +124,7 @@ def _step(job: _Job, model: Any, optimizer: Any, step: int, rate: float) -> tupl
     torch.manual_seed(seed_of(seed, step, _LAYERS))  # for layers that know no generator but the global: dropout
     clips = job.store.clips(job.objective.pick(job.store.layout, numpy_rng(seed, step, _BATCH)))
     loss = model.loss(job.fabric.to_device(clips), torch_rng(seed, step, _BATCH, device))
+    _check_loss(loss, job.objective)
     job.fabric.backward(loss.value)
     if job.config.clip:
         job.fabric.clip_gradients(model, optimizer, max_norm=job.config.clip, error_if_nonfinite=False)
@@ -171,6 +172,19 @@ def _numbers(loss: Loss, step: int, config: FitConfig) -> dict[str, float]:
     if not math.isfinite(values["loss"]):
         raise _diverged(f"the loss is {values['loss']}", step, config)
     return values
+
+
+def _check_loss(loss: Any, objective: Objective) -> None:
+    """Raise InputError where an objective, which may be anybody's, returns something else than a loss."""
+    found = [f"a {type(loss).__name__}"]
+    if isinstance(loss, Loss):
+        shapes = {name: torch.as_tensor(one).shape for name, one in {**loss.metrics, "value": loss.value}.items()}
+        found = [f"{name} of shape {tuple(shape)}" for name, shape in shapes.items() if shape.numel() != 1]
+    if found:
+        raise InputError(
+            f"{type(objective).__name__}.loss returns {found[0]}; allowed is a Loss(value, metrics) of single numbers; "
+            "mend it"
+        )
 
 
 def _diverged(what: str, step: int, config: FitConfig) -> InputError:

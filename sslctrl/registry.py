@@ -88,14 +88,15 @@ class Registry:
             if not key.startswith("_")
             and inspect.isclass(value)
             and value.__module__ == module.__name__
-            and not inspect.isabstract(value)
             and fulfils(value, self.interface)
         ]
+        found = [value for value in found if not inspect.isabstract(value)] or found
         if len(found) != 1:
             raise InputError(
                 f"{module.__file__} defines {len(found)} public classes that are a {self.interface.__name__}"
                 f"{''.join(' ' + cls.__name__ for cls in found)}; allowed is exactly one; begin other names with _"
             )
+        _refuse_abstract(found[0], module.__file__ or name)
         return found[0]
 
     def _own(self, name: str) -> type:
@@ -107,14 +108,18 @@ class Registry:
                 f"cannot import {name!r} ({error}); allowed is package.module:Class of a module on the Python path; "
                 f"check both halves, or use one of {', '.join(self.names())}"
             ) from error
-        if inspect.isabstract(cls):
-            raise InputError(f"{name!r} lacks {', '.join(sorted(cls.__abstractmethods__))}; implement what is missing")
+        _refuse_abstract(cls, name)
         if not inspect.isclass(cls) or not fulfils(cls, self.interface):
             raise InputError(
                 f"{name!r} is not a {self.interface.__name__}; allowed is a concrete class of "
                 f"{self.interface.__module__}.{self.interface.__name__}; derive from it or implement its methods"
             )
         return cls
+
+
+def _refuse_abstract(cls: Any, name: str) -> None:
+    if inspect.isabstract(cls):
+        raise InputError(f"{name} lacks {', '.join(sorted(cls.__abstractmethods__))}; implement what is missing")
 
 
 def fulfils(cls: type, interface: type) -> bool:

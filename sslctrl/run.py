@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from sslctrl import checkpoint, durable, same_run
 from sslctrl import config as configs
-from sslctrl.errors import CheckpointError, Interrupted, SslctrlError
+from sslctrl.errors import CheckpointError, InputError, Interrupted, SslctrlError
 
 CONFIG, RECORD = "config.yaml", "run.json"
 _VERSIONS_OF = (
@@ -79,7 +79,16 @@ class RunDir:
     def _config(self, cls: type) -> dict[str, Any]:
         """Return the folder's config, with the defaults of fields that there were not yet when it was written."""
         path = self.path / CONFIG
-        return configs.to_plain(configs.load(cls, path)) if path.exists() else {}
+        if not path.exists():
+            return {}
+        values = configs.load_plain(path)
+        try:
+            return configs.to_plain(configs.from_plain(cls, values, str(path)))
+        except InputError as error:
+            raise InputError(
+                f"{self.path} holds a run of another kind, or of another sslctrl ({str(error).rpartition('; ')[0]}); "
+                "allowed is a folder of its own; give another run folder"
+            ) from error
 
     def _record(self) -> dict[str, Any]:
         path = self.path / RECORD

@@ -157,10 +157,9 @@ def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
             objective = _combined(spec, backbone, allow)
         else:
             objective = _registry_of(spec.name).build(spec.name, spec.options, allow, backbone=backbone)
-    if ":" in spec.name and isinstance(objective, Embedding):
+    if isinstance(objective, Embedding):
         objective.check_width()
-    if ":" in spec.backbone:
-        check_map(backbone, getattr(objective, "size_px", 64))
+    check_map(backbone, getattr(objective, "size_px", 64))
     if spec.frozen:
         for one in objective.backbones:
             one.requires_grad_(False)

@@ -112,12 +112,23 @@ def _shown(task: Objective, store: EpisodeStore, seed: int) -> Tensor | None:
     device, rng = task.device, numpy_rng(seed, 0, 9)
     if isinstance(task, ImageTask):
         clips = store.clips(random_frames(store.layout, rng, _SHOWN)._replace(depth=task.sees_depth))
-        return task.shown(clips, torch_rng(seed, 0, 9, device))
+        return _checked(task, task.shown(clips, torch_rng(seed, 0, 9, device)))
     if isinstance(task, VideoTask):
         task.prepare(store)
-        shown = task.show(store.clips(task.pick(store.layout, rng)), torch_rng(seed, 0, 9, device))
+        shown = _checked(task, task.show(store.clips(task.pick(store.layout, rng)), torch_rng(seed, 0, 9, device)))
         return shown[:, :: -(-shown.shape[1] // _SHOWN)]  # of all the batch: one kind of clip may stand before another
     return None
+
+
+def _checked(task: Objective, shown: Tensor) -> Tensor:
+    """Raise InputError where what anybody's task shows is no pictures."""
+    if not isinstance(shown, Tensor) or shown.ndim != 5 or shown.shape[2] != 3 or not shown.numel():
+        found = tuple(shown.shape) if isinstance(shown, Tensor) else type(shown).__name__
+        raise InputError(
+            f"{type(task).__name__}.show returns {found}; allowed are pictures (rows, columns, 3, h, w); what it "
+            "learned is saved: mend it, and run the same again"
+        )
+    return shown
 
 
 def _write(path: Path, pictures: Tensor) -> None:

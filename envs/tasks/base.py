@@ -18,6 +18,7 @@ class Task(ABC):
     """A goal-reaching task of one arm.
 
     Arrays: state (S,), achieved and desired goals (G,) or (N, G); action (A,) in [-1, 1]. Positions in metres.
+    Actions begin with x, y, z, as many of them as there are, and the state with the hand's own: hand_x, hand_y, hand_z.
     ``variety`` is where colours and shapes come from: one fixed choice, the training set, or the held-out set.
     """
 
@@ -70,8 +71,8 @@ class Task(ABC):
 
     @property
     def goal_box_m(self) -> tuple[np.ndarray, np.ndarray]:
-        """Between which corners (G,) goals must lie: by default, as far as the arm reaches before it, on the table or
-        above.
+        """Between which corners (G,) goals must lie: by default, of one place, as far as the arm reaches before it, on
+        the table or above.
         """
         return np.array((0, -REACH_M, 0))[: self.goal_size], np.full(self.goal_size, REACH_M)
 

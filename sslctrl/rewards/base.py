@@ -13,8 +13,8 @@ class Reward(Protocol):
     """Reward of a transition towards a goal: pure, batched, finite for finite input."""
 
     def __call__(self, z: np.ndarray, z_next: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        """Return float32 (N,) of embeddings before and after the step and of the goal, (N, D) each. Where hindsight
-        puts another goal, `z` is `z_next`: what went before is not kept. Raises InputError on shapes.
+        """Return float32 (N,) of embeddings before and after the step and of the goal, (N, D) each. Raises InputError
+        on shapes.
         """
         ...
 

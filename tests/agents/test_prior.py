@@ -141,11 +141,13 @@ def test_video_of_unknown_state_is_refused_where_the_state_is_asked_for(
         prior.of_store(store, lesson, "right", task, HORIZON)
 
 
-def test_video_of_unknown_state_is_enough_where_nothing_asks_for_it(recorded: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [0, 5], ids=["real robot", "another world"])
+def test_video_of_unknown_state_is_enough_where_nothing_asks_for_it(recorded: Path, tmp_path: Path, kept: int) -> None:
     known, store = EpisodeStore(recorded / "prior"), EpisodeStore(tmp_path / "real", create=True)
     for id in known.ids:
         episode = known.read(id)
-        store.add(episode._replace(state=episode.state[:, :0], meta={**episode.meta, "state_names": []}), id)
+        names = episode.meta["state_names"][:kept]
+        store.add(episode._replace(state=episode.state[:, :kept], meta={**episode.meta, "state_names": names}), id)
     task = task_of("sslctrl/Push-v0")
     for changes in ({}, {"demonstration": None, "goal_from": "shown", "her": True}):
         lesson = lesson_of(tiny(recorded, tmp_path, **changes), recorded / "embedding")

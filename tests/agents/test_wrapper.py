@@ -211,6 +211,26 @@ def test_relabelling_keeps_its_shares_and_rewards_follow(prior: float, future: f
     assert np.allclose(batch.rewards.numpy()[:, 0], -np.linalg.norm(reached_z - goals, axis=1) / 2, atol=1e-5)
 
 
+class _Progress:
+    """How much nearer a step came, less what it costs."""
+
+    def __call__(self, z: np.ndarray, z_next: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(z - goal, axis=1) - np.linalg.norm(z_next - goal, axis=1) - 0.1
+
+
+def test_a_reward_of_progress_is_of_the_step_towards_another_goal_too() -> None:
+    env = wrapped(goals=True)
+    env.judge = Judge(_Progress(), scale=2.0)
+    spaces = env.observation_space, env.action_space
+    buffer = RelabellingBuffer(100, *spaces, env, "cpu", n_envs=2, prior=0.0, future=1.0)  # type: ignore[arg-type]
+    _fill(buffer, env, 24)
+    batch = buffer.sample(500)
+    z, z_next = (side["achieved_goal"].numpy() for side in (batch.observations, batch.next_observations))
+    goal = batch.next_observations["desired_goal"].numpy()
+    assert np.allclose(z_next - z, [1, 0]) and (goal[:, 0] >= z_next[:, 0]).all()  # each step comes nearer by 1
+    assert np.allclose(batch.rewards.numpy(), (1 - 0.1) / 2)
+
+
 def test_goals_of_hindsight_came_later_in_the_same_episode() -> None:
     env = wrapped(goals=True)
     spaces = env.observation_space, env.action_space

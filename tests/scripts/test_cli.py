@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -37,6 +38,21 @@ class Job:
     goal: tuple[float, ...] | None = None
     inner: Inner = field(default_factory=Inner)
     two_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Within:
+    of: str = ""
+
+
+@dataclass(frozen=True)
+class Own:
+    """Of fields that may name code."""
+
+    kind: str = "a"
+    names: tuple[str, ...] = ()
+    inner: Within = field(default_factory=Within)
+    out: Path = Path("c:d")
 
 
 def fails(config: Job) -> None:
@@ -100,6 +116,25 @@ def test_a_config_file_may_leave_a_required_field_to_a_flag(tmp_path: Path) -> N
     assert _cli.parse(Job, ["--config", f"{tmp_path}/c.yaml", "--out", "z"]) == Job(Path("z"), "b", inner=Inner(8))
     with pytest.raises(errors.InputError, match=r"^--out missing"):
         _cli.parse(Job, ["--config", f"{tmp_path}/c.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("said", "flag", "value"),
+    [
+        ("kind: mine.nets:Net", "--kind", "mine.nets:Net"),
+        ("kind: a+mine:Task", "--kind", "a+mine:Task"),
+        ("names: [x, mine:Net]", "--names", "x mine:Net"),
+        ("inner: {of: mine:Net}", "--inner.of", "mine:Net"),
+    ],
+)
+def test_a_config_file_chooses_no_code_of_ones_own(tmp_path: Path, said: str, flag: str, value: str) -> None:
+    (tmp_path / "c.yaml").write_text(said)
+    with pytest.raises(
+        errors.InputError, match=rf"names {re.escape(value)}, code of your own.* give {flag} {re.escape(value)}"
+    ):
+        _cli.parse(Own, ["--config", f"{tmp_path}/c.yaml"])
+    trusted = _cli.parse(Own, ["--config", f"{tmp_path}/c.yaml", flag, *value.split()])
+    assert trusted == configs.load(Own, tmp_path / "c.yaml")
 
 
 @pytest.mark.parametrize(

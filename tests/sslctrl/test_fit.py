@@ -247,6 +247,23 @@ def test_a_loss_that_is_not_finite_is_an_error_and_is_never_saved(tiny_store: Ep
     assert [folder.name for folder in (tmp_path / "checkpoints").iterdir()] == ["step-00000003"]
 
 
+@pytest.mark.parametrize(
+    ("returned", "found"),
+    [
+        (lambda loss: loss.value, "a Tensor"),
+        (lambda loss: loss._replace(value=loss.value.expand(4)), r"value of shape \(4,\)"),
+        (lambda loss: loss._replace(metrics={"accuracy": torch.ones(4, 1)}), r"accuracy of shape \(4, 1\)"),
+    ],
+)
+def test_a_loss_that_is_none_is_one_line(
+    tiny_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned, found: str
+) -> None:
+    whole = Autoencoder.loss
+    monkeypatch.setattr(Autoencoder, "loss", lambda *args: returned(whole(*args)))
+    with pytest.raises(InputError, match=rf"Autoencoder.loss returns {found}; allowed is a Loss\(value, metrics\)"):
+        fit(Autoencoder(), tiny_store, tmp_path, CONFIG)
+
+
 @pytest.mark.parametrize(("step", "saved"), [(6, ["step-00000003"]), (10, ["step-00000006", "step-00000009"])])
 def test_weights_that_are_not_finite_are_never_saved(
     tiny_store: EpisodeStore, tmp_path: Path, step: int, saved: list[str]

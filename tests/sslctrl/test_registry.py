@@ -147,6 +147,9 @@ def test_a_file_needs_exactly_one_class(shapes: Registry, package: Path) -> None
     with pytest.raises(InputError, match=r"none.py defines 0 public classes that are a Shape"):
         shapes.get("none")
     (package / "two.py").write_text(SQUARE + "\nclass Other(Square): ...\n")
+    (package / "half.py").write_text("from shapebox.base import Shape\nclass Half(Shape): ...\n")
+    with pytest.raises(InputError, match=r"half.py lacks area; implement what is missing"):
+        shapes.get("half")
     with pytest.raises(InputError, match=r"two.py defines 2 public classes .* Square Other; allowed is exactly one"):
         shapes.get("two")
 

@@ -59,6 +59,20 @@ def test_a_folder_of_another_run_is_refused_and_left_alone(change: dict, message
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*.*")} == before
 
 
+def test_a_folder_of_another_kind_of_run_is_refused_and_left_alone(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Other:
+        task: str = "rotation"
+
+    runs.RunDir(tmp_path, Other(), seed=0)
+    before = (tmp_path / "config.yaml").read_bytes()
+    with pytest.raises(
+        InputError, match=r"a run of another kind, .*there is no task; .*\); .* give another run folder$"
+    ):
+        runs.RunDir(tmp_path, Job(), seed=0)
+    assert (tmp_path / "config.yaml").read_bytes() == before
+
+
 def test_a_refused_first_start_gives_the_folder_back(tmp_path: Path) -> None:
     def start(error: Exception, width: int) -> None:
         with pytest.raises(type(error)), runs.RunDir(tmp_path, Job(width=width), seed=0):

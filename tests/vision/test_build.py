@@ -14,6 +14,7 @@ from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import CheckpointError, InputError
 from sslctrl.objective import Loss, Objective
 from sslctrl.training_state import KIND, spec_of
+from vision import backbones
 from vision.backbones.conv import Conv
 from vision.build import ObjectiveSpec, build_objective, build_saved, load_embedding, load_objective, objective_names
 
@@ -252,6 +253,22 @@ def test_bad_input_is_one_line(changes: dict, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         build_objective(spec(**changes))
     assert "\n" not in str(caught.value)
+
+
+def test_a_new_file_s_class_is_held_to_its_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "flat_in_a_file.py").write_text(
+        "from torch import nn\n"
+        "class Flat(nn.Sequential):\n"
+        "    def __init__(self) -> None:\n"
+        "        super().__init__(nn.Conv2d(3, 4, 4, 4))\n"
+        "        self.channels = 5\n"
+    )
+    folders = [*backbones.__path__, str(tmp_path)]
+    monkeypatch.setattr(backbones, "__path__", folders)
+    monkeypatch.setattr(backbones.__spec__, "submodule_search_locations", folders)
+    with pytest.raises(InputError, match=r"Flat turns an image of .* \(1, 4, .* as its channels say"):
+        build_objective(spec("rotation", backbone="flat_in_a_file", backbone_options={}))
+    del sys.modules["vision.backbones.flat_in_a_file"]
 
 
 def test_a_users_own_classes_run_only_where_they_are_allowed(tmp_path: Path, monkeypatch) -> None:
