@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,8 @@ class Registry:
         must not choose what code runs. Raises InputError for an unknown name (with the nearest three) or a refused one.
         """
         if ":" in name:
-            if allow is not None and (isinstance(allow, str) or name not in allow):
-                raise InputError(
-                    f"{name!r} is code of your own, and a file must not choose what runs; allowed is what you name; "
-                    f"if you trust it, give --allow {name}, in Python allow=[{name!r}]"
-                )
+            if allow is not None:
+                check_allowed([name], allow)
             return self._own(name)
         if name not in self.names():
             raise InputError(
@@ -115,6 +112,16 @@ class Registry:
                 f"{self.interface.__module__}.{self.interface.__name__}; derive from it or implement its methods"
             )
         return cls
+
+
+def check_allowed(names: Sequence[str], allow: Collection[str]) -> None:
+    """Raise InputError naming all of the `package.module:Class` among some names that are not allowed."""
+    own = [name for name in names if ":" in name and (isinstance(allow, str) or name not in allow)]
+    if own:
+        raise InputError(
+            f"{', '.join(map(repr, own))} is code of your own, and a file must not choose what runs; allowed is what "
+            f"you name; if you trust it, give --allow {' '.join(own)}, in Python allow={own}"
+        )
 
 
 def _refuse_abstract(cls: Any, name: str) -> None:

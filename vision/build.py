@@ -18,7 +18,7 @@ from sslctrl.errors import CheckpointError, InputError, SslctrlError, nearest
 from sslctrl.heads import channels_of, check_map
 from sslctrl.objective import Objective
 from sslctrl.options import check_options
-from sslctrl.registry import Registry, Spec
+from sslctrl.registry import Registry, Spec, check_allowed
 from sslctrl.training_state import KIND
 from vision.backbones import BACKBONES
 from vision.combined import Combined
@@ -124,7 +124,9 @@ def build_saved(spec: Mapping[str, Any], allow: Collection[str] = ()) -> Objecti
             raise CheckpointError(
                 f"it says {sorted(strange)[0]}, which no objective here has; open it with the sslctrl that wrote it"
             )
-        return _build(ObjectiveSpec(**spec), allow)
+        named = ObjectiveSpec(**spec)
+        check_allowed([*named.name.split(_PLUS), named.backbone], allow)
+        return _build(named, allow)
     except SslctrlError:
         raise
     except Exception as error:

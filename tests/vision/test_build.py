@@ -287,6 +287,11 @@ def test_a_users_own_classes_run_only_where_they_are_allowed(tmp_path: Path, mon
         load_objective(path)
     assert "mine" not in sys.modules
     assert load_objective(path, allow=["mine:Net"]).backbone.channels == 5
+    both = {"name": "rotation+mine:Task", "options": {}, "backbone": "mine:Net", "backbone_options": {}}
+    with pytest.raises(InputError, match="give --allow mine:Task mine:Net, in Python"):
+        build_saved(both, allow=())
+    with pytest.raises(InputError, match=r"allow=\['mine:Task'\]"):
+        build_saved(both, allow=["mine:Net"])
 
 
 def test_names_are_listed() -> None:
