@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fake_gpu import FakeGpu, generator
 from squares import moving_square
 from torch import Tensor
 
@@ -168,6 +169,31 @@ def test_a_value_aims_at_the_sum_of_its_goals(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_allclose(bin_to_picture(place), [0.5, -0.25])
     assert angle_rad == 0.7
     torch.testing.assert_close(goals[0], torch.tensor([1.0, 1.0, 0.0]))
+
+
+@pytest.mark.parametrize("labels", ["oracle", "pl", "pl_es", "pl_aux_es"])
+def test_a_value_learns_and_aims_on_a_gpu(labels: Any) -> None:
+    scene, pictures = np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8), np.zeros((2, SIZE_PX, SIZE_PX, 3), np.uint8)
+    with FakeGpu():
+        value = build_value(Colors(), labels).to("cuda")
+        clips = toy(40, np.random.default_rng(0))
+        loss = value.loss(Clips(*(None if part is None else part.cuda() for part in clips[:-1])), generator())
+        loss.value.backward()
+        assert loss.value.is_cuda
+        place, angle_rad = by_value(value.eval(), pictures)(scene, ())
+        assert place.shape == (2,) and isinstance(angle_rad, float)
+
+
+def test_heat_maps_are_made_on_a_gpu() -> None:
+    pictures = np.random.default_rng(0).integers(256, size=(2, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
+    embedding = Grasp2Vec(Conv((4,), (2,)), 3, size_px=SIZE_PX).eval()
+    here, _ = by_heat_map(embedding, pictures)(pictures[0], ())
+    picture = heat_picture(embedding, pictures, pictures)
+    with FakeGpu():
+        embedding.to("cuda")
+        there, _ = by_heat_map(embedding, pictures)(pictures[0], ())
+        np.testing.assert_array_equal(there, here)
+        np.testing.assert_array_equal(heat_picture(embedding, pictures, pictures), picture)
 
 
 def test_the_heat_map_says_where(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from squares import moving_square
 
 from sslctrl import checkpoint
 from sslctrl.clips import Clips
@@ -46,15 +45,6 @@ def batch(objective: Objective, store: EpisodeStore, seed: int = 0) -> Clips:
 
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture(scope="module")
-def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
-    """Six episodes of a moving square, 9 to 14 steps, and four as short as grasps; three views of 32 px."""
-    store = EpisodeStore(tmp_path_factory.mktemp("contract") / "store", create=True)
-    for seed, steps in enumerate([9, 10, 11, 12, 13, 14, 2, 2, 2, 2]):
-        store.add(moving_square(seed, steps=steps))
-    return store
 
 
 @pytest.fixture(params=objective_names())

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fake_gpu import FakeGpu
 
 from sslctrl.embeddings.grasp2vec import Grasp2Vec
 from sslctrl.errors import InputError
@@ -46,6 +47,13 @@ def test_what_a_scene_lost_is_looked_for_among_outcomes_of_the_other_half(tmp_pa
     assert measure(embedding, store) == {"retrieval": 1, "retrieval_chance": pytest.approx(1 / 3)}
     monkeypatch.setattr(embedding, "embed", lambda frames: mean(frames).roll(1, 1))
     assert measure(embedding, store)["retrieval"] == 0
+
+
+def test_a_net_on_a_gpu_is_worth_the_same(tmp_path: Path) -> None:
+    store, embedding = grasps(tmp_path, ["red", "green", "green", "blue", "blue", "red"]), untrained()
+    here = measure(embedding, store)
+    with FakeGpu():
+        assert measure(embedding.to("cuda"), store) == here
 
 
 def test_grasps_that_cannot_be_told_apart_are_refused(tmp_path: Path, tiny_store: EpisodeStore) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fake_gpu import FakeGpu
 from footage import film
 
 from sslctrl import config as configs
+from sslctrl.embeddings.base import Embedding
 from sslctrl.errors import InputError, StorageError
 from sslctrl.fit import fit
 from sslctrl.fit_config import FitConfig
@@ -81,6 +83,16 @@ def test_measures_against_the_floor_and_the_untrained_net(tiny_store: EpisodeSto
     assert found["alignment_random_encoder"] != found["alignment_error"]  # of the same kind, other weights
     assert {f"probe_{kind}_{name}" for kind in ("linear", "mlp") for name in "xy"} < set(found)
     assert found == measure(embedding, tiny_store, ("front", "right"))
+
+
+@pytest.mark.parametrize("name", ["tcn", "cc_vae"])
+def test_a_net_on_a_gpu_is_worth_the_same(name: str, tiny_store: EpisodeStore) -> None:
+    options = OPTIONS if name == "tcn" else {"size_px": 32, "dim": 4, "width": 2}
+    embedding = build_objective(ObjectiveSpec(name, options, "conv", NET)).eval()
+    assert isinstance(embedding, Embedding)
+    here = measure(embedding, tiny_store)
+    with FakeGpu():
+        assert measure(embedding.to("cuda"), tiny_store) == pytest.approx(here)
 
 
 def test_velocities_and_angles_are_not_measured_against(tiny_store: EpisodeStore, tmp_path: Path) -> None:
