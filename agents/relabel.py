@@ -27,13 +27,16 @@ class RelabellingBuffer(HerReplayBuffer):
     def _get_virtual_samples(
         self, batch_indices: np.ndarray, env_indices: np.ndarray, env: VecNormalize | None = None
     ) -> DictReplayBufferSamples:
-        samples = super()._get_virtual_samples(batch_indices, env_indices, env)  # whose rewards know no moment before
+        """Return transitions towards other goals; SB3's own knows no moment before the step."""
         assert self.env is not None
+        samples = self._get_real_samples(batch_indices, env_indices, env)
+        goals = self._sample_goals(batch_indices, env_indices)
         before, after = (
-            side["achieved_goal"].cpu().numpy() for side in (samples.observations, samples.next_observations)
+            side["achieved_goal"][batch_indices, env_indices] for side in (self.observations, self.next_observations)
         )
-        goals = samples.next_observations["desired_goal"].cpu().numpy()
         rewards = self.env.env_method("compute_reward", after, goals, before=before, indices=[0])[0]
+        for side in (samples.observations, samples.next_observations):
+            side["desired_goal"] = self.to_torch(goals)
         return samples._replace(rewards=self.to_torch(rewards[:, None]))
 
     def _sample_goals(self, batch_indices: np.ndarray, env_indices: np.ndarray) -> np.ndarray:

@@ -208,7 +208,7 @@ class RobotEnv(gym.Env):
         self._state = self.task.state(self.sim, self.robot)
         drawn = self.task.sample_goal(self.np_random, self._state)  # even where one is given: the look stays the same
         check_sizes(self.task, self._state, drawn)
-        self._goal = drawn if goal is None else goal
+        self._goal = np.array(drawn, np.float64) if goal is None else goal
         at = self.np_random.bit_generator.state
         self._dress(colors)
         self.np_random.bit_generator.state = at  # so that the next start, too, is the same however this one looks
@@ -262,7 +262,7 @@ class RobotEnv(gym.Env):
         if given is None or given.shape != self._goal.shape or not np.isfinite(given).all():
             shown, size = " ".join(str(goal).split()), self.task.goal_size
             raise InputError(f"goal {shown} given; this task takes {size} finite numbers in metres; give so many")
-        low, high = self.task.goal_box_m
+        low, high = map(np.asarray, self.task.goal_box_m)
         if (given < low).any() or (given > high).any():
             raise InputError(
                 f"goal {given.tolist()} given; allowed is {low.round(3).tolist()} to {high.round(3).tolist()} m; "

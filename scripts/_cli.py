@@ -26,7 +26,8 @@ from sslctrl.durable import FULL, storage_error
 from sslctrl.errors import InputError, Interrupted, SslctrlError, nearest
 
 Config = TypeVar("Config")
-_OWN = re.compile(r"[\w.]+:\w+")
+_NAMING = ("name", "task", "backbone", "reward", "allow")
+"""Fields of configs that may name `package.module:Class`."""
 
 FOOTER = """
 --config FILE   values from YAML, as the config.yaml of another run of this script; a flag replaces a whole value;
@@ -118,7 +119,7 @@ def parse(config_class: type[Config], args: Sequence[str]) -> Config:
     if given.config is not None:
         default = configs.load(config_class, given.config, absent=tyro.MISSING)
         for flag, name in _own_classes(default):
-            if flag not in named:
+            if flag not in named and not {"-h", "--help"} & set(args):
                 raise InputError(
                     f"{given.config} names {name}, code of your own, and a file must not choose what runs; allowed is "
                     f"what you name; if you trust it, give {flag} {name}, too"
@@ -151,7 +152,7 @@ def _own_classes(config: Any, inside: str = "--") -> Iterator[tuple[str, str]]:
         if dataclasses.is_dataclass(value):
             yield from _own_classes(value, f"{flag}.")
         texts = [text for text in (value if isinstance(value, tuple | list) else [value]) if isinstance(text, str)]
-        if any(_OWN.fullmatch(part) for text in texts for part in text.split("+")):
+        if field.name in _NAMING and any(":" in text for text in texts):
             yield flag, " ".join(texts)
 
 

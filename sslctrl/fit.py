@@ -15,7 +15,7 @@ from tqdm import tqdm
 from sslctrl import durable, training_state
 from sslctrl.errors import InputError, Interrupted
 from sslctrl.fit_config import FitConfig
-from sslctrl.objective import Loss, Objective, is_frozen, not_finite
+from sslctrl.objective import Loss, Objective, check_loss, is_frozen, not_finite
 from sslctrl.rng import numpy_rng, seed_of, torch_rng
 from sslctrl.run_log import RunLog
 from sslctrl.stopping import stop_requests
@@ -124,7 +124,12 @@ def _step(job: _Job, model: Any, optimizer: Any, step: int, rate: float) -> tupl
     torch.manual_seed(seed_of(seed, step, _LAYERS))  # for layers that know no generator but the global: dropout
     clips = job.store.clips(job.objective.pick(job.store.layout, numpy_rng(seed, step, _BATCH)))
     loss = model.loss(job.fabric.to_device(clips), torch_rng(seed, step, _BATCH, device))
-    _check_loss(loss, job.objective)
+    check_loss(loss, job.objective)
+    if not loss.value.requires_grad:
+        raise InputError(
+            f"{type(job.objective).__name__}.loss returns a value without gradient; allowed is one that depends on "
+            "weights that learn; mend it, or what is frozen"
+        )
     job.fabric.backward(loss.value)
     if job.config.clip:
         job.fabric.clip_gradients(model, optimizer, max_norm=job.config.clip, error_if_nonfinite=False)
@@ -172,19 +177,6 @@ def _numbers(loss: Loss, step: int, config: FitConfig) -> dict[str, float]:
     if not math.isfinite(values["loss"]):
         raise _diverged(f"the loss is {values['loss']}", step, config)
     return values
-
-
-def _check_loss(loss: Any, objective: Objective) -> None:
-    """Raise InputError where an objective, which may be anybody's, returns something else than a loss."""
-    found = [f"a {type(loss).__name__}"]
-    if isinstance(loss, Loss):
-        shapes = {name: torch.as_tensor(one).shape for name, one in {**loss.metrics, "value": loss.value}.items()}
-        found = [f"{name} of shape {tuple(shape)}" for name, shape in shapes.items() if shape.numel() != 1]
-    if found:
-        raise InputError(
-            f"{type(objective).__name__}.loss returns {found[0]}; allowed is a Loss(value, metrics) of single numbers; "
-            "mend it"
-        )
 
 
 def _diverged(what: str, step: int, config: FitConfig) -> InputError:

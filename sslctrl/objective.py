@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +72,27 @@ class Objective(nn.Module, ABC):
 
     def finish(self, store: EpisodeStore, rng: np.random.Generator) -> None:
         """Run once after the last step, to fill buffers that need the trained weights. Does nothing by default."""
+
+
+def check_loss(loss: Any, objective: Objective) -> None:
+    """Raise InputError where an objective, which may be anybody's, returns something else than a loss to learn from."""
+    wrong = ""
+    if not isinstance(loss, Loss) or not isinstance(loss.value, Tensor) or not isinstance(loss.metrics, Mapping):
+        wrong = f"a {type(loss).__name__}"
+        if isinstance(loss, Loss):
+            wrong += f" of a {type(loss.value).__name__} and a {type(loss.metrics).__name__}"
+    elif loss.value.ndim:
+        wrong = f"a value of shape {tuple(loss.value.shape)}"
+    else:
+        for name, metric in loss.metrics.items():
+            if not isinstance(metric, int | float) and not (isinstance(metric, Tensor) and metric.numel() == 1):
+                shape = tuple(metric.shape) if isinstance(metric, Tensor) else type(metric).__name__
+                wrong = f"{name} of {shape} among its metrics"
+    if wrong:
+        raise InputError(
+            f"{type(objective).__name__}.loss returns {wrong}; allowed is a Loss(value, metrics) of a scalar and "
+            "of single numbers; mend it"
+        )
 
 
 def channels_first(frames: np.ndarray) -> Tensor:

@@ -115,12 +115,12 @@ class Registry:
 
 
 def check_allowed(names: Sequence[str], allow: Collection[str]) -> None:
-    """Raise InputError naming all of the `package.module:Class` among some names that are not allowed."""
-    own = [name for name in names if ":" in name and (isinstance(allow, str) or name not in allow)]
-    if own:
+    """Raise InputError naming all `package.module:Class` among some names, where one of them is not allowed."""
+    own = [name for name in names if ":" in name]
+    if refused := [name for name in own if isinstance(allow, str) or name not in allow]:
         raise InputError(
-            f"{', '.join(map(repr, own))} is code of your own, and a file must not choose what runs; allowed is what "
-            f"you name; if you trust it, give --allow {' '.join(own)}, in Python allow={own}"
+            f"{', '.join(map(repr, refused))} is code of your own, and a file must not choose what runs; allowed is "
+            f"what you name; if you trust it, give --allow {' '.join(own)}, in Python allow={own}"
         )
 
 

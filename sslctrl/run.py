@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -81,14 +82,13 @@ class RunDir:
         path = self.path / CONFIG
         if not path.exists():
             return {}
-        values = configs.load_plain(path)
-        try:
-            return configs.to_plain(configs.from_plain(cls, values, str(path)))
-        except InputError as error:
+        values, known = configs.load_plain(path), [field.name for field in fields(cls)]
+        if strange := [key for key in values if key not in known]:
             raise InputError(
-                f"{self.path} holds a run of another kind, or of another sslctrl ({str(error).rpartition('; ')[0]}); "
+                f"{self.path} holds a run of another kind, or of another sslctrl, whose config says {strange[0]}; "
                 "allowed is a folder of its own; give another run folder"
-            ) from error
+            )
+        return configs.to_plain(configs.from_plain(cls, values, str(path)))
 
     def _record(self) -> dict[str, Any]:
         path = self.path / RECORD

@@ -41,7 +41,7 @@ class FakeGpu(TorchFunctionMode):
         """Call a function whose arguments are of one device, and say where its results are."""
         kwargs, name = kwargs or {}, getattr(function, "__name__", "")
         leaves = tree_leaves((args, kwargs))
-        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        tensors = _tensors((args, kwargs))
         there = [one for one in tensors if isinstance(one, OnGpu)]
         if there and function in _ANSWERS:
             return _ANSWERS[function]
@@ -75,6 +75,10 @@ def _marked(value: Any) -> Any:
     return value.as_subclass(OnGpu) if isinstance(value, torch.Tensor) and not isinstance(value, OnGpu) else value
 
 
+def _tensors(value: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
 def _unmarked(value: Any) -> Any:
     return value.as_subclass(torch.Tensor) if isinstance(value, OnGpu) else value
 
@@ -98,6 +102,8 @@ def _device_of_result(function: Any, args: tuple, kwargs: dict, given: torch.dev
         if isinstance(other, torch.Tensor):
             return GPU if isinstance(other, OnGpu) else _CPU
         return _known(other) if _is_device(other) else given
+    if function is torch.tensor:  # of numbers, wherever they are
+        return _CPU
     if function in _FILLS:
         return GPU if isinstance(args[0], OnGpu) else _CPU
     return given
@@ -115,6 +121,11 @@ def _check(
     for generator in generators:
         if generator.device != device:
             raise RuntimeError(f"{name} draws for {device} from a generator of {generator.device}")
+    if function is torch.Tensor.__setitem__ and (index := _tensors(args[1])):
+        values = [one for one in _tensors(args[2]) if one.ndim]
+        wrong = values if device == GPU else index  # what is filled by an index is on one device with what fills it
+        if any(isinstance(one, OnGpu) != (device == GPU) for one in (*wrong, *values)):
+            raise RuntimeError(f"{name} of tensors on cuda:0 and on the CPU")
     if function in (*_MOVES, *_FILLS, torch.Tensor.type_as):
         return
     if function is torch.Tensor.__getitem__ and isinstance(args[0], OnGpu):

@@ -159,8 +159,9 @@ def _build(spec: ObjectiveSpec, allow: Collection[str] | None) -> Objective:
             objective = _combined(spec, backbone, allow)
         else:
             objective = _registry_of(spec.name).build(spec.name, spec.options, allow, backbone=backbone)
-    if isinstance(objective, Embedding):
-        objective.check_width()
+    for part in objective.objectives.values() if isinstance(objective, Combined) else (objective,):
+        if isinstance(part, Embedding):
+            part.check_width()
     check_map(backbone, getattr(objective, "size_px", 64))
     if spec.frozen:
         for one in objective.backbones:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sslctrl.clips import Clips, Layout, Pick
 from sslctrl.errors import InputError
-from sslctrl.objective import Loss, Objective
+from sslctrl.objective import Loss, Objective, check_loss
 from sslctrl.store import EpisodeStore
 
 _BEGINNING = 20
@@ -77,6 +77,8 @@ class Combined(Objective):
                 f"{', '.join(self.names)}; pick them with this objective's own pick"
             )
         losses = [part.loss(own, rng) for part, own in zip(self.objectives.values(), given, strict=True)]
+        for part, loss in zip(self.objectives.values(), losses, strict=True):
+            check_loss(loss, part)
         values = torch.stack([loss.value for loss in losses])
         if self.training:
             counted = torch.cat([values.detach().abs(), values.new_ones(1)])

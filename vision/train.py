@@ -122,11 +122,11 @@ def _shown(task: Objective, store: EpisodeStore, seed: int) -> Tensor | None:
 
 def _checked(task: Objective, shown: Tensor) -> Tensor:
     """Raise InputError where what anybody's task shows is no pictures."""
-    if not isinstance(shown, Tensor) or shown.ndim != 5 or shown.shape[2] != 3 or not shown.numel():
-        found = tuple(shown.shape) if isinstance(shown, Tensor) else type(shown).__name__
+    if not isinstance(shown, Tensor) or shown.ndim != 5 or shown.shape[2] != 3 or not shown.is_floating_point():
+        found = f"{shown.dtype} {tuple(shown.shape)}" if isinstance(shown, Tensor) else type(shown).__name__
         raise InputError(
-            f"{type(task).__name__}.show returns {found}; allowed are pictures (rows, columns, 3, h, w); what it "
-            "learned is saved: mend it, and run the same again"
+            f"{type(task).__name__}.show returns {found}; allowed are pictures, float (rows, columns, 3, h, w) in "
+            "[0, 1]; what it learned is saved: mend it, and run the same again"
         )
     return shown
 

@@ -82,6 +82,7 @@ def test_what_is_pretended_refuses_what_a_gpu_would() -> None:
         there, here = torch.ones(3, device="cuda"), torch.ones(3)
         assert (there + torch.tensor(1.0)).is_cuda and there[torch.tensor([0])].is_cuda and not there.cpu().is_cuda
         assert there.max(dim=0).indices.is_cuda and torch.zeros_like(there).device.type == "cuda"
+        there[:] = here  # copied, where no index is a tensor
         for refused in (
             lambda: there + here,
             lambda: torch.stack([there[0], here[0]]),
@@ -89,6 +90,8 @@ def test_what_is_pretended_refuses_what_a_gpu_would() -> None:
             lambda: torch.rand(3, generator=generator()),
             lambda: torch.rand(3, generator=torch.Generator(), device="cuda"),
             lambda: here[torch.zeros(1, dtype=torch.int64, device="cuda")],
+            lambda: there.__setitem__(there > 0, here),
+            lambda: here.__setitem__(there > 0, 1.0),
         ):
             with pytest.raises(RuntimeError):
                 refused()

@@ -31,12 +31,6 @@ class GripperFirst(Push):
     action_names = ("gripper", "x", "y")
 
 
-class NoProprio(Push):
-    """With nothing of the arm in what the arm knows."""
-
-    proprio_size = 0
-
-
 class FourNumbers(Push):
     """With goals that the box does not fit."""
 
@@ -74,6 +68,14 @@ class OneGoal(BothPlaces):
         return np.array(CENTER_M)
 
 
+class FarGoal(Push):
+    """With goals outside its box."""
+
+    def sample_goal(self, rng, state):
+        """Return one."""
+        return np.array([9.0, 0.0])
+
+
 class LongerState(Push):
     """With one number more than names."""
 
@@ -90,10 +92,9 @@ def own(task):
     ("task", "message"),
     [
         (PuckFirst, r"PuckFirst.state_names are puck_x, .*begin with hand_x, hand_y"),
-        (Swapped, r"Swapped.state_names are hand_x, .*begin with hand_y, hand_x"),
+        (Swapped, r"Swapped.action_names are y, x; .*begin with x, y"),
         (GripperFirst, r"GripperFirst.action_names are gripper, x, y; .*begin with x, y"),
-        (NoProprio, "proprio_size is 0; allowed is 2, the hand, to 8"),
-        (FourNumbers, r"corners \(2,\) and \(2,\), and goal_size is 4; .*define goal_box_m"),
+        (FourNumbers, r"corners \(2,\), \(2,\), and goal_size is 4; .*define goal_box_m"),
     ],
 )
 def test_names_that_do_not_say_what_is_there_are_refused(task, message):
@@ -107,6 +108,7 @@ def test_names_that_do_not_say_what_is_there_are_refused(task, message):
         (LongerState, r"LongerState.state returns \(9,\); allowed is \(8,\), as its state_names says"),
         (Places, r"Places.achieved_goal returns \(2,\); allowed is \(4,\), as its goal_size says"),
         (OneGoal, r"OneGoal.sample_goal returns \(2,\); allowed is \(4,\)"),
+        (FarGoal, r"FarGoal.sample_goal returns \[9.0, 0.0\]; allowed is \[.*, its goal_box_m"),
     ],
 )
 def test_sizes_are_refused_at_the_first_start(task, message):

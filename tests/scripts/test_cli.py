@@ -42,15 +42,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Within:
-    of: str = ""
+    task: str = ""
 
 
 @dataclass(frozen=True)
 class Own:
     """Of fields that may name code."""
 
-    kind: str = "a"
-    names: tuple[str, ...] = ()
+    backbone: str = "a"
+    allow: tuple[str, ...] = ()
+    camera: str = "usb:0"
     inner: Within = field(default_factory=Within)
     out: Path = Path("c:d")
 
@@ -121,10 +122,12 @@ def test_a_config_file_may_leave_a_required_field_to_a_flag(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("said", "flag", "value"),
     [
-        ("kind: mine.nets:Net", "--kind", "mine.nets:Net"),
-        ("kind: a+mine:Task", "--kind", "a+mine:Task"),
-        ("names: [x, mine:Net]", "--names", "x mine:Net"),
-        ("inner: {of: mine:Net}", "--inner.of", "mine:Net"),
+        ("backbone: mine.nets:Net", "--backbone", "mine.nets:Net"),
+        ("backbone: a+mine:Task", "--backbone", "a+mine:Task"),
+        ("backbone: 'my-mod:'", "--backbone", "my-mod:"),
+        ("backbone: a:b:c", "--backbone", "a:b:c"),
+        ("allow: [x, mine:Net]", "--allow", "x mine:Net"),
+        ("inner: {task: mine:Net}", "--inner.task", "mine:Net"),
     ],
 )
 def test_a_config_file_chooses_no_code_of_ones_own(tmp_path: Path, said: str, flag: str, value: str) -> None:

@@ -251,8 +251,11 @@ def test_a_loss_that_is_not_finite_is_an_error_and_is_never_saved(tiny_store: Ep
     ("returned", "found"),
     [
         (lambda loss: loss.value, "a Tensor"),
-        (lambda loss: loss._replace(value=loss.value.expand(4)), r"value of shape \(4,\)"),
-        (lambda loss: loss._replace(metrics={"accuracy": torch.ones(4, 1)}), r"accuracy of shape \(4, 1\)"),
+        (lambda loss: loss._replace(value=loss.value.expand(4)), r"a value of shape \(4,\)"),
+        (lambda loss: loss._replace(value=1.0), "a Loss of a float and a dict"),
+        (lambda loss: loss._replace(metrics=None), "a Loss of a Tensor and a NoneType"),
+        (lambda loss: loss._replace(metrics={"accuracy": torch.ones(4, 1)}), r"accuracy of \(4, 1\) among its metrics"),
+        (lambda loss: loss._replace(metrics={"accuracy": "good"}), "accuracy of str among its metrics"),
     ],
 )
 def test_a_loss_that_is_none_is_one_line(
@@ -261,6 +264,13 @@ def test_a_loss_that_is_none_is_one_line(
     whole = Autoencoder.loss
     monkeypatch.setattr(Autoencoder, "loss", lambda *args: returned(whole(*args)))
     with pytest.raises(InputError, match=rf"Autoencoder.loss returns {found}; allowed is a Loss\(value, metrics\)"):
+        fit(Autoencoder(), tiny_store, tmp_path, CONFIG)
+
+
+def test_a_loss_without_gradient_is_one_line(tiny_store: EpisodeStore, tmp_path: Path, monkeypatch) -> None:
+    whole = Autoencoder.loss
+    monkeypatch.setattr(Autoencoder, "loss", lambda *args: Loss(whole(*args).value.detach(), {}))
+    with pytest.raises(InputError, match=r"a value without gradient; allowed is one that depends on weights"):
         fit(Autoencoder(), tiny_store, tmp_path, CONFIG)
 
 

@@ -67,7 +67,7 @@ def test_a_folder_of_another_kind_of_run_is_refused_and_left_alone(tmp_path: Pat
     runs.RunDir(tmp_path, Other(), seed=0)
     before = (tmp_path / "config.yaml").read_bytes()
     with pytest.raises(
-        InputError, match=r"a run of another kind, .*there is no task; .*\); .* give another run folder$"
+        InputError, match=r"a run of another kind, .*whose config says task; .* give another run folder$"
     ):
         runs.RunDir(tmp_path, Job(), seed=0)
     assert (tmp_path / "config.yaml").read_bytes() == before

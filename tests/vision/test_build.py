@@ -243,9 +243,9 @@ def test_what_a_stopped_run_left_is_told_of(tmp_path: Path, caplog: pytest.LogCa
         ({"backbone": "torch.nn:Identity", "backbone_options": {}}, "Identity.channels is None"),
         ({"backbone": "test_build:Flat", "backbone_options": {}}, r"into \(1, 3\); allowed is a map \(1, 5, h, w\)"),
         ({"name": "vae", "backbone": "test_build:Flat", "backbone_options": {}, "options": {}}, "allowed is a map"),
-        (
-            {"name": "test_build:Wide", "options": {}},
-            r"returns \(1, 3\) of one moment; allowed is \(1, 2\)",
+        *(
+            ({"name": name, "options": {}}, r"returns \(1, 3\) of one moment; allowed is \(1, 2\)")
+            for name in ("test_build:Wide", "rotation+test_build:Wide")
         ),
     ],
 )
@@ -290,7 +290,7 @@ def test_a_users_own_classes_run_only_where_they_are_allowed(tmp_path: Path, mon
     both = {"name": "rotation+mine:Task", "options": {}, "backbone": "mine:Net", "backbone_options": {}}
     with pytest.raises(InputError, match="give --allow mine:Task mine:Net, in Python"):
         build_saved(both, allow=())
-    with pytest.raises(InputError, match=r"allow=\['mine:Task'\]"):
+    with pytest.raises(InputError, match=r"^'mine:Task' is code .*allow=\['mine:Task', 'mine:Net'\]"):
         build_saved(both, allow=["mine:Net"])
 
 

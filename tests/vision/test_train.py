@@ -208,7 +208,9 @@ def test_a_folder_of_footage_is_learned_from_too(tmp_path: Path) -> None:
 def test_a_picture_is_of_clips_of_all_kinds(tiny_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     task = build_objective(ObjectiveSpec("arrow_of_time", {"batch": 20, "groups": 2}, backbone_options=NET))
     monkeypatch.setattr(
-        type(task), "show", lambda self, clips, rng: clips.label[None, :, None, None, None].expand(-1, -1, 3, 1, 1)
+        type(task),
+        "show",
+        lambda self, clips, rng: clips.label[None, :, None, None, None].expand(-1, -1, 3, 1, 1).float(),
     )
     kinds = _shown(task, tiny_store, seed=0)
     assert kinds is not None and 4 <= kinds.shape[1] <= 8 and set(kinds[0, :, 0].flatten().tolist()) == {0, 1}
@@ -222,7 +224,9 @@ def test_what_is_shown_and_is_no_picture_is_one_line_and_loses_nothing(
     asked = PretextConfig(tmp_path / "run", tiny_store.root, task=task, backbone_options=NET, fit=fit)
     kind = type(build_objective(ObjectiveSpec(task, backbone_options=NET)))
     monkeypatch.setattr(kind, "show", lambda self, clips, rng: torch.zeros(2, 3, 8, 8))
-    with pytest.raises(InputError, match=r"show returns \(2, 3, 8, 8\); allowed are pictures .*saved: mend it"):
+    with pytest.raises(
+        InputError, match=r"show returns torch.float32 \(2, 3, 8, 8\); allowed are pictures, float .*saved: mend it"
+    ):
         train_pretext(asked)
     monkeypatch.undo()
     assert load_objective(train_pretext(asked)).spec.name == task
