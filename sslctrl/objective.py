@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from itertools import chain
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -85,7 +86,7 @@ def check_loss(loss: Any, objective: Objective) -> None:
         wrong = f"a value of shape {tuple(loss.value.shape)}"
     else:
         for name, metric in loss.metrics.items():
-            if not isinstance(metric, int | float) and not (isinstance(metric, Tensor) and metric.numel() == 1):
+            if not isinstance(metric, Real) and not (isinstance(metric, Tensor) and metric.numel() == 1):
                 shape = tuple(metric.shape) if isinstance(metric, Tensor) else type(metric).__name__
                 wrong = f"{name} of {shape} among its metrics"
     if wrong:
