@@ -12,6 +12,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from sslctrl.clips import Clips
+
 GPU = torch.device("cuda:0")
 _CPU = torch.device("cpu")
 _ANSWERS = {torch.Tensor.device.__get__: GPU, torch.Tensor.is_cuda.__get__: True}  # type: ignore[attr-defined]
@@ -68,6 +70,14 @@ def generator(seed: int = 0) -> torch.Generator:
     return drawn
 
 
+def moved(clips: Clips) -> Clips:
+    """Return clips on the GPU, as `fit` hands them over."""
+    parts: dict[str, Any] = {
+        name: value.cuda() for name, value in clips._asdict().items() if isinstance(value, torch.Tensor)
+    }
+    return clips._replace(**parts, others=tuple(map(moved, clips.others)))
+
+
 def _marked(value: Any) -> Any:
     """Return a tensor, or all of a tuple such as `max` returns, as a GPU's; anything else as it is."""
     if isinstance(value, tuple) and not isinstance(value, torch.Size):
@@ -122,9 +132,9 @@ def _check(
         if generator.device != device:
             raise RuntimeError(f"{name} draws for {device} from a generator of {generator.device}")
     if function is torch.Tensor.__setitem__ and (index := _tensors(args[1])):
-        values = [one for one in _tensors(args[2]) if one.ndim]
-        wrong = values if device == GPU else index  # what is filled by an index is on one device with what fills it
-        if any(isinstance(one, OnGpu) != (device == GPU) for one in (*wrong, *values)):
+        given = [one for one in _tensors(args[2]) if one.ndim]
+        given += [] if device == GPU else index  # an index of the CPU is taken
+        if any(isinstance(one, OnGpu) != (device == GPU) for one in given):
             raise RuntimeError(f"{name} of tensors on cuda:0 and on the CPU")
     if function in (*_MOVES, *_FILLS, torch.Tensor.type_as):
         return

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake_gpu import FakeGpu, generator
+from fake_gpu import FakeGpu, generator, moved
 from squares import moving_square
 from torch import Tensor
 
@@ -176,8 +176,7 @@ def test_a_value_learns_and_aims_on_a_gpu(labels: Any) -> None:
     scene, pictures = np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8), np.zeros((2, SIZE_PX, SIZE_PX, 3), np.uint8)
     with FakeGpu():
         value = build_value(Colors(), labels).to("cuda")
-        clips = toy(40, np.random.default_rng(0))
-        loss = value.loss(Clips(*(None if part is None else part.cuda() for part in clips[:-1])), generator())
+        loss = value.loss(moved(toy(40, np.random.default_rng(0))), generator())
         loss.value.backward()
         assert loss.value.is_cuda
         place, angle_rad = by_value(value.eval(), pictures)(scene, ())

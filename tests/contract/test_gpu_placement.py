@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake_gpu import FakeGpu, generator
+from fake_gpu import FakeGpu, generator, moved
 
 from sslctrl.embeddings import EMBEDDINGS
 from sslctrl.embeddings.base import Embedding
@@ -35,18 +35,12 @@ def learned(name: str, options: dict[str, Any], store: EpisodeStore) -> Objectiv
     objective = build_objective(ObjectiveSpec(name, sizes | options, "conv", {"widths": [8, 12], "strides": [2, 2]}))
     objective.to("cuda").train().prepare(store)
     clips = store.clips(objective.pick(store.layout, np.random.default_rng(0)))
-    loss = objective.loss(_moved(clips), generator())
+    loss = objective.loss(moved(clips), generator())
     loss.value.backward()
     assert loss.value.is_cuda and all(value.is_cuda for value in loss.metrics.values())
     objective.eval().finish(store, np.random.default_rng(0))
     assert all(value.is_cuda for value in objective.state_dict().values())
     return objective
-
-
-def _moved(clips: Any) -> Any:
-    """Return clips on the GPU, as `fit` hands them over."""
-    parts = {name: value.cuda() for name, value in clips._asdict().items() if isinstance(value, torch.Tensor)}
-    return clips._replace(**parts, others=tuple(map(_moved, clips.others)))
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=lambda case: case if isinstance(case, str) else "-".join(case))

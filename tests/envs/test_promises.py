@@ -20,7 +20,7 @@ class PuckFirst(Push):
 
 
 class Swapped(Push):
-    """With the hand's axes in another order than the actions'."""
+    """With axes in another order than x, y, z."""
 
     action_names = ("y", "x")
 
