@@ -17,11 +17,12 @@ from agents.algorithms import build_model
 from agents.config import TrainAgentConfig
 from agents.goals import Goals, Targets
 from agents.judge import Judge
-from agents.lesson import Lesson, examined, goals_of, judge_of, senses_of
+from agents.lesson import Lesson, examined, goals_of, judge_of, named_by, senses_of
 from agents.senses import Senses
 from sslctrl import checkpoint, durable, training_state
 from sslctrl import config as configs
 from sslctrl.errors import CheckpointError, InputError
+from sslctrl.registry import check_allowed
 
 KIND = "agent"
 EMBEDDING = "embedding"
@@ -120,7 +121,7 @@ def load(path: Path, allow: Collection[str] = ()) -> Agent:
 
     It acts; its replay buffer stays behind, so that it learns on by `train_agent` alone, with ``init``.
     Raises CheckpointError where it, or the run's copy of the embedding, is missing, damaged or of another kind,
-    InputError for a class not allowed.
+    InputError naming all classes that would have to be allowed.
     """
     path = checkpoint.newest(Path(path))
     saved = checkpoint.read(path, KIND)
@@ -138,6 +139,7 @@ def load(path: Path, allow: Collection[str] = ()) -> Agent:
             f"{path} does not hold what its kind does ({reason}); use another, or train again"
         ) from error
     embedding = _embedding_of(path, saved.extra.get("embedding"))
+    check_allowed(named_by(config, embedding), allow)
     targets = saved.tensors.get(_TARGETS)
     judge = judge_of(config, allow)
     judge.scale = scale

@@ -24,7 +24,7 @@ from sslctrl.imagining import Imagining
 from sslctrl.metrics.positions import position_columns
 from sslctrl.rewards import REWARDS
 from sslctrl.views import view_of
-from vision.build import load_embedding
+from vision.build import load_embedding, names_in
 
 _log = logging.getLogger(__name__)
 POOLED = 16  # side of the pictures that goals of raw pixels are kept as, with every transition
@@ -66,7 +66,7 @@ def lesson_of(config: TrainAgentConfig, embedding: Path | None) -> Lesson:
 
 def warn_of_other_video(config: TrainAgentConfig) -> None:
     """Log where the embedding learned in another world than the policy's, or never through its camera."""
-    if config.embedding is None or "embedding" not in (config.observe, config.reward_from):
+    if config.embedding is None or not _senses_by_embedding(config):
         return
     match checkpoint.about_of(checkpoint.newest(Path(config.embedding)))["extra"].get("video"):
         case {"env_id": str(env_id)} if env_id not in ("", config.env_id):
@@ -119,7 +119,7 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
     ``allow``: classes outside the registries that the embedding's checkpoint may name. Raises CheckpointError.
     """
     trained: Embedding | None = None
-    if embedding is not None and (config.observe == "embedding" or config.reward_from == "embedding"):
+    if embedding is not None and _senses_by_embedding(config):
         trained = load_embedding(embedding, allow).eval().requires_grad_(False).to(get_device(config.device))
     observer = trained if config.observe == "embedding" else None
     judged: dict[str, Encoder | None] = {"state": None, "embedding": trained}
@@ -127,6 +127,18 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
         judged["pixels"] = PixelEncoder(observer.size_px if observer else size_px, POOLED if config.her else 0)
     columns = position_columns(task_of(config.env_id).state_names) if config.goal_from == "shown" else []
     return Senses(observer, judged[config.reward_from], tuple(columns))
+
+
+def named_by(config: TrainAgentConfig, embedding: Path | None) -> list[str]:
+    """Return the names of the classes that `judge_of` and `senses_of` build. Raises CheckpointError."""
+    names = [config.reward] if config.reward_from != "state" else []
+    if embedding is not None and _senses_by_embedding(config):
+        names += names_in(checkpoint.about_of(embedding)["spec"])
+    return names
+
+
+def _senses_by_embedding(config: TrainAgentConfig) -> bool:
+    return "embedding" in (config.observe, config.reward_from)
 
 
 def _check_camera(encoder: Encoder | None, option: str, camera: str) -> None:

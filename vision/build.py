@@ -125,13 +125,20 @@ def build_saved(spec: Mapping[str, Any], allow: Collection[str] = ()) -> Objecti
                 f"it says {sorted(strange)[0]}, which no objective here has; open it with the sslctrl that wrote it"
             )
         named = ObjectiveSpec(**spec)
-        check_allowed([*named.name.split(_PLUS), named.backbone], allow)
+        check_allowed(names_in(spec), allow)
         return _build(named, allow)
     except SslctrlError:
         raise
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise CheckpointError(f"what it says cannot be built ({reason}); use another, or train again") from error
+
+
+def names_in(spec: Mapping[str, Any]) -> list[str]:
+    """Return the names of the classes that a file's objective is built from: its own, of a sum each, and its
+    backbone's.
+    """
+    return [*str(spec.get("name")).split(_PLUS), str(spec.get("backbone"))]
 
 
 def load_embedding(path: str | Path, allow: Collection[str] = ()) -> Embedding:

@@ -327,19 +327,22 @@ def test_checkpoints_of_another_kind_are_one_line(trained: Path, recorded: Path,
     assert "kind 'objective'" in one_line(error, 4)
 
 
-@pytest.mark.parametrize("inside", ["agent", "embedding"])
-def test_opening_an_agent_imports_nothing_it_names(inside: str, trained: Path, tmp_path: Path) -> None:
-    shutil.copytree(trained, tmp_path / "run")
-    folder = next((tmp_path / "run" / "checkpoints").iterdir()) if inside == "agent" else tmp_path / "run" / "embedding"
-    file = folder / "checkpoint.json"
-    about = json.loads(file.read_text())
-    (about["spec"]["config"] if inside == "agent" else about["spec"]).update(
-        {"reward": "antigravity:Fly"} if inside == "agent" else {"name": "antigravity:Fly"}
-    )
-    file.write_text(json.dumps({name: value for name, value in about.items() if name != "digest"}))
-    with pytest.raises(SslctrlError) as error:
-        checkpoint.load(tmp_path / "run")
-    assert "allow" in one_line(error, 2) and "antigravity" not in sys.modules
+def test_opening_an_agent_imports_nothing_it_names_and_asks_for_all_of_it_at_once(
+    trained: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    names = {next((run / "checkpoints").iterdir()): "antigravity:Reward", run / "embedding": "antigravity:Fly"}
+    for folder, name in names.items():
+        about = json.loads((folder / "checkpoint.json").read_text())
+        spec = about["spec"]
+        spec.get("config", spec)["reward" if "config" in spec else "name"] = name
+        own = {key: value for key, value in about.items() if key != "digest"}
+        (folder / "checkpoint.json").write_text(json.dumps(own))
+        with pytest.raises(SslctrlError, match="allow") as error:
+            checkpoint.load(run)
+    assert all(name in one_line(error, 2) for name in names.values()) and "antigravity" not in sys.modules
+    with pytest.raises(InputError, match="'antigravity:Fly' is"):
+        checkpoint.load(run, ["antigravity:Reward"])
 
 
 @pytest.mark.parametrize("part", ["weights.safetensors", "checkpoint.json"])
