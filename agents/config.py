@@ -127,10 +127,14 @@ class TrainAgentConfig:
             )
         self._check_together()
 
+    @property
+    def uses_embedding(self) -> bool:
+        """Whether an embedding is what the policy sees, or is rewarded by."""
+        return "embedding" in (self.observe, self.reward_from)
+
     def _check_together(self) -> None:
         """Refuse options that do not go together."""
-        learned = "embedding" in (self.observe, self.reward_from)
-        if learned and self.embedding is None:
+        if self.uses_embedding and self.embedding is None:
             raise InputError(
                 f"observe={self.observe} and reward_from={self.reward_from} need an embedding, and none is given; "
                 "name its checkpoint folder, or use observe=state with reward_from=state"

@@ -66,7 +66,7 @@ def lesson_of(config: TrainAgentConfig, embedding: Path | None) -> Lesson:
 
 def warn_of_other_video(config: TrainAgentConfig) -> None:
     """Log where the embedding learned in another world than the policy's, or never through its camera."""
-    if config.embedding is None or not _senses_by_embedding(config):
+    if config.embedding is None or not config.uses_embedding:
         return
     match checkpoint.about_of(checkpoint.newest(Path(config.embedding)))["extra"].get("video"):
         case {"env_id": str(env_id)} if env_id not in ("", config.env_id):
@@ -119,7 +119,7 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
     ``allow``: classes outside the registries that the embedding's checkpoint may name. Raises CheckpointError.
     """
     trained: Embedding | None = None
-    if embedding is not None and _senses_by_embedding(config):
+    if embedding is not None and config.uses_embedding:
         trained = load_embedding(embedding, allow).eval().requires_grad_(False).to(get_device(config.device))
     observer = trained if config.observe == "embedding" else None
     judged: dict[str, Encoder | None] = {"state": None, "embedding": trained}
@@ -131,14 +131,9 @@ def senses_of(config: TrainAgentConfig, embedding: Path | None, size_px: int, al
 
 def named_by(config: TrainAgentConfig, embedding: Path | None) -> list[str]:
     """Return the names of the classes that `judge_of` and `senses_of` build. Raises CheckpointError."""
-    names = [config.reward] if config.reward_from != "state" else []
-    if embedding is not None and _senses_by_embedding(config):
-        names += names_in(checkpoint.about_of(embedding)["spec"])
-    return names
-
-
-def _senses_by_embedding(config: TrainAgentConfig) -> bool:
-    return "embedding" in (config.observe, config.reward_from)
+    if embedding is None or not config.uses_embedding:
+        return [config.reward]
+    return [config.reward, *names_in(checkpoint.about_of(embedding)["spec"])]
 
 
 def _check_camera(encoder: Encoder | None, option: str, camera: str) -> None:
