@@ -122,7 +122,8 @@ def _shown(task: Objective, store: EpisodeStore, seed: int) -> Tensor | None:
 
 def _checked(task: Objective, shown: Tensor) -> Tensor:
     """Raise InputError where what anybody's task shows is no pictures."""
-    if not isinstance(shown, Tensor) or shown.ndim != 5 or shown.shape[2] != 3 or not shown.is_floating_point():
+    pictures = isinstance(shown, Tensor) and shown.ndim == 5 and shown.shape[2] == 3 and shown.numel() > 0
+    if not pictures or not shown.is_floating_point():
         found = f"{shown.dtype} {tuple(shown.shape)}" if isinstance(shown, Tensor) else type(shown).__name__
         raise InputError(
             f"{type(task).__name__}.show returns {found}; allowed are pictures, float (rows, columns, 3, h, w) in "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,11 +224,13 @@ def test_what_is_shown_and_is_no_picture_is_one_line_and_loses_nothing(
     fit = FitConfig(steps=1, warmup=0, device="cpu", progress=False)
     asked = PretextConfig(tmp_path / "run", tiny_store.root, task=task, backbone_options=NET, fit=fit)
     kind = type(build_objective(ObjectiveSpec(task, backbone_options=NET)))
-    monkeypatch.setattr(kind, "show", lambda self, clips, rng: torch.zeros(2, 3, 8, 8))
-    with pytest.raises(
-        InputError, match=r"show returns torch.float32 \(2, 3, 8, 8\); allowed are pictures, float .*saved: mend it"
-    ):
-        train_pretext(asked)
+    for shape in ((2, 3, 8, 8), (2, 0, 3, 8, 8)):
+        monkeypatch.setattr(kind, "show", lambda self, clips, rng, shape=shape: torch.zeros(shape))
+        found = re.escape(str(shape))
+        with pytest.raises(
+            InputError, match=rf"show returns torch.float32 {found}; allowed are pictures, float .*saved: mend it"
+        ):
+            train_pretext(asked)
     monkeypatch.undo()
     assert load_objective(train_pretext(asked)).spec.name == task
 
